@@ -1,0 +1,252 @@
+"""What flows on wires: immutable values, and their codec (small msgpack header + named tensors).
+
+torch is never imported here: a value's header can be read, compared and shown without it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+import msgpack
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+if TYPE_CHECKING:
+    from torch import Tensor
+else:
+
+    def _check_tensor(value: object) -> object:
+        if not is_tensor(value):
+            raise ValueError(f"expected a torch tensor, found {type(value).__name__}")
+        return value
+
+    Tensor = Annotated[Any, AfterValidator(_check_tensor), WithJsonSchema({"type": "object", "title": "tensor"})]
+
+MAX_SEED = 2**53 - 1
+"""Largest seed: the largest integer that JavaScript and JSON carry exactly."""
+
+
+@dataclass(frozen=True)
+class SeedMark:
+    """Marks a setting as a random seed: `null` in a document means "draw one and write it down"."""
+
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED), SeedMark()]
+
+Plain = None | bool | int | float | str | bytes | list[Any] | tuple[Any, ...] | dict[str, Any]
+
+
+def is_tensor(value: object) -> bool:
+    """True if `value` is a torch tensor; never imports torch (no torch, no tensors)."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+class Value(BaseModel):
+    """Base of every structured value. Frozen; fields are plain data, other values or tensors."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
+
+    @classmethod
+    def type_name(cls) -> str:
+        """The name under which this type is stored; it must not change once released."""
+        return f"{cls.__module__}.{cls.__qualname__}"
+
+    def key_fields(self) -> dict[str, Any]:
+        """The fields that count for content keys; by default all of them."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+@dataclass(frozen=True)
+class Role:
+    """Says what a recipe's field does to results: `identity`, `numerics` or `placement`."""
+
+    kind: Literal["identity", "numerics", "placement"]
+
+
+IDENTITY = Role("identity")
+NUMERICS = Role("numerics")
+PLACEMENT = Role("placement")
+
+
+class Recipe(Value):
+    """What to load and how to treat it: a model on a wire. Live weights exist only in the pool.
+
+    Fields are identity unless annotated otherwise, as in `Annotated[str, PLACEMENT]`. Placement
+    changes where and when, never what is computed, so it is left out of content keys.
+    """
+
+    def key_fields(self) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {name: getattr(self, name) for name, field in fields.items() if PLACEMENT not in field.metadata}
+
+    def base(self) -> Recipe:
+        """The part that is loaded once and may be shared by several recipes; by default all of it."""
+        return self
+
+    def open(self, device: str) -> Any:
+        """Load the live object on `device`; called by the pool, on the base only.
+
+        Raises MissingModel when the weights are not on this machine.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how to open itself")
+
+    def applied(self, live: Any, device: str) -> AbstractContextManager[Any]:
+        """A context in which `live` has this recipe's state; leaving it undoes every change."""
+        return nullcontext(live)
+
+    def memory_bytes(self) -> int:
+        """Bytes the live object needs, exact for weights; 0 if unknown."""
+        return 0
+
+
+class Image(Value):
+    """One picture. pixels: uint8, (height, width, 3), sRGB."""
+
+    pixels: Tensor
+
+
+class Mask(Value):
+    """One mask. pixels: uint8, (height, width); 255 is inside."""
+
+    pixels: Tensor
+
+
+class Video(Value):
+    """Frames in order. frames: uint8, (frames, height, width, 3), sRGB; fps: frames a second."""
+
+    frames: Tensor
+    fps: Annotated[float, Field(gt=0, le=1000)]
+
+
+class Audio(Value):
+    """Sound. samples: float32, (channels, samples), -1..1; rate: samples a second."""
+
+    samples: Tensor
+    rate: Annotated[int, Field(gt=0, le=768_000)]
+
+
+class SavedFile(Value):
+    """A file that a run wrote. `path` is absolute; `size` bytes; `digest` is its sha256."""
+
+    path: str
+    size: int
+    digest: str
+    media_type: str = "application/octet-stream"
+
+
+# --------------------------------------------------------------------------------------- codec
+
+_TAG = "#"
+
+
+class Encoded(NamedTuple):
+    """A value taken apart: a small msgpack header and its tensors by name."""
+
+    header: bytes
+    tensors: dict[str, Tensor]
+
+
+class TensorRef(NamedTuple):
+    """Stands for a tensor where only the header was read."""
+
+    name: str
+
+
+class CodecError(ValueError):
+    """A value cannot travel, or stored bytes are not a value of a known type."""
+
+
+def encode(value: object) -> Encoded:
+    """Take a value apart. Raises CodecError for what cannot travel (live modules, functions, ...)."""
+    tensors: dict[str, Tensor] = {}
+    tree = _pack(value, tensors)
+    return Encoded(msgpack.packb(tree, use_bin_type=True), tensors)
+
+
+def decode(header: bytes, tensors: Mapping[str, Tensor] | None) -> Any:
+    """Put a value together again; with `tensors=None` tensors become `TensorRef` and values plain dicts.
+
+    Raises CodecError if the bytes are malformed or name an unknown type.
+    """
+    try:
+        tree = msgpack.unpackb(header, raw=False, strict_map_key=True, max_map_len=200_000, max_array_len=2_000_000)
+        return _unpack(tree, tensors, value_types() if tensors is not None else {})
+    except CodecError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException) as error:
+        raise CodecError(f"malformed value header: {error}") from error
+
+
+def value_types() -> dict[str, type[Value]]:
+    """Every value type loaded now, by its stored name."""
+    found: dict[str, type[Value]] = {}
+    waiting: list[type[Value]] = [Value]
+    while waiting:
+        for child in waiting.pop().__subclasses__():
+            found[child.type_name()] = child
+            waiting.append(child)
+    return found
+
+
+def _pack(value: object, tensors: dict[str, Tensor]) -> object:
+    kind = type(value)
+    if value is None or kind in (bool, str, bytes, float):
+        return value
+    if kind is int:
+        assert isinstance(value, int)
+        return value if -(2**63) <= value < 2**63 else {_TAG: "int", "v": str(value)}
+    if isinstance(value, Value):
+        fields = {name: _pack(getattr(value, name), tensors) for name in type(value).model_fields}
+        return {_TAG: "value", "t": value.type_name(), "f": fields}
+    if is_tensor(value):
+        name = str(len(tensors))
+        tensors[name] = value  # type: ignore[assignment]
+        return {_TAG: "tensor", "n": name}
+    if kind is list:
+        return [_pack(item, tensors) for item in value]  # type: ignore[attr-defined]
+    if isinstance(value, tuple):
+        return {_TAG: "tuple", "v": [_pack(item, tensors) for item in value]}
+    if kind is dict:
+        return {_TAG: "dict", "v": [[k, _pack(v, tensors)] for k, v in value.items()]}  # type: ignore[attr-defined]
+    raise CodecError(f"a {kind.__name__} cannot travel on a wire; return plain data or a Value")
+
+
+def _unpack(tree: Any, tensors: Mapping[str, Tensor] | None, types: Mapping[str, type[Value]]) -> Any:
+    if isinstance(tree, list):
+        return [_unpack(item, tensors, types) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    match tree[_TAG]:
+        case "tensor":
+            return TensorRef(tree["n"]) if tensors is None else tensors[tree["n"]]
+        case "tuple":
+            return tuple(_unpack(item, tensors, types) for item in tree["v"])
+        case "dict":
+            return {k: _unpack(v, tensors, types) for k, v in tree["v"]}
+        case "int":
+            return int(tree["v"])
+        case "value":
+            fields = {k: _unpack(v, tensors, types) for k, v in tree["f"].items()}
+            if tensors is None:
+                return fields
+            if tree["t"] not in types:
+                raise CodecError(f"unknown value type {tree['t']!r}; is its node pack installed?")
+            return types[tree["t"]].model_validate(fields)
+    raise CodecError(f"unknown tag {tree[_TAG]!r}")
+
+
+def tensors_in(value: object) -> Iterator[Tensor]:
+    """Every tensor inside a value, in codec order."""
+    yield from encode(value).tensors.values()
+
+
+def nbytes(value: object) -> int:
+    """Bytes a value holds: its tensors plus its header."""
+    header, tensors = encode(value)
+    return len(header) + sum(t.numel() * t.element_size() for t in tensors.values())
