@@ -273,7 +273,9 @@ def _params_model(
     try:
         model = create_model(f"{function.__name__}_params", __base__=Params, **fields)
     except Exception as error:  # pydantic raises many kinds for types it cannot check
-        raise DeclarationError(f"a setting's type cannot be checked: {error}", where=_where(function)) from error
+        raise DeclarationError(
+            f"a setting's type cannot be checked: {error}", where=_where(function)
+        ) from error
     try:
         model.model_validate({})
     except ValidationError as error:
@@ -296,9 +298,10 @@ def _outputs(function: Callable[..., Any], hints: Mapping[str, Any]) -> dict[str
     result = hints["return"]
     if result is type(None):
         return {}
-    if _is_namedtuple(result):
-        found = typing.get_type_hints(result, include_extras=True)
-        outputs = {name: _bare(found[name]) for name in result._fields}
+    bundle = get_origin(result) or result  # a generic NamedTuple is written `Pairs[A, B]`
+    if _is_namedtuple(bundle):
+        found = typing.get_type_hints(bundle, include_extras=True)
+        outputs = {name: _bare(found[name]) for name in bundle._fields}
     else:
         outputs = {"out": _bare(result)}
     for name, hint in outputs.items():
@@ -331,7 +334,9 @@ def _check_type(hint: Any, function: Callable[..., Any], name: str) -> None:
 
 def _check_upgrades(spec: NodeSpec) -> None:
     unknown = [v for v in spec.upgrades if not 1 <= v < spec.version]
-    missing = [v for v in range(min(spec.upgrades, default=spec.version), spec.version) if v not in spec.upgrades]
+    missing = [
+        v for v in range(min(spec.upgrades, default=spec.version), spec.version) if v not in spec.upgrades
+    ]
     if unknown or missing:
         raise DeclarationError(
             f"upgrades {sorted(spec.upgrades)} do not lead to version {spec.version}",
