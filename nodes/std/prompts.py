@@ -28,7 +28,7 @@ def prompt_list(*, prompts: str = "") -> list[str]:
 
 @node("std/prompt_file", fold=True, fingerprint=_file_fingerprint, depends=(".files",))
 def prompt_file(*, path: str, format: FileFormat = "auto", field: str = "prompt") -> list[str]:
-    """The prompts of a UTF-8 text file, one a line, or of a JSONL file, one object with a text `field` a line.
+    """The prompts of a UTF-8 text file, one a line, or of a JSONL file, one text `field` a line.
 
     `auto` takes files named .jsonl as JSONL. Empty lines are left out; files up to 64 MB.
     Raises StorageError for a missing, too large or malformed file, naming the line.

@@ -1,0 +1,72 @@
+"""Writing a run's provenance into the files it saves; `graphflow.provenance` reads it back.
+
+Every format carries the same ASCII text: canonical JSON, or `zlib:` and base64 where that is long.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+KEY = "graphflow"
+"""Name of the entry in every format that has names."""
+
+MAX_TEXT = 1_000_000
+"""Longest JSON embedded, in characters; a longer one is replaced by a note with its size and hash."""
+
+MAX_JPEG_TEXT = 60_000
+"""Longest text in a JPEG, whose EXIF block holds 64 KB."""
+
+_PLAIN = 16_000
+"""Longest JSON that is stored as it is."""
+
+
+def provenance_text(provenance: Mapping[str, Any], limit: int = MAX_TEXT) -> str:
+    """The text to embed: at most `limit` characters, ASCII, the same for the same provenance.
+
+    Raises ValueError if the provenance is not plain JSON (NaN and infinity are not).
+    """
+    text = _canonical(dict(provenance))
+    if len(text) <= min(_PLAIN, limit):
+        return text
+    if len(text) <= MAX_TEXT:
+        packed = "zlib:" + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+        if len(packed) <= limit:
+            return packed
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return _canonical({"omitted": "too large to embed", "characters": len(text), "sha256": digest})
+
+
+def exif_with(text: str) -> bytes:
+    """An EXIF block whose UserComment is `text`."""
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"ASCII\0\0\0" + text.encode("ascii")
+    return exif.tobytes()
+
+
+def add_gif_comment(path: Path, text: str) -> None:
+    """Put a comment block before the end mark of a finished GIF."""
+    comment = f"{KEY}:{text}".encode("ascii")
+    blocks = b"".join(bytes([len(part)]) + part for part in _parts(comment, 255))
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b";":
+            raise ValueError("not a finished GIF")
+        file.seek(-1, os.SEEK_END)
+        file.write(b"!\xfe" + blocks + b"\0;")
+
+
+def _canonical(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _parts(data: bytes, size: int) -> list[bytes]:
+    return [data[i : i + size] for i in range(0, len(data), size)]

@@ -1,0 +1,204 @@
+"""Encoding frames into video files, one frame at a time; equal frames give equal bytes.
+
+Colours: BT.709 in limited range, tagged as such, so that players and the decoder agree on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphflow.errors import StorageError
+
+from .embed import KEY, add_gif_comment
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import OutputContainer
+    from av.filter import Graph
+
+THREADS = 4
+"""Fixed: the number of encoder threads changes the bytes, the number of cores must not."""
+
+Frames = Iterable[Any]
+"""Frames in order, each a uint8 numpy array, (height, width, 3), sRGB."""
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How one video format is written."""
+
+    muxer: str
+    encoder: str
+    media_type: str
+    options: Mapping[str, str]
+    container: Mapping[str, str] = field(default_factory=dict)
+
+
+H264 = Codec(
+    "mp4",
+    "libx264",
+    "video/mp4",
+    {"preset": "medium"},
+    {"movflags": "use_metadata_tags+faststart"},
+)
+VP9 = Codec(
+    "webm",
+    "libvpx-vp9",
+    "video/webm",
+    {"b": "0", "deadline": "good", "cpu-used": "3", "row-mt": "0"},
+)
+
+
+def encode_video(path: Path, codec: Codec, frames: Frames, fps: float, *, crf: int, text: str) -> None:
+    """Write `frames`, all of one even size, as 4:2:0 video with `text` as its provenance.
+
+    crf: constant quality, 0 best. Raises StorageError if the encoder or the disk refuses.
+    """
+    rate = exact_rate(fps)
+    with _written(path, codec.muxer, codec.container) as container:
+        container.metadata[KEY] = text
+        stream: Any = None
+        for position, array in enumerate(frames):
+            if stream is None:
+                stream = container.add_stream(codec.encoder, rate, options={**codec.options, "crf": str(crf)})
+                stream.height, stream.width = array.shape[:2]
+                stream.pix_fmt = "yuv420p"
+                _set_up(stream.codec_context)
+            container.mux(stream.encode(_yuv(_picture(array, position, rate))))
+        container.mux(stream.encode(None))
+
+
+def encode_gif(path: Path, frames: Callable[[], Iterator[Any]], fps: float, *, text: str) -> None:
+    """Write a GIF that repeats for ever, with one palette of 256 colours made from all frames.
+
+    frames: called twice and gives the same frames, once for the palette and once for the file.
+    Times are kept to 1/100 s, so 50 fps is the most. Raises StorageError as `encode_video` does.
+    """
+    rate = exact_rate(min(fps, 50.0))
+    with _written(path, "gif", {}) as container:
+        palette = _palette(frames(), rate)
+        stream: Any = None
+        graph: Any = None
+        for position, array in enumerate(frames()):
+            if stream is None:
+                stream = container.add_stream("gif", rate)
+                stream.height, stream.width = array.shape[:2]
+                stream.pix_fmt = "pal8"
+                graph = _Paletted(palette, array.shape, rate)
+            graph.push(_picture(array, position, rate))
+            container.mux(stream.encode(graph.pull()))
+        container.mux(stream.encode(None))
+    add_gif_comment(path, text)
+
+
+def exact_rate(fps: float) -> Fraction:
+    """Frames a second as the nearest fraction of small numbers, such as 24000/1001.
+
+    >>> exact_rate(23.976023976023978)
+    Fraction(24000, 1001)
+    """
+    return max(Fraction(fps).limit_denominator(10_000), Fraction(1, 10_000))
+
+
+@contextmanager
+def _written(path: Path, muxer: str, options: Mapping[str, str]) -> Iterator[OutputContainer]:
+    import av
+
+    try:
+        # bitexact: no random ids and no library versions in the file
+        with av.open(str(path), "w", format=muxer, options={"fflags": "+bitexact", **options}) as container:
+            yield container
+    except av.FFmpegError as error:
+        raise StorageError(
+            f"the video could not be written: {error.strerror}",
+            where=path.name,
+            hint="check the free space of the output folder",
+        ) from error
+
+
+def _set_up(context: Any) -> None:
+    from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
+    context.thread_count = THREADS
+    context.colorspace = Colorspace.ITU709
+    context.color_range = ColorRange.MPEG
+    context.color_primaries = ColorPrimaries.BT709
+    context.color_trc = ColorTrc.IEC61966_2_1
+
+
+def _picture(array: Any, position: int, rate: Fraction) -> VideoFrame:
+    from av import VideoFrame
+
+    frame = VideoFrame.from_ndarray(array, format="rgb24")
+    frame.pts, frame.time_base = position, 1 / rate
+    return frame
+
+
+def _yuv(frame: VideoFrame) -> VideoFrame:
+    from av.video.reformatter import ColorRange, Colorspace, Interpolation
+
+    return frame.reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
+        threads=1,
+    )
+
+
+def _palette(frames: Iterator[Any], rate: Fraction) -> VideoFrame:
+    graph: Any = None
+    for position, array in enumerate(frames):
+        if graph is None:
+            graph = _graph_of(array.shape, rate, "palettegen", "reserve_transparent=0")
+        graph.push(_picture(array, position, rate))
+    graph.push(None)
+    palette: VideoFrame = graph.pull()
+    return palette
+
+
+def _graph_of(shape: tuple[int, ...], rate: Fraction, name: str, arguments: str) -> Graph:
+    from av.filter import Graph
+
+    graph = Graph()
+    source = _buffer(graph, shape[1], shape[0], "rgb24", rate)
+    graph.link_nodes(source, graph.add(name, arguments), graph.add("buffersink")).configure()
+    return graph
+
+
+def _buffer(graph: Graph, width: int, height: int, pixels: str, rate: Fraction) -> Any:
+    from av import VideoFormat
+
+    return graph.add_buffer(width=width, height=height, format=VideoFormat(pixels), time_base=1 / rate)
+
+
+class _Paletted:
+    """A filter graph that maps frames onto a palette."""
+
+    def __init__(self, palette: VideoFrame, shape: tuple[int, ...], rate: Fraction) -> None:
+        from av.filter import Graph
+
+        graph = Graph()
+        self._frames = _buffer(graph, shape[1], shape[0], "rgb24", rate)
+        colours = _buffer(graph, palette.width, palette.height, palette.format.name, rate)
+        use = graph.add("paletteuse", "dither=sierra2_4a:diff_mode=rectangle")
+        self._sink = graph.add("buffersink")
+        self._frames.link_to(use, 0, 0)
+        colours.link_to(use, 0, 1)
+        use.link_to(self._sink)
+        graph.configure()
+        colours.push(palette)
+        colours.push(None)
+        self._graph = graph  # the contexts do not keep it alive
+
+    def push(self, frame: VideoFrame) -> None:
+        self._frames.push(frame)
+
+    def pull(self) -> Any:
+        return self._sink.pull()
