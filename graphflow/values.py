@@ -15,7 +15,7 @@ import msgpack
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor as Tensor
 else:
 
     def _check_tensor(value: object) -> object:
@@ -23,7 +23,9 @@ else:
             raise ValueError(f"expected a torch tensor, found {type(value).__name__}")
         return value
 
-    Tensor = Annotated[Any, AfterValidator(_check_tensor), WithJsonSchema({"type": "object", "title": "tensor"})]
+    Tensor = Annotated[
+        Any, AfterValidator(_check_tensor), WithJsonSchema({"type": "object", "title": "tensor"})
+    ]
 
 MAX_SEED = 2**53 - 1
 """Largest seed: the largest integer that JavaScript and JSON carry exactly."""
@@ -83,7 +85,9 @@ class Recipe(Value):
 
     def key_fields(self) -> dict[str, Any]:
         fields = type(self).model_fields
-        return {name: getattr(self, name) for name, field in fields.items() if PLACEMENT not in field.metadata}
+        return {
+            name: getattr(self, name) for name, field in fields.items() if PLACEMENT not in field.metadata
+        }
 
     def base(self) -> Recipe:
         """The part that is loaded once and may be shared by several recipes; by default all of it."""
@@ -175,7 +179,9 @@ def decode(header: bytes, tensors: Mapping[str, Tensor] | None) -> Any:
     Raises CodecError if the bytes are malformed or name an unknown type.
     """
     try:
-        tree = msgpack.unpackb(header, raw=False, strict_map_key=True, max_map_len=200_000, max_array_len=2_000_000)
+        tree = msgpack.unpackb(
+            header, raw=False, strict_map_key=True, max_map_len=200_000, max_array_len=2_000_000
+        )
         return _unpack(tree, tensors, value_types() if tensors is not None else {})
     except CodecError:
         raise
