@@ -1,0 +1,1 @@
+"""Results kept for later: `memory` (this process), `disk` (every process), `tiers` (both as one)."""
