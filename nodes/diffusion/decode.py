@@ -1,0 +1,80 @@
+"""Latents to frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from graphflow.errors import NodeError, ValueMismatch
+from graphflow.node import Context, node
+from graphflow.values import Video
+
+from .families import family
+from .recipes import VAE, Tiling
+from .values import Latents
+
+
+@node("diffusion/decode", depends=(".recipes",))
+def decode(vae: VAE, latents: Latents, ctx: Context, *, tile: Tiling | None = None) -> Video:
+    """Decode a denoised clip into frames.
+
+    latents: normalised, (1, channels, latent frames, height, width).
+    tile: decode in overlapping tiles to save memory; changes pixels slightly. Empty decodes whole frames.
+    Returns uint8 frames, (frames, height, width, 3), sRGB.
+    Raises ValueMismatch if the latents were made for another VAE.
+    """
+    import torch
+
+    samples = _check(vae, latents)[:, :, latents.reference_frames :]
+    recipe = vae if tile is None else vae.model_copy(update={"tiling": tile})
+    with ctx.use(recipe) as live, torch.no_grad(), _progress(live, ctx, samples.shape[2]):
+        pixels = family(vae.family).decode(live, samples)
+    return Video(frames=to_uint8(pixels[0]), fps=latents.fps)
+
+
+def to_uint8(pixels: Any) -> Any:
+    """(3, frames, height, width) in -1..1 to uint8 (frames, height, width, 3).
+
+    Rounds as diffusers' video processor does, frame by frame, so that a long clip is not held twice.
+    """
+    import torch
+
+    _, frames, height, width = pixels.shape
+    result = torch.empty((frames, height, width, 3), dtype=torch.uint8)
+    for index in range(frames):
+        unit = (pixels[:, index] * 0.5 + 0.5).clamp(0, 1).float().cpu()
+        result[index] = (unit.permute(1, 2, 0) * 255).round().to(torch.uint8)
+    return result
+
+
+def _check(vae: VAE, latents: Latents) -> Any:
+    """The samples of `latents`, if there are any and `vae` is theirs."""
+    if latents.samples is None:
+        raise NodeError(
+            "these latents are empty", where="latents", hint="connect the result of a denoise node"
+        )
+    if latents.family != vae.family or latents.vae != vae.info:
+        raise ValueMismatch(
+            f"these latents were made for another VAE than that of model {vae.source.model!r}",
+            where="latents",
+            hint="use the VAE that the empty latents were made with",
+        )
+    return latents.samples
+
+
+@contextmanager
+def _progress(live: Any, ctx: Context, total: int) -> Iterator[None]:
+    """Report each latent frame, which is also where a cancel takes effect."""
+    done = 0
+
+    def before(module: Any, args: Any) -> None:
+        nonlocal done
+        ctx.progress(min(done, total), total)
+        done += 1
+
+    hook = live.decoder.register_forward_pre_hook(before)
+    try:
+        yield
+    finally:
+        hook.remove()

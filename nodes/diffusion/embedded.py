@@ -1,0 +1,17 @@
+"""Small trained models that ship with graphflow, each a folder under `embedded/` in diffusers layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "embedded"
+
+
+def embedded_models() -> list[str]:
+    """Names of the models that ship with graphflow."""
+    return sorted(path.parent.name for path in _FOLDER.glob("*/model_index.json"))
+
+
+def embedded_folder(name: str) -> Path | None:
+    """The folder of an embedded model, or None if `name` is not one."""
+    return _FOLDER / name if name in embedded_models() else None

@@ -1,0 +1,43 @@
+"""Prompts to embeddings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from graphflow.node import Context, node
+
+from .families import family
+from .recipes import TextEncoder
+from .shell import cancel_points
+from .values import PromptEmbeds
+
+
+@node("diffusion/encode_prompt", depends=(".shell", ".recipes"))
+def encode_prompt(
+    text_encoder: TextEncoder,
+    ctx: Context,
+    *,
+    prompt: str = "",
+    negative_prompt: str = "",
+    max_sequence_length: Annotated[int, Field(ge=1, le=4096)] | None = None,
+) -> PromptEmbeds:
+    """Encode what the video should show, and what it should not.
+
+    prompt, negative_prompt: free text; both may be empty.
+    max_sequence_length: tokens; longer prompts are cut, shorter ones padded. Empty: the model's own.
+    Returns embeddings of shape (1, max_sequence_length, text width) in the text encoder's dtype, on the CPU.
+    """
+    import torch
+
+    length = max_sequence_length or text_encoder.native.max_sequence_length
+    with ctx.use(text_encoder) as shell, torch.no_grad():
+        modules = [part for part in shell.components.values() if isinstance(part, torch.nn.Module)]
+        with cancel_points(modules, ctx.check):
+            tensors = family(text_encoder.family).encode(shell, prompt, negative_prompt, length)
+    return PromptEmbeds(
+        family=text_encoder.family,
+        tensors={name: tensor.cpu() for name, tensor in tensors.items()},
+        max_sequence_length=length,
+    )

@@ -1,0 +1,95 @@
+"""One small module per model family. A new family is a new file here that defines `FAMILY`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphflow.errors import NodeError
+
+from ..values import Geometry, Latents, Native, VAEInfo
+
+Config = Mapping[str, Any]
+"""A parsed JSON config of a diffusers folder."""
+
+
+@dataclass(frozen=True)
+class Configs:
+    """The small JSON files of a model folder; an absent component has an empty config."""
+
+    index: Config
+    transformer: Config
+    vae: Config
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the denoise node asks of a pipeline, in the nodes' words."""
+
+    latents: Latents
+    steps: int
+    guidance: float
+    guidance_2: float | None
+
+
+@dataclass(frozen=True)
+class Family:
+    """All that differs between model families, as data and small functions."""
+
+    name: str
+    pipelines: Mapping[str, str]
+    """Task to diffusers pipeline class; `text_to_video` is always there."""
+    text_parts: tuple[str, ...]
+    """Pipeline components that encode a prompt."""
+    samplers: Mapping[str, Mapping[str, Any]]
+    """Sampler name to the scheduler's `class_name` and the config values that the family needs."""
+    keep_in_fp32: tuple[str, ...]
+    """Name parts of denoiser weights that stay float32 in a half-precision model."""
+    native: Callable[[Configs], Native]
+    """The published defaults of the model variant in a folder."""
+    geometry: Callable[[Configs], Geometry]
+    encode: Callable[[Any, str, str, int], dict[str, Any]]
+    """(text shell, prompt, negative prompt, max_sequence_length) to tensors by argument name."""
+    arguments: Callable[[Call], dict[str, Any]]
+    """The pipeline call's arguments, less embeddings, generator and latents."""
+    decode: Callable[[Any, Any], Any]
+    """(live VAE, latent samples) to (1, 3, frames, height, width) in -1..1."""
+    prompt_style: str
+    facts: Mapping[str, Mapping[str, Any]]
+    """Repository to licence, sizes and memory, for people who choose a model."""
+
+
+def names() -> list[str]:
+    """Every family there is."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def family(name: str) -> Family:
+    """The family called `name`. Raises NodeError for an unknown one."""
+    if name not in names():
+        raise NodeError(f"there is no model family {name!r}", hint=f"families: {', '.join(names())}")
+    found: Family = importlib.import_module(f"{__name__}.{name}").FAMILY
+    return found
+
+
+def family_of(pipeline: str) -> Family:
+    """The family that a diffusers pipeline class belongs to. Raises NodeError if none knows it."""
+    known = {name: found for found in map(family, names()) for name in found.pipelines.values()}
+    if pipeline not in known:
+        raise NodeError(
+            f"pipeline class {pipeline!r} is not supported", hint=f"supported: {', '.join(sorted(known))}"
+        )
+    return known[pipeline]
+
+
+def code_digest(name: str) -> str:
+    """sha256 of a family's module: its code decides numbers, so recipes carry it into content keys."""
+    return hashlib.sha256((Path(__file__).parent / f"{name}.py").read_bytes()).hexdigest()
+
+
+__all__ = ["Call", "Config", "Configs", "Family", "VAEInfo", "code_digest", "family", "family_of", "names"]

@@ -1,0 +1,107 @@
+"""Wan 2.1 and 2.2 text to video: one denoiser, two experts, or one with a timestep for every token.
+
+Numbers are those of the model cards of the Wan-AI repositories and of diffusers' WanPipeline.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..values import Geometry, Native
+from . import Call, Configs, Family
+
+PIPELINE_MULTIPLE = 16
+"""WanPipeline refuses widths and heights that are not multiples of this."""
+
+
+def native(configs: Configs) -> Native:
+    """Published defaults of the variant: 2.2 5B (expanded timesteps), 2.2 A14B (two experts) or 2.1."""
+    if configs.index.get("expand_timesteps"):
+        return Native(width=1280, height=704, frames=121, fps=24.0, steps=50, guidance=5.0)
+    if configs.index.get("boundary_ratio") is not None:
+        return Native(width=832, height=480, frames=81, fps=16.0, steps=40, guidance=4.0, guidance_2=3.0)
+    return Native(width=832, height=480, frames=81, fps=16.0, steps=50, guidance=5.0)
+
+
+def geometry(configs: Configs) -> Geometry:
+    """From the VAE's config; the denoiser's patch (1, 2, 2 in every release) sets the size multiple."""
+    spatial = int(configs.vae.get("scale_factor_spatial", 8))
+    patch = int(configs.transformer.get("patch_size", (1, 2, 2))[-1])
+    return Geometry(
+        channels=int(configs.vae.get("z_dim", 16)),
+        spatial=spatial,
+        temporal=int(configs.vae.get("scale_factor_temporal", 4)),
+        multiple=math.lcm(PIPELINE_MULTIPLE, spatial * patch),
+    )
+
+
+def encode(pipe: Any, prompt: str, negative_prompt: str, max_sequence_length: int) -> dict[str, Any]:
+    """Both prompts by the pipeline's own method, so that cleaning and padding are its own too."""
+    positive, negative = pipe.encode_prompt(
+        prompt=prompt, negative_prompt=negative_prompt, max_sequence_length=max_sequence_length
+    )
+    return {"prompt_embeds": positive, "negative_prompt_embeds": negative}
+
+
+def arguments(call: Call) -> dict[str, Any]:
+    """Arguments of WanPipeline.__call__; it takes a second guidance only with a boundary ratio."""
+    return {
+        "width": call.latents.width,
+        "height": call.latents.height,
+        "num_frames": call.latents.frames,
+        "num_inference_steps": call.steps,
+        "guidance_scale": call.guidance,
+        "guidance_scale_2": call.guidance_2,
+    }
+
+
+def decode(vae: Any, samples: Any) -> Any:
+    """The last lines of WanPipeline.__call__: same operations, same order, same dtypes.
+
+    `x / (1 / std) + mean` is not `x * std + mean` in floating point; it stays as the pipeline has it.
+    """
+    import torch
+
+    x = samples.to(vae.device, dtype=vae.dtype)
+    shape = (1, vae.config.z_dim, 1, 1, 1)
+    mean = torch.tensor(vae.config.latents_mean).view(shape).to(x.device, x.dtype)
+    std = 1.0 / torch.tensor(vae.config.latents_std).view(shape).to(x.device, x.dtype)
+    return vae.decode(x / std + mean, return_dict=False)[0]
+
+
+FAMILY = Family(
+    name="wan",
+    pipelines={"text_to_video": "WanPipeline"},
+    text_parts=("text_encoder", "tokenizer"),
+    samplers={
+        "euler": {"class_name": "FlowMatchEulerDiscreteScheduler", "shift": "shift"},
+        "unipc": {
+            "class_name": "UniPCMultistepScheduler",
+            "shift": "flow_shift",
+            "prediction_type": "flow_prediction",
+            "use_flow_sigmas": True,
+        },
+    },
+    keep_in_fp32=("rope", "time_embedder", "scale_shift_table", "norm1", "norm2", "norm3"),
+    native=native,
+    geometry=geometry,
+    encode=encode,
+    arguments=arguments,
+    decode=decode,
+    prompt_style="one flowing paragraph: subject, action, setting, light, camera",
+    facts={
+        "Wan-AI/Wan2.1-T2V-1.3B-Diffusers": {"licence": "apache-2.0", "bf16_gb": 14.5, "sizes": ["832x480"]},
+        "Wan-AI/Wan2.1-T2V-14B-Diffusers": {
+            "licence": "apache-2.0",
+            "bf16_gb": 40.2,
+            "sizes": ["832x480", "1280x720"],
+        },
+        "Wan-AI/Wan2.2-T2V-A14B-Diffusers": {
+            "licence": "apache-2.0",
+            "bf16_gb": 68.8,
+            "sizes": ["832x480", "1280x720"],
+        },
+        "Wan-AI/Wan2.2-TI2V-5B-Diffusers": {"licence": "apache-2.0", "bf16_gb": 22.8, "sizes": ["1280x704"]},
+    },
+)

@@ -1,0 +1,86 @@
+"""Where a denoise begins: an empty frame of latents, or one filled with noise."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from graphflow.errors import NodeError
+from graphflow.node import node
+from graphflow.values import Seed
+
+from .recipes import VAE
+from .values import Geometry, Latents
+
+Side = Annotated[int, Field(ge=16, le=16_384)]
+
+
+@node("diffusion/empty_latents", fold=True, depends=(".values",))
+def empty_latents(
+    vae: VAE,
+    *,
+    width: Side | None = None,
+    height: Side | None = None,
+    frames: Annotated[int, Field(ge=1, le=100_000)] | None = None,
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None,
+) -> Latents:
+    """The size and length of a clip that is to be made; the denoise draws the noise.
+
+    width, height: pixels. frames: 1 makes a still picture. fps: frames a second of the finished clip.
+    Left empty, each is what the model was made for.
+    Raises NodeError, naming the nearest allowed values, for a size the model cannot make.
+    """
+    native, geometry = vae.native, vae.geometry
+    width, height, frames = width or native.width, height or native.height, frames or native.frames
+    for name, value in (("width", width), ("height", height)):
+        _check_side(name, value, geometry, vae.source.model)
+    _check_frames(frames, geometry, vae.source.model)
+    return Latents(
+        family=vae.family,
+        vae=vae.info,
+        geometry=geometry,
+        width=width,
+        height=height,
+        frames=frames,
+        fps=float(fps or native.fps),
+    )
+
+
+@node("diffusion/noise_latents", depends=(".values",))
+def noise_latents(latents: Latents, *, seed: Seed = 0) -> Latents:
+    """Fill empty latents with the noise that a denoise with the same seed would draw.
+
+    Useful to denoise the same noise in different ways. The generator is the CPU's on every device.
+    Raises NodeError if the latents are filled already.
+    """
+    import torch
+
+    if latents.samples is not None:
+        raise NodeError("these latents already hold samples", hint="connect an 'empty latents' node")
+    generator = torch.Generator("cpu").manual_seed(seed)
+    shape = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)
+    samples = torch.randn(shape, generator=generator, dtype=torch.float32)
+    return latents.model_copy(update={"samples": samples, "rng": generator.get_state()})
+
+
+def _check_side(name: str, value: int, geometry: Geometry, model: str) -> None:
+    below = value // geometry.multiple * geometry.multiple
+    if value != below:
+        near = [str(size) for size in (below, below + geometry.multiple) if size > 0]
+        raise NodeError(
+            f"{name} {value} is not a multiple of {geometry.multiple}, which model {model!r} needs",
+            where=name,
+            hint=f"use {' or '.join(near)}",
+        )
+
+
+def _check_frames(frames: int, geometry: Geometry, model: str) -> None:
+    step = geometry.temporal
+    below = (frames - 1) // step * step + 1
+    if frames != below:
+        raise NodeError(
+            f"model {model!r} makes 1, {step + 1}, {2 * step + 1}, ... frames, not {frames}",
+            where="frames",
+            hint=f"use {below} or {below + step}",
+        )

@@ -1,0 +1,239 @@
+"""Nodes that name a model and give its parts as recipes. They read small configs, never weights or torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from graphflow.errors import NodeError
+from graphflow.node import node
+
+from .families import Configs, Family, code_digest, family_of
+from .recipes import VAE, Denoiser, Dtype, Scheduler, TextEncoder
+from .source import INDEX, ModelSource, Sidecar, identify, locate, read_json, read_sidecar
+from .values import Native, VAEInfo
+
+DEFAULT_MODEL = "toy-wan"
+"""The embedded model: small enough for any laptop."""
+
+Sampler = Literal["model", "euler", "unipc"]
+"""Which solver: the model's own, first-order Euler, or multistep UniPC."""
+
+
+class Model(NamedTuple):
+    """All parts of a model and the settings it was made for."""
+
+    text_encoder: TextEncoder
+    denoiser: Denoiser
+    scheduler: Scheduler
+    vae: VAE
+    native: Native
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A located model with its configs read."""
+
+    source: ModelSource
+    path: Path
+    family: Family
+    configs: Configs
+    sidecar: Sidecar
+
+    def common(self, dtype: Dtype) -> dict[str, Any]:
+        """The fields every component has."""
+        name = self.family.name
+        return {
+            "source": self.source,
+            "family": name,
+            "family_code": code_digest(name),
+            "dtype": dtype,
+            "native": self.native(),
+        }
+
+    def native(self) -> Native:
+        """The sidecar's values over the family's."""
+        known = self.sidecar.model_dump(exclude_none=True, include=set(Native.model_fields))
+        return Native.model_validate({**self.family.native(self.configs).model_dump(), **known})
+
+    def needs(self, part: str) -> Mapping[str, Any]:
+        """A component's config. Raises NodeError if the model has no such component."""
+        config = read_json(self.path / part / "config.json")
+        if not config:
+            raise NodeError(f"model {self.source.model!r} has no {part}/config.json")
+        return config
+
+
+@node("diffusion/load_text_encoder", fold=True, depends=(".source", ".recipes"))
+def load_text_encoder(
+    *,
+    model: str = DEFAULT_MODEL,
+    revision: str | None = None,
+    dtype: Dtype = "float32",
+    download: bool = False,
+) -> TextEncoder:
+    """The text encoder and tokenizer of a model.
+
+    model: an embedded model's name, a folder in diffusers layout, or a hub repository `owner/name`.
+    revision: branch, tag or commit of a hub repository.
+    dtype: in which the encoder computes. download: allow fetching from the hub.
+    Raises MissingModel if the model is not on this machine.
+    """
+    return _text_encoder(_read(model, revision, download), dtype)
+
+
+@node("diffusion/load_denoiser", fold=True, depends=(".source", ".recipes"))
+def load_denoiser(
+    *,
+    model: str = DEFAULT_MODEL,
+    revision: str | None = None,
+    dtype: Dtype = "float32",
+    attention: str | None = None,
+    download: bool = False,
+) -> Denoiser:
+    """The transformer of a model, or both experts of a model with two.
+
+    attention: attention backend by diffusers' name, such as `native` or `flex`; empty is diffusers' default.
+    For the other settings and errors see load_text_encoder.
+    """
+    return _denoiser(_read(model, revision, download), dtype, attention)
+
+
+@node("diffusion/load_scheduler", fold=True, depends=(".source", ".recipes"))
+def load_scheduler(
+    *,
+    model: str = DEFAULT_MODEL,
+    revision: str | None = None,
+    sampler: Sampler = "model",
+    shift: float | None = None,
+    download: bool = False,
+) -> Scheduler:
+    """The noise schedule and solver of a model.
+
+    sampler: `model` is the model's own. shift: moves steps towards high noise, more for larger videos;
+    empty is the model's own. For the other settings and errors see load_text_encoder.
+    """
+    return _scheduler(_read(model, revision, download), sampler, shift)
+
+
+@node("diffusion/load_vae", fold=True, depends=(".source", ".recipes"))
+def load_vae(
+    *,
+    model: str = DEFAULT_MODEL,
+    revision: str | None = None,
+    dtype: Dtype = "float32",
+    download: bool = False,
+) -> VAE:
+    """The autoencoder of a model. float32 is what the models' authors advise.
+
+    For the settings and errors see load_text_encoder.
+    """
+    return _vae(_read(model, revision, download), dtype)
+
+
+@node("diffusion/load_model", fold=True, depends=(".source", ".recipes"))
+def load_model(
+    *,
+    model: str = DEFAULT_MODEL,
+    revision: str | None = None,
+    dtype: Dtype = "float32",
+    vae_dtype: Dtype = "float32",
+    sampler: Sampler = "model",
+    shift: float | None = None,
+    attention: str | None = None,
+    download: bool = False,
+) -> Model:
+    """All parts of a model at once, and the settings it was made for.
+
+    dtype: of text encoder and denoiser; bfloat16 halves the memory of a large model.
+    For the other settings and errors see the four nodes that load one part each.
+    """
+    folder = _read(model, revision, download)
+    return Model(
+        _text_encoder(folder, dtype),
+        _denoiser(folder, dtype, attention),
+        _scheduler(folder, sampler, shift),
+        _vae(folder, vae_dtype),
+        folder.native(),
+    )
+
+
+# --------------------------------------------------------------------------------- folder to recipes
+
+
+def _read(model: str, revision: str | None, download: bool) -> _Folder:
+    path = locate(model, revision=revision, download=download)
+    index = read_json(path / INDEX)
+    return _Folder(
+        source=identify(model, path, revision=revision, download=download),
+        path=path,
+        family=family_of(str(index.get("_class_name"))),
+        configs=Configs(
+            index, read_json(path / "transformer/config.json"), read_json(path / "vae/config.json")
+        ),
+        sidecar=read_sidecar(path),
+    )
+
+
+def _text_encoder(folder: _Folder, dtype: Dtype) -> TextEncoder:
+    return TextEncoder(**folder.common(dtype))
+
+
+def _denoiser(folder: _Folder, dtype: Dtype, attention: str | None) -> Denoiser:
+    index = folder.configs.index
+    second = index.get("transformer_2") or [None]
+    return Denoiser(
+        **folder.common(dtype),
+        experts=2 if second[0] is not None else 1,
+        boundary_ratio=index.get("boundary_ratio"),
+        expand_timesteps=bool(index.get("expand_timesteps", False)),
+        config=_public(folder.needs("transformer")),
+        attention=attention,
+        preview=folder.sidecar.preview,
+    )
+
+
+def _scheduler(folder: _Folder, sampler: Sampler, shift: float | None) -> Scheduler:
+    own = read_json(folder.path / "scheduler" / "scheduler_config.json")
+    class_name, config = str(own.get("_class_name")), _public(own)
+    if sampler != "model":
+        chosen = dict(folder.family.samplers[sampler])
+        class_name, field = chosen.pop("class_name"), chosen.pop("shift")
+        own_shift = _own_shift(folder, config)
+        config = {**chosen, "num_train_timesteps": config.get("num_train_timesteps", 1000), field: own_shift}
+    if shift is None:
+        shift = folder.sidecar.shift
+    if shift is not None:
+        config[_shift_field(folder, class_name)] = float(shift)
+    return Scheduler(class_name=class_name, config=config)
+
+
+def _own_shift(folder: _Folder, config: Mapping[str, Any]) -> float:
+    fields = {str(sampler["shift"]) for sampler in folder.family.samplers.values()}
+    return float(next((config[field] for field in sorted(fields) if config.get(field) is not None), 1.0))
+
+
+def _shift_field(folder: _Folder, class_name: str) -> str:
+    for sampler in folder.family.samplers.values():
+        if sampler["class_name"] == class_name:
+            return str(sampler["shift"])
+    raise NodeError(
+        f"the shift of a {class_name} cannot be set",
+        hint="leave shift empty, or choose sampler 'euler' or 'unipc'",
+    )
+
+
+def _vae(folder: _Folder, dtype: Dtype) -> VAE:
+    config = folder.needs("vae")
+    return VAE(
+        **folder.common(dtype),
+        info=VAEInfo(class_name=str(config.get("_class_name")), config=_public(config)),
+        geometry=folder.family.geometry(folder.configs),
+    )
+
+
+def _public(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config without the notes that the saving library left in it, such as its version."""
+    return {name: value for name, value in config.items() if not name.startswith("_")}

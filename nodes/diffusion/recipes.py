@@ -1,0 +1,250 @@
+"""Models on wires: what to load and how to treat it. Live modules exist only inside `ctx.use`.
+
+torch, diffusers and transformers are imported when a recipe is opened, never before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field
+
+from graphflow.errors import NodeError, ValueMismatch
+from graphflow.values import NUMERICS, PLACEMENT, Recipe, Value
+
+from .families import family
+from .source import ModelSource, identity, locate, read_header, read_json
+from .values import Geometry, Native, VAEInfo
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+
+
+class Component(Recipe):
+    """Base of the recipes of one repository's parts."""
+
+    source: ModelSource
+    family: str
+    family_code: str
+    """Digest of the family's module, so that a changed rule there changes content keys."""
+    dtype: Dtype
+    native: Native
+
+    def folder(self) -> Path:
+        """Where the model lies on this machine.
+
+        Raises MissingModel if it is not here, ValueMismatch if it is not what the recipe was made from.
+        """
+        source = self.source
+        folder = locate(source.model, revision=source.revision, download=source.download, weights=True)
+        if identity(folder) != source.identity:
+            raise ValueMismatch(
+                f"model {source.model!r} has changed since this run was planned",
+                hint="plan again, or restore the files",
+            )
+        return folder
+
+    def parts(self) -> tuple[str, ...]:
+        """Subfolders with weights."""
+        raise NotImplementedError
+
+    def memory_bytes(self) -> int:
+        """Bytes of all weights in memory, from the headers of the weight files; 0 if they are not here."""
+        folder = locate(self.source.model, revision=self.source.revision)
+        files = [path for part in self.parts() for path in (folder / part).glob("*.safetensors")]
+        return sum(map(self._weight_bytes, files))
+
+    def _weight_bytes(self, path: Path) -> int:
+        total = 0
+        for name, entry in read_header(path).items():
+            stored = _BYTES.get(entry["dtype"], 1)
+            total += math.prod(entry["shape"]) * (self._width(name) if entry["dtype"][0] in "FB" else stored)
+        return total
+
+    def _width(self, name: str) -> int:
+        """Bytes of one number of the weight called `name` once loaded."""
+        return 4 if self.dtype == "float32" else 2
+
+
+class TextEncoder(Component):
+    """The text encoder and its tokenizer. Opens as a text shell: the pipeline with nothing else in it."""
+
+    def parts(self) -> tuple[str, ...]:
+        return tuple(part for part in family(self.family).text_parts if "tokenizer" not in part)
+
+    def open(self, device: str) -> Any:
+        from .shell import shell
+
+        folder = self.folder()
+        index = read_json(folder / "model_index.json")
+        members: dict[str, Any] = {}
+        for part in family(self.family).text_parts:
+            if "tokenizer" in part:
+                members[part] = _component_class(index, part).from_pretrained(
+                    folder / part, local_files_only=True
+                )
+            else:
+                members[part] = load_module(index, folder, part, self.dtype, device)
+        return shell(family(self.family), members)
+
+
+class Experts(NamedTuple):
+    """A live denoiser: one transformer, or two of which the second takes the low-noise steps."""
+
+    transformer: Any
+    transformer_2: Any = None
+
+    def live(self) -> list[Any]:
+        return [module for module in self if module is not None]
+
+
+class Denoiser(Component):
+    """The transformer, or the two experts of Wan 2.2 with the noise level where they change places."""
+
+    experts: Annotated[int, Field(ge=1, le=2)] = 1
+    boundary_ratio: float | None = None
+    """Share of the schedule, from pure noise down, that the first expert takes; None for one expert."""
+    expand_timesteps: bool = False
+    """One timestep for every token instead of one for the clip."""
+    config: dict[str, Any]
+    """The transformer's architecture."""
+    attention: Annotated[str | None, NUMERICS] = None
+    """Attention backend by diffusers' name; None is diffusers' default."""
+    preview: Annotated[tuple[tuple[float, ...], ...], PLACEMENT] = ()
+    """Latent channels to RGB for live previews; see `preview.py`. Changes no result."""
+
+    def base(self) -> Denoiser:
+        return self.model_copy(update={"attention": None, "preview": ()})
+
+    def parts(self) -> tuple[str, ...]:
+        return ("transformer", "transformer_2")[: self.experts]
+
+    def open(self, device: str) -> Experts:
+        folder = self.folder()
+        index = read_json(folder / "model_index.json")
+        return Experts(*(load_module(index, folder, part, self.dtype, device) for part in self.parts()))
+
+    @contextmanager
+    def applied(self, live: Experts, device: str) -> Iterator[Experts]:
+        """With the attention backend set; step caches are emptied on the way out, also after a cancel."""
+        with ExitStack() as stack:
+            if self.attention is not None:
+                stack.enter_context(_attention(self.attention))
+            for module in live.live():
+                stack.callback(module._reset_stateful_cache)
+            yield live
+
+    def _width(self, name: str) -> int:
+        kept = any(part in name.split(".") for part in family(self.family).keep_in_fp32)
+        return 4 if kept else super()._width(name)
+
+
+class Tiling(Value):
+    """Decode in overlapping tiles: less memory, slightly other pixels near the seams. Sizes in pixels."""
+
+    tile: Annotated[int, Field(ge=32)] = 256
+    stride: Annotated[int, Field(ge=16)] = 192
+
+
+class VAE(Component):
+    """The autoencoder between pixels and latents."""
+
+    info: VAEInfo
+    geometry: Geometry
+    tiling: Annotated[Tiling | None, NUMERICS] = None
+
+    def base(self) -> VAE:
+        return self.model_copy(update={"tiling": None})
+
+    def parts(self) -> tuple[str, ...]:
+        return ("vae",)
+
+    def open(self, device: str) -> Any:
+        folder = self.folder()
+        return load_module(read_json(folder / "model_index.json"), folder, "vae", self.dtype, device)
+
+    def applied(self, live: Any, device: str) -> AbstractContextManager[Any]:
+        return _tiled(live, self.tiling)
+
+
+class Scheduler(Value):
+    """A noise schedule and its solver, as class and config. Has no weights, so it is not a recipe:
+    every denoise builds its own, because a live scheduler remembers the steps of its run.
+    """
+
+    class_name: str
+    config: dict[str, Any]
+
+    def build(self) -> Any:
+        """A new diffusers scheduler. Raises NodeError if diffusers has no such class."""
+        import diffusers
+
+        found = getattr(diffusers, self.class_name, None)
+        if not (isinstance(found, type) and issubclass(found, diffusers.SchedulerMixin)):
+            raise NodeError(f"diffusers has no scheduler called {self.class_name!r}")
+        return found.from_config(dict(self.config))  # type: ignore[no-untyped-call]
+
+    def digest(self) -> str:
+        """sha256 of class and config; a stopped denoise goes on only with an equal one."""
+        text = json.dumps([self.class_name, self.config], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+# -------------------------------------------------------------------------------------- live modules
+
+
+def load_module(index: Mapping[str, Any], folder: Path, part: str, dtype: Dtype, device: str) -> Any:
+    """One component's live module, from safetensors only, in evaluation mode on `device`."""
+    import torch
+
+    cls = _component_class(index, part)
+    word = "dtype" if index[part][0] == "transformers" else "torch_dtype"
+    module = cls.from_pretrained(
+        folder / part, use_safetensors=True, local_files_only=True, **{word: getattr(torch, dtype)}
+    )
+    return module.to(device).eval().requires_grad_(False)
+
+
+def _component_class(index: Mapping[str, Any], part: str) -> Any:
+    """The class that `model_index.json` names for a component, if it is one of diffusers or transformers."""
+    entry = index.get(part)
+    if not (isinstance(entry, list) and len(entry) == 2 and entry[0] in ("diffusers", "transformers")):
+        raise NodeError(
+            f"the model names no usable class for {part!r}: {entry!r}",
+            hint="only classes of diffusers and transformers are loaded; code inside a model folder never is",
+        )
+    found = getattr(importlib.import_module(entry[0]), str(entry[1]), None)
+    if not (isinstance(found, type) and hasattr(found, "from_pretrained")):
+        raise NodeError(f"{entry[0]} has no class {entry[1]!r}, which the model needs for {part!r}")
+    return found
+
+
+def _attention(backend: str) -> AbstractContextManager[Any]:
+    """diffusers' own context: the choice is global to the process and is put back on leaving."""
+    from diffusers.models.attention_dispatch import attention_backend
+
+    context: AbstractContextManager[Any] = attention_backend(backend)
+    return context
+
+
+@contextmanager
+def _tiled(vae: Any, tiling: Tiling | None) -> Iterator[Any]:
+    names = [
+        "use_tiling",
+        *(f"tile_sample_{kind}_{side}" for kind in ("min", "stride") for side in ("height", "width")),
+    ]
+    before = {name: getattr(vae, name) for name in names if hasattr(vae, name)}
+    try:
+        if tiling is not None:
+            vae.enable_tiling(tiling.tile, tiling.tile, tiling.stride, tiling.stride)
+        yield vae
+    finally:
+        for name, value in before.items():
+            setattr(vae, name, value)

@@ -1,0 +1,64 @@
+"""Pipeline shells: the standard diffusers pipeline, built around only the components that a phase needs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+from .families import Family
+from .values import VAEInfo
+
+
+class VAEStandIn:
+    """A VAE without weights: a denoise asks it for sizes and never for pixels.
+
+    A shell built with `vae=None` would silently assume 8 pixels a latent cell, wrong for Wan 2.2 5B.
+    It is no torch module on purpose: pipelines then look past it for their device and never move it.
+    """
+
+    def __init__(self, info: VAEInfo) -> None:
+        self.config = SimpleNamespace(**info.config)
+
+
+def shell(family: Family, members: Mapping[str, Any], *, task: str = "text_to_video", **config: Any) -> Any:
+    """The family's pipeline for `task` around `members`; every other component is None.
+
+    Building one costs nothing and copies nothing: components are shared, not moved.
+    config: pipeline settings that are no components, such as `boundary_ratio`.
+    """
+    import diffusers
+
+    cls = getattr(diffusers, family.pipelines[task])
+    wanted = inspect.signature(cls.__init__).parameters
+    absent = {name: None for name, p in wanted.items() if name != "self" and p.default is p.empty}
+    pipe = cls(**{**absent, **members, **config})
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@contextmanager
+def cancel_points(modules: list[Any], check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` before every block inside `modules`, so that a cancel need not wait for a whole step."""
+
+    def before(module: Any, args: Any) -> None:
+        check()
+
+    with ExitStack() as stack:
+        for module in modules:
+            for block in _blocks(module):
+                stack.callback(block.register_forward_pre_hook(before).remove)
+        yield
+
+
+def _blocks(module: Any) -> Iterator[Any]:
+    """The members of the outermost module lists: a transformer's blocks, a VAE's stages."""
+    import torch
+
+    for child in module.children():
+        if isinstance(child, torch.nn.ModuleList):
+            yield from child
+        else:
+            yield from _blocks(child)

@@ -1,0 +1,180 @@
+"""From the name of a model to its folder: embedded with graphflow, a local folder, or the Hugging Face cache.
+
+Nothing here imports torch or reads whole weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from graphflow.errors import MissingModel, NodeError
+from graphflow.values import Value
+
+from .embedded import embedded_folder, embedded_models
+
+INDEX = "model_index.json"
+SIDECAR = "graphflow.json"
+MAX_JSON = 4_000_000
+"""Largest config file read, in bytes; real ones are a few kilobytes."""
+MAX_HEADER = 100_000_000
+"""Largest safetensors header, the limit of the format's own reader."""
+_IDENTIFYING = (".json", ".txt", ".model", ".safetensors")
+SAMPLES, SAMPLE_BYTES = 16, 4096
+"""Blocks of a weights file that enter its digest: training or conversion changes nearly every block."""
+
+
+class ModelSource(Value):
+    """Which model: how the user named it, and what it was when the recipe was made.
+
+    Only `identity` counts for content keys: the same files under another path are the same model.
+    """
+
+    model: str
+    revision: str | None = None
+    identity: str
+    download: bool = False
+    """True if files may be fetched from the hub when the model is opened."""
+
+    def key_fields(self) -> dict[str, Any]:
+        return {"identity": self.identity}
+
+
+class Sidecar(BaseModel):
+    """`graphflow.json` beside `model_index.json`: what the model was made for. Every field may be absent."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    fps: float | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    guidance_2: float | None = None
+    shift: float | None = None
+    max_sequence_length: int | None = None
+    vocabulary: tuple[str, ...] = ()
+    preview: tuple[tuple[float, ...], ...] = ()
+    """Latent channels to RGB: one row (red, green, blue) a channel and a last row of constants; 0..1."""
+
+
+def locate(model: str, *, revision: str | None = None, download: bool = False, weights: bool = False) -> Path:
+    """The folder that holds `model`.
+
+    weights: with `download`, fetch the weights too, not only the configs.
+    Raises MissingModel, saying which model is missing and how to get it.
+    """
+    embedded = embedded_folder(model)
+    if embedded is not None:
+        return embedded
+    folder = Path(model).expanduser()
+    if (folder / INDEX).is_file():
+        return folder.resolve()
+    if folder.exists() or model.startswith((".", "/", "~")) or model.count("/") != 1:
+        reason = f"has no {INDEX}" if folder.exists() else "does not exist"
+        raise MissingModel(
+            f"model {model!r}: the folder {reason}",
+            hint=f"give a diffusers folder, a repository 'owner/name' or an embedded model: {_embedded()}",
+        )
+    return _in_hub_cache(model, revision, download=download, weights=weights)
+
+
+def _in_hub_cache(repo: str, revision: str | None, *, download: bool, weights: bool) -> Path:
+    import huggingface_hub
+
+    if download:
+        wanted = ["*.json", "*.txt", "*.model", *(["*.safetensors"] if weights else [])]
+        return Path(huggingface_hub.snapshot_download(repo, revision=revision, allow_patterns=wanted))
+    found = huggingface_hub.try_to_load_from_cache(repo, INDEX, revision=revision)
+    if isinstance(found, str):
+        return Path(found).parent
+    at = f" --revision {revision}" if revision else ""
+    raise MissingModel(
+        f"model {repo!r} is not on this machine",
+        hint=f"run 'hf download {repo}{at}', set download to true, or use an embedded model: {_embedded()}",
+    )
+
+
+def _embedded() -> str:
+    return ", ".join(embedded_models()) or "none is installed"
+
+
+def identify(model: str, folder: Path, *, revision: str | None = None, download: bool = False) -> ModelSource:
+    """The source of the model in `folder`, with its identity."""
+    return ModelSource(model=model, revision=revision, identity=identity(folder), download=download)
+
+
+def identity(folder: Path) -> str:
+    """What is in a model folder, the same on every machine.
+
+    A snapshot of a hub repository is known by its commit. Otherwise a sha256 over every config file
+    and, of every weights file, its size, its header and sampled blocks.
+    """
+    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
+        return f"{folder.parent.parent.name}@{folder.name}"
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix not in _IDENTIFYING or path.name == SIDECAR or not path.is_file():
+            continue
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        for block in _sampled(path) if path.suffix == ".safetensors" else [path.read_bytes()]:
+            digest.update(block)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _sampled(path: Path) -> Iterator[bytes]:
+    header = read_header(path)
+    yield json.dumps(header, sort_keys=True).encode()
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for index in range(SAMPLES):
+            file.seek(max(0, (size - SAMPLE_BYTES) * index // (SAMPLES - 1)))
+            yield file.read(SAMPLE_BYTES)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A config file. Raises NodeError if it is no JSON object; an absent file is an empty one."""
+    if not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > MAX_JSON:
+            raise ValueError(f"larger than {MAX_JSON} bytes")
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError("not a JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise NodeError(f"{path.name} of model {path.parent.name!r} cannot be read: {error}") from error
+    return content
+
+
+def read_sidecar(folder: Path) -> Sidecar:
+    """The model's `graphflow.json`. Raises NodeError naming the wrong field."""
+    try:
+        return Sidecar.model_validate(read_json(folder / SIDECAR))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise NodeError(f"{SIDECAR} of model {folder.name!r}: {place}: {first['msg']}") from error
+
+
+def read_header(path: Path) -> Mapping[str, Any]:
+    """The header of a safetensors file: tensor name to dtype and shape. Raises NodeError if it is broken."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > MAX_HEADER:
+                raise ValueError("the header is too long")
+            header = json.loads(file.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("the header is not a JSON object")
+    except (OSError, ValueError, struct.error, RecursionError) as error:
+        raise NodeError(f"{path.name} is not a safetensors file: {error}") from error
+    header.pop("__metadata__", None)
+    return header

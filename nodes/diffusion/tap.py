@@ -1,0 +1,123 @@
+"""A scheduler that reports every step, and can run only some of the steps of a whole denoise.
+
+A standard pipeline calls `set_timesteps` once, loops over `timesteps` and calls `step` in each turn.
+That is all we need: show the pipeline a part of the timesteps and it runs that part; look at what
+passes through `step` and we have progress, previews and checkpoints. The pipeline is not changed.
+
+The tap is a subclass made at run time and the scheduler's class is swapped for it. A wrapper object
+would not do: pipelines inspect the scheduler's signatures, and some deep-copy it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+_POSITION = ("_step_index", "_begin_index")
+"""Follow from the first step; never part of what a sampler remembers."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a denoise, just done."""
+
+    index: int
+    """Place in the whole denoise, from 0."""
+    sigma: float
+    """Noise level before the step."""
+    sample: Any
+    """Latents before the step."""
+    output: Any
+    """What the denoiser said, after guidance."""
+    latents: Any
+    """Latents after the step."""
+
+
+@dataclass
+class Tap:
+    """What a tapped scheduler keeps beside its own state; one for each run."""
+
+    start: int
+    end: int
+    history: dict[str, Any]
+    on_step: Callable[[Step], None]
+    whole: tuple[Any, Any] = (None, None)
+    """Timesteps and sigmas of the whole denoise."""
+    fresh: dict[str, Any] | None = None
+    """The scheduler's attributes before its first step."""
+    done: int = 0
+
+
+def tapped(
+    scheduler: Any, on_step: Callable[[Step], None], *, start: int, end: int, history: dict[str, Any]
+) -> Any:
+    """`scheduler`, changed in place to run steps `start` to `end` (not included) and report each.
+
+    history: the result of `history_of` after the step before `start`; empty if there was none.
+    """
+    base: Any = type(scheduler)
+    scheduler.__class__ = _tapped_class(base)
+    scheduler._tap = Tap(start, end, history, on_step)
+    return scheduler
+
+
+def history_of(scheduler: Any) -> dict[str, Any]:
+    """All that a tapped scheduler has changed in itself since its first step: a multistep solver's memory."""
+    fresh = scheduler._tap.fresh or {}
+    changed = {}
+    for name, value in vars(scheduler).items():
+        if name in _POSITION or name == "_tap" or (name in fresh and _same(fresh[name], value)):
+            continue
+        changed[name] = list(value) if isinstance(value, list) else value
+    return changed
+
+
+def _same(before: Any, now: Any) -> bool:
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
+    return before is now
+
+
+@functools.cache
+def _tapped_class(base: Any) -> Any:
+    """The subclass of `base` that consults its `_tap`."""
+
+    class Tapped(base):  # type: ignore[misc]
+        _tap: Tap
+        timesteps: Any
+        sigmas: Any
+
+        @functools.wraps(base.set_timesteps)  # pipelines read the signature to see what is supported
+        def set_timesteps(self, *args: Any, **kwargs: Any) -> None:
+            base.set_timesteps(self, *args, **kwargs)
+            tap: Tap = self._tap
+            tap.whole, tap.done = (self.timesteps, self.sigmas), 0
+            self.timesteps = self.timesteps[tap.start : tap.end]
+            self.sigmas = self.sigmas[tap.start :]  # pipelines read sigmas[i] beside timesteps[i]
+            tap.fresh = {k: list(v) if isinstance(v, list) else v for k, v in vars(self).items()}
+            base.set_begin_index(self, tap.start)
+            for name, value in tap.history.items():
+                setattr(self, name, list(value) if isinstance(value, list) else value)
+
+        def set_begin_index(self, begin_index: int = 0) -> None:
+            base.set_begin_index(self, begin_index + self._tap.start)
+
+        @functools.wraps(base.step)
+        def step(self, model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+            tap: Tap = self._tap
+            shown = self.timesteps, self.sigmas
+            self.timesteps, self.sigmas = tap.whole  # solvers look at the whole schedule, such as its length
+            try:
+                result = base.step(self, model_output, timestep, sample, *args, **kwargs)
+            finally:
+                self.timesteps, self.sigmas = shown
+            index = tap.start + tap.done
+            tap.done += 1
+            latents = result[0] if isinstance(result, tuple) else result.prev_sample
+            tap.on_step(Step(index, float(tap.whole[1][index]), sample, model_output, latents))
+            return result
+
+    Tapped.__name__, Tapped.__qualname__ = base.__name__, base.__qualname__  # saved configs name it
+    return Tapped

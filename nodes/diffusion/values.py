@@ -1,0 +1,114 @@
+"""What the diffusion nodes pass to each other: prompt embeddings, latents and the facts about a model.
+
+Everything here is a frozen value. Live models never travel; their recipes are in `recipes.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from graphflow.values import Tensor, Value
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Native(Value):
+    """The settings a model was made for; a node's setting left empty takes its value from here."""
+
+    width: Positive
+    """Pixels."""
+    height: Positive
+    """Pixels."""
+    frames: Positive
+    fps: Annotated[float, Field(gt=0)]
+    steps: Positive
+    guidance: float
+    """Classifier-free guidance scale; 1 or less means none."""
+    guidance_2: float | None = None
+    """The same for the low-noise expert of a model with two."""
+    shift: float | None = None
+    """Shift of the noise schedule; None leaves the scheduler's own."""
+    max_sequence_length: Positive = 512
+    """Text tokens; shorter prompts are padded to it."""
+    vocabulary: tuple[str, ...] = ()
+    """The words a small model knows; empty for a model that reads free text."""
+
+
+class VAEInfo(Value):
+    """Which VAE latents belong to: its class and its architecture, not its weights."""
+
+    class_name: str
+    config: dict[str, Any]
+
+
+class Geometry(Value):
+    """How pixels map to latents."""
+
+    channels: Positive
+    spatial: Positive
+    """Pixels along one side of a latent cell."""
+    temporal: Positive
+    """Frames a latent frame stands for; the first one stands alone."""
+    multiple: Positive
+    """Width and height must be multiples of this many pixels."""
+
+    def latent_shape(self, width: int, height: int, frames: int) -> tuple[int, int, int, int, int]:
+        """(batch, channels, latent frames, latent height, latent width) of one clip."""
+        latent_frames = (frames - 1) // self.temporal + 1
+        return (1, self.channels, latent_frames, height // self.spatial, width // self.spatial)
+
+
+class SamplerState(Value):
+    """Where a denoise stopped, with all that the sampler remembers of its earlier steps."""
+
+    step: Annotated[int, Field(ge=0)]
+    """Steps done."""
+    steps: Positive
+    """Steps of the whole denoise."""
+    scheduler: str
+    """Digest of the scheduler's class and config: only the same one can go on."""
+    history: dict[str, Any]
+    """The scheduler's own attributes, such as the earlier model outputs of a multistep solver."""
+
+
+class Latents(Value):
+    """A clip in latent space, or only its frame (`samples` None) where the noise is not drawn yet.
+
+    samples: (1, channels, latent frames, latent height, latent width), float32, normalised as the
+    denoiser sees them; packed families use (1, tokens, channels) and say so.
+    """
+
+    family: str
+    vae: VAEInfo
+    geometry: Geometry
+    width: Positive
+    height: Positive
+    frames: Positive
+    fps: Annotated[float, Field(gt=0)]
+    samples: Tensor | None = None
+    packed: bool = False
+    normalised: bool = True
+    sampler: SamplerState | None = None
+    """Set when a denoise stopped before its last step."""
+    rng: Tensor | None = None
+    """State of the clip's random generator, uint8; later phases of some families draw from it."""
+    embeds_dtype: str | None = None
+    """Dtype of the prompt embeddings used; some families decode in it."""
+    reference_frames: Annotated[int, Field(ge=0)] = 0
+    """Latent frames at the front that hold reference images; cut before decoding."""
+    decode: dict[str, Any] = Field(default_factory=dict)
+    """Decoder settings that were chosen before the denoise, by the pipeline's argument names."""
+
+
+class PromptEmbeds(Value):
+    """An encoded prompt.
+
+    tensors: by the pipeline's own argument names; for Wan `prompt_embeds` and `negative_prompt_embeds`,
+    each (1, max_sequence_length, text width) in the text encoder's dtype.
+    """
+
+    family: str
+    tensors: dict[str, Tensor]
+    max_sequence_length: Positive
