@@ -1,4 +1,4 @@
-"""Every error graphflow raises: a stable code, a message for people, where it happened and what to do next."""
+"""Every error graphflow raises: a stable code, a message for people, where it happened, what to do next."""
 
 from __future__ import annotations
 

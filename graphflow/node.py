@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from graphflow.errors import DeclarationError
-from graphflow.values import Recipe, SavedFile, SeedMark, Tensor, Value
+from graphflow.values import Recipe, SavedFile, SeedMark, Value
 
 ID_PATTERN = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)+")
 """Node ids: lower-case words joined by slashes, such as `diffusion/decode`."""
@@ -399,7 +399,6 @@ __all__ = [
     "NodeSpec",
     "Port",
     "State",
-    "Tensor",
     "node",
     "spec_of",
 ]

@@ -1,6 +1,6 @@
 """For node authors: run one node in memory, without a cache, a plan or a runner.
 
-    result = run_node(decode, vae_recipe, latents, tile=Tiling())
+result = run_node(decode, vae_recipe, latents, tile=Tiling())
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class LocalContext:
     cancel_after: raise Cancelled at this many-th cancel point.
     """
 
-    def __init__(self, *, out_dir: Path | None = None, state: State | None = None, cancel_after: int | None = None):
+    def __init__(
+        self, *, out_dir: Path | None = None, state: State | None = None, cancel_after: int | None = None
+    ):
         self.device = "cpu"
         self.provenance: Mapping[str, Any] = {"graphflow": "test"}
         self.progress_log: list[tuple[int, int]] = []
@@ -73,7 +75,9 @@ class LocalContext:
         return SavedFile(path=os.fspath(path), size=len(data), digest=hashlib.sha256(data).hexdigest())
 
 
-def run_node(function: Callable[..., Any], *ports: Any, context: LocalContext | None = None, **settings: Any) -> Any:
+def run_node(
+    function: Callable[..., Any], *ports: Any, context: LocalContext | None = None, **settings: Any
+) -> Any:
     """Call a node as the engine would: settings validated strictly, a Context given if it takes one.
 
     Raises pydantic.ValidationError for settings outside their limits, TypeError for a function that is

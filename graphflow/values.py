@@ -156,7 +156,8 @@ class Encoded(NamedTuple):
     tensors: dict[str, Tensor]
 
 
-class TensorRef(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TensorRef:
     """Stands for a tensor where only the header was read."""
 
     name: str
@@ -174,7 +175,7 @@ def encode(value: object) -> Encoded:
 
 
 def decode(header: bytes, tensors: Mapping[str, Tensor] | None) -> Any:
-    """Put a value together again; with `tensors=None` tensors become `TensorRef` and values plain dicts.
+    """Put a value together again; with `tensors=None` every tensor becomes a `TensorRef`.
 
     Raises CodecError if the bytes are malformed or name an unknown type.
     """
@@ -182,7 +183,7 @@ def decode(header: bytes, tensors: Mapping[str, Tensor] | None) -> Any:
         tree = msgpack.unpackb(
             header, raw=False, strict_map_key=True, max_map_len=200_000, max_array_len=2_000_000
         )
-        return _unpack(tree, tensors, value_types() if tensors is not None else {})
+        return _unpack(tree, tensors, value_types())
     except CodecError:
         raise
     except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException) as error:
@@ -239,11 +240,10 @@ def _unpack(tree: Any, tensors: Mapping[str, Tensor] | None, types: Mapping[str,
             return int(tree["v"])
         case "value":
             fields = {k: _unpack(v, tensors, types) for k, v in tree["f"].items()}
-            if tensors is None:
-                return fields
             if tree["t"] not in types:
                 raise CodecError(f"unknown value type {tree['t']!r}; is its node pack installed?")
-            return types[tree["t"]].model_validate(fields)
+            kind = types[tree["t"]]
+            return kind.model_construct(**fields) if tensors is None else kind.model_validate(fields)
     raise CodecError(f"unknown tag {tree[_TAG]!r}")
 
 

@@ -1,0 +1,220 @@
+"""Run one step: gather its inputs, call the node, publish its outputs. Every runner calls this function."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import Any, get_origin
+
+from pydantic import ValidationError
+
+from graphflow.cache.format import EntryInfo
+from graphflow.cache.memory import size_of
+from graphflow.cache.tiers import Cache
+from graphflow.context import Settings, Signals, StepContext
+from graphflow.errors import Cancelled, GraphflowError, NodeError, ResourceError, describe
+from graphflow.graph import check_wired_setting
+from graphflow.keys import canon
+from graphflow.node import NodeSpec
+from graphflow.pool import Pool
+from graphflow.refs import Const, Many, Out, Ref
+from graphflow.types import bare
+from graphflow.values import CodecError, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All a runner needs to run one step."""
+
+    key: str
+    node: str
+    item: tuple[int, ...]
+    spec: NodeSpec
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Ref]
+    keep: bool
+    """The result is asked for by name and must outlive the process."""
+    fingerprint: bytes = b""
+    """State of the outside world when the run was planned, for nodes that read it."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A step's result is in the cache."""
+
+    key: str
+    seconds: float
+    bytes: int
+    stored: str
+    hit: bool = False
+    """Another process had computed it in the meantime."""
+    volatile: bool = False
+    """Its source changed while it ran: good for this run, not to be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A step failed; the text is for people."""
+
+    key: str
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A step could not read an input that was believed to be in the cache."""
+
+    key: str
+    absent: str
+
+
+Outcome = Done | Failed | Missed
+
+
+class MissingInput(Exception):
+    """An input is not in the cache (any more)."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(key)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where steps are run: the things a worker owns."""
+
+    cache: Cache
+    pool: Pool
+    settings: Settings
+
+
+def execute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched: Flag) -> Outcome:
+    """Run one step. Raises Cancelled; every other ending is returned as an Outcome."""
+    try:
+        if work.spec.cache and bench.cache.disk is not None:
+            with bench.cache.lease(work.key):
+                if bench.cache.has(work.key) and bench.cache.get(work.key) is not None:
+                    return Done(work.key, 0.0, 0, "disk", hit=True)
+                return _compute(work, bench, signals, cancelled, watched)
+        return _compute(work, bench, signals, cancelled, watched)
+    except Cancelled:
+        raise
+    except MissingInput as missing:
+        return Missed(work.key, missing.key)
+    except GraphflowError as error:
+        return Failed(work.key, error.error_code, error.message, error.hint)
+    except MemoryError as error:
+        return Failed(work.key, "resource.memory", describe(error), _MEMORY_HINT)
+    except BaseException as error:  # border: step execution; a node is foreign code and may raise anything
+        if _is_out_of_memory(error):
+            return Failed(work.key, "resource.memory", describe(error), _MEMORY_HINT)
+        return Failed(work.key, "node", describe(error))
+
+
+_MEMORY_HINT = "use fewer frames, a smaller size or an offload strategy"
+
+
+def _compute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched: Flag) -> Done:
+    arguments = _arguments(work, bench.cache)
+    context = StepContext(
+        work.key, bench.cache, bench.pool, bench.settings, signals, cancelled, watched, work.provenance
+    )
+    context.check()
+    if work.spec.context is not None:
+        arguments[work.spec.context] = context
+    started = time.perf_counter()
+    result = _call(work.spec, arguments, bench.pool)
+    seconds = time.perf_counter() - started
+    outputs = _checked(work.spec, result)
+    volatile = work.fingerprint != _fingerprint(work.spec, arguments)
+    del arguments, result
+    info = EntryInfo(work.spec.id, work.spec.version, seconds, time.time())
+    keep = (work.keep or work.spec.effect is not None) and not volatile
+    try:
+        stored = bench.cache.put(work.key, outputs, info, keep=keep)
+    except CodecError as error:
+        raise NodeError(str(error), code="node.output") from None
+    bench.cache.drop_checkpoint(work.key)
+    return Done(work.key, seconds, size_of(outputs), stored, volatile=volatile)
+
+
+def _arguments(work: Work, cache: Cache) -> dict[str, Any]:
+    arguments = dict(work.settings)
+    for name, ref in work.inputs.items():
+        value = gather(ref, cache)
+        if name in work.spec.settings:
+            try:
+                value = check_wired_setting(work.spec, name, value)
+            except ValidationError as error:
+                text = error.errors(include_url=False)[0]["msg"]
+                raise NodeError(f"setting {name!r}: {text}", code="setting.invalid") from None
+        arguments[name] = value
+    return arguments
+
+
+def gather(ref: Ref, cache: Cache) -> Any:
+    """The value a ref stands for. Raises MissingInput if the cache lost it."""
+    match ref:
+        case Const(value=value):
+            return value
+        case Out(key=key, output=output, index=index):
+            outputs = cache.get(key)
+            if outputs is None:
+                raise MissingInput(key)
+            value = outputs[output]
+            for i in index:
+                value = value[i]
+            return value
+        case Many(items=items):
+            return [gather(item, cache) for item in items]
+    raise AssertionError(f"{ref} cannot be gathered")
+
+
+def _call(spec: NodeSpec, arguments: Mapping[str, Any], pool: Pool) -> Any:
+    """Call the node; after running out of memory empty the pool and try once more."""
+    try:
+        return spec.function(**arguments)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error) or not pool.clear():
+            raise
+    try:
+        return spec.function(**arguments)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise ResourceError(describe(error), hint=_MEMORY_HINT, code="resource.memory") from error
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _checked(spec: NodeSpec, result: Any) -> dict[str, Any]:
+    """The outputs by name. Raises NodeError if they are not what the node declares."""
+    try:
+        outputs = spec.pack(result)
+    except (TypeError, ValueError):
+        raise NodeError(f"{spec.id} must return {len(spec.outputs)} outputs", code="node.output") from None
+    for name, value in outputs.items():
+        want = bare(spec.outputs[name])
+        kind = get_origin(want) or want
+        known = kind is list or (isinstance(kind, type) and issubclass(kind, Value))
+        if known and not isinstance(value, kind):
+            raise NodeError(
+                f"output {name!r} should be a {kind.__name__}, not a {type(value).__name__}",
+                code="node.output",
+            )
+    return outputs
+
+
+def _fingerprint(spec: NodeSpec, arguments: Mapping[str, Any]) -> bytes:
+    if spec.fingerprint is None:
+        return b""
+    return canon(spec.fingerprint(**{name: arguments[name] for name in spec.settings}))

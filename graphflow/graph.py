@@ -1,0 +1,377 @@
+"""A document and a registry become a checked graph: every node known, every wire typed, no cycle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from graphflow import types
+from graphflow.errors import DocumentError, Problem
+from graphflow.expand import Flat, FlatNode, Loader, expand
+from graphflow.keys import canon
+from graphflow.node import NodeSpec
+from graphflow.registry import Registry
+from graphflow.workflow import Document, did_you_mean
+
+
+class Wire(NamedTuple):
+    """One output of one node."""
+
+    node: str
+    output: str
+
+
+@dataclass
+class GraphNode:
+    """A node whose settings are checked and whose wires are typed."""
+
+    id: str
+    spec: NodeSpec
+    settings: dict[str, Any]
+    """Literals and defaults after validation; wired settings are not in it."""
+    inputs: dict[str, Wire | tuple[Wire, ...]]
+    levels: dict[str, int] = field(default_factory=dict)
+    """List levels to map over, by input; only inputs that map."""
+    outputs: dict[str, Any] = field(default_factory=dict)
+    """Types of the outputs as they leave the node, lists of mapping included."""
+
+    @cached_property
+    def static_token(self) -> bytes:
+        """What this node contributes to keys whatever is wired into it."""
+        spec = self.spec
+        return canon([spec.id, spec.version, spec.source_hash, self.settings])
+
+    def sources(self) -> Iterator[tuple[str, Wire]]:
+        """Every wire that comes in, with the input's name."""
+        for name, wire in self.inputs.items():
+            if isinstance(wire, Wire):
+                yield name, wire
+            else:
+                for one in wire:
+                    yield name, one
+
+
+@dataclass
+class Graph:
+    """A checked graph. `nodes` is in topological order."""
+
+    document: Document
+    nodes: dict[str, GraphNode]
+    outputs: dict[str, Wire]
+    seeds: dict[str, int] = field(default_factory=dict)
+    """Seeds that were drawn because the document left them open, by `node.setting`."""
+
+    def default_targets(self) -> list[str]:
+        """Nodes a plain run must bring to an end: outputs and effects, or all leaves if there are none."""
+        wanted = {wire.node for wire in self.outputs.values()}
+        wanted |= {id for id, node in self.nodes.items() if node.spec.effect is not None}
+        if not wanted:
+            used = {wire.node for node in self.nodes.values() for _, wire in node.sources()}
+            wanted = self.nodes.keys() - used
+        return [id for id in self.nodes if id in wanted]
+
+
+def build(
+    document: Document,
+    registry: Registry,
+    *,
+    folder: Path | None = None,
+    load: Loader | None = None,
+    draw_seed: Callable[[], int] | None = None,
+) -> Graph:
+    """Check a document against a registry.
+
+    folder: where relative workflow references start. load: finds inner workflows. draw_seed: gives the
+    seeds that the document leaves open (`null`); without it they are 0.
+    Raises DocumentError with every problem at once.
+    """
+    flat = expand(document, folder, load or _no_workflows)
+    builder = _Builder(flat, registry, draw_seed or (lambda: 0))
+    nodes = builder.nodes()
+    order = builder.order(nodes)
+    if order is not None:
+        nodes = {id: nodes[id] for id in order}
+        builder.infer_types(nodes)
+    outputs = builder.outputs(nodes)
+    builder.check_parameters(document, nodes)
+    if builder.problems:
+        raise DocumentError(builder.problems)
+    return Graph(document, nodes, outputs, builder.seeds)
+
+
+def _no_workflows(reference: str, folder: Path | None) -> tuple[Document, Path | None]:
+    raise DocumentError([Problem("workflow.missing", "", f"workflow {reference!r} cannot be found here")])
+
+
+class _Builder:
+    """Collects problems while it builds; broken nodes are left out and nothing is reported twice."""
+
+    def __init__(self, flat: Flat, registry: Registry, draw_seed: Callable[[], int]) -> None:
+        self.flat = flat
+        self.registry = registry
+        self.draw_seed = draw_seed
+        self.problems: list[Problem] = list(flat.problems)
+        self.seeds: dict[str, int] = {}
+        self.broken: set[str] = set(flat.exports)
+
+    def problem(self, code: str, path: str, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(code, path, message, hint))
+
+    # ---------------------------------------------------------------- nodes and their settings
+
+    def nodes(self) -> dict[str, GraphNode]:
+        found: dict[str, GraphNode] = {}
+        for id, flat in self.flat.nodes.items():
+            node = self.node(id, flat)
+            if node is None:
+                self.broken.add(id)
+            else:
+                found[id] = node
+        for node in found.values():
+            node.inputs = dict(self.wires(node, found))
+        return found
+
+    def node(self, id: str, flat: FlatNode) -> GraphNode | None:
+        spec = self.registry.get(flat.type)
+        path = f"nodes.{id}"
+        if spec is None:
+            hint = did_you_mean(flat.type, dict(self.registry.specs))
+            failed = [f for f in self.registry.failures if f.pack == flat.type.partition("/")[0]]
+            if failed:
+                hint = f"its pack did not load: {failed[0].reason}"
+            self.problem("node.unknown", f"{path}.type", f"no node type {flat.type!r}", hint)
+            return None
+        params = self.upgraded(spec, flat, path)
+        if params is None:
+            return None
+        for name in [n for n in spec.seeds if n in params and params[n] is None]:
+            params[name] = self.seeds[f"{id}.{name}"] = self.draw_seed()
+        return GraphNode(id, spec, self.settings(spec, params, flat, path), {})
+
+    def upgraded(self, spec: NodeSpec, flat: FlatNode, path: str) -> dict[str, Any] | None:
+        """The params at the spec's version, or None if there is no way there."""
+        params = dict(flat.params)
+        if flat.version > spec.version:
+            text = f"{spec.id} version {flat.version} is newer than the installed version {spec.version}"
+            self.problem("node.newer", f"{path}.version", text, "update the node's pack")
+            return None
+        for version in range(flat.version, spec.version):
+            if version not in spec.upgrades:
+                text = f"{spec.id} version {flat.version} can no longer be read (installed: {spec.version})"
+                self.problem("node.older", f"{path}.version", text)
+                return None
+            params = spec.upgrades[version](params)
+        return params
+
+    def settings(self, spec: NodeSpec, params: dict[str, Any], flat: FlatNode, path: str) -> dict[str, Any]:
+        for name in [n for n in params if n not in spec.settings]:
+            del params[name]
+            if name in spec.ports:
+                text, hint = f"{name!r} is a port and takes a wire, not a literal", "put a wire in `inputs`"
+            else:
+                text, hint = f"{spec.id} has no setting {name!r}", did_you_mean(name, spec.settings)
+            self.problem("setting.unknown", f"{path}.params.{name}", text, hint)
+        wired = [name for name in flat.inputs if name in spec.settings]
+        for name in [n for n in wired if n in params]:
+            self.problem("setting.twice", f"{path}.inputs.{name}", f"{name!r} has a literal and a wire")
+        try:
+            return _validated(spec, params, wired)
+        except ValidationError as error:
+            for item in error.errors(include_url=False, include_context=False, include_input=False):
+                loc = ".".join(str(part) for part in item["loc"])
+                code = "setting.missing" if item["type"] == "missing" else "setting.invalid"
+                hint = _setting_hint(spec, str(item["loc"][0]) if item["loc"] else "")
+                self.problem(code, f"{path}.params.{loc}", item["msg"], hint)
+            return {}
+
+    # ---------------------------------------------------------------- wires
+
+    def wires(
+        self, node: GraphNode, nodes: Mapping[str, GraphNode]
+    ) -> Iterator[tuple[str, Wire | tuple[Wire, ...]]]:
+        spec = node.spec
+        given = self.flat.nodes[node.id].inputs
+        for name, ends in given.items():
+            path = f"nodes.{node.id}.inputs.{name}"
+            if name not in spec.ports and name not in spec.settings:
+                hint = did_you_mean(name, [*spec.ports, *spec.settings])
+                self.problem("port.unknown", path, f"{spec.id} has no input {name!r}", hint)
+            elif isinstance(ends, list):
+                found = [self.wire(end, path, nodes) for end in ends]
+                if all(found):
+                    yield name, tuple(wire for wire in found if wire)
+            else:
+                wire = self.wire(ends, path, nodes)
+                if wire:
+                    yield name, wire
+        for name, port in spec.ports.items():
+            if port.required and name not in given:
+                hint = f"wire a {types.name_of(port.type)} into it"
+                self.problem("port.missing", f"nodes.{node.id}.inputs.{name}", f"{name!r} is not wired", hint)
+
+    def wire(self, end: tuple[str, str | None], path: str, nodes: Mapping[str, GraphNode]) -> Wire | None:
+        id, output = end
+        if id in self.broken:
+            return None
+        if id not in nodes:
+            self.problem("wire.node", path, f"there is no node {id!r}", did_you_mean(id, dict(nodes)))
+            return None
+        spec = nodes[id].spec
+        if output is None:
+            if spec.single_output is None:
+                hint = f"write '{id}.NAME'; {did_you_mean('', spec.outputs)}"
+                text = f"{id!r} has {len(spec.outputs)} outputs" if spec.outputs else f"{id!r} has no output"
+                self.problem("wire.output", path, text, hint if spec.outputs else "")
+                return None
+            return Wire(id, spec.single_output)
+        if output not in spec.outputs:
+            self.problem(
+                "wire.output", path, f"{id!r} has no output {output!r}", did_you_mean(output, spec.outputs)
+            )
+            return None
+        return Wire(id, output)
+
+    def order(self, nodes: Mapping[str, GraphNode]) -> list[str] | None:
+        """Topological order; None, and a problem with the path, if there is a cycle."""
+        import networkx as nx
+
+        dag: nx.DiGraph[str] = nx.DiGraph()
+        dag.add_nodes_from(nodes)
+        dag.add_edges_from((wire.node, id) for id, node in nodes.items() for _, wire in node.sources())
+        try:
+            return list(nx.topological_sort(dag))
+        except nx.NetworkXUnfeasible:
+            loop = [edge[0] for edge in nx.find_cycle(dag)]
+            text = " -> ".join([*loop, loop[0]])
+            self.problem(
+                "graph.cycle", f"nodes.{loop[0]}", f"the graph runs in a circle: {text}", "remove one wire"
+            )
+            return None
+
+    # ---------------------------------------------------------------- types
+
+    def infer_types(self, nodes: Mapping[str, GraphNode]) -> None:
+        for node in nodes.values():
+            bindings: types.Bindings = {}
+            for name, wire in node.inputs.items():
+                want = node.spec.ports[name].type if name in node.spec.ports else node.spec.settings[name]
+                if isinstance(wire, Wire):
+                    have = nodes[wire.node].outputs[wire.output]
+                    depth = types.levels(want, have, bindings)
+                else:
+                    have = [nodes[w.node].outputs[w.output] for w in wire]
+                    item = types.item_type(_without_none(want))
+                    depth = (
+                        0 if item is not None and all(types.fits(item, h, bindings) for h in have) else None
+                    )
+                if depth is None:
+                    self.type_problem(node, name, wire, want, have)
+                elif depth:
+                    node.levels[name] = depth
+            mapped = max(node.levels.values(), default=0)
+            node.outputs = {
+                name: types.nested(types.bind(hint, bindings), mapped)
+                for name, hint in node.spec.outputs.items()
+            }
+
+    def type_problem(
+        self, node: GraphNode, name: str, wire: Wire | tuple[Wire, ...], want: Any, have: Any
+    ) -> None:
+        path = f"nodes.{node.id}.inputs.{name}"
+        if isinstance(wire, Wire):
+            given, source = types.name_of(have), f"{wire.node}.{wire.output}"
+            hint = f'to pass one value as a list, write ["{source}"]' if _wraps(want, have) else ""
+        else:
+            given = "a list of " + ", ".join(types.name_of(h) for h in have)
+            source, hint = ", ".join(f"{w.node}.{w.output}" for w in wire), ""
+        text = f"{name!r} takes {types.name_of(want)}, but {source} gives {given}"
+        self.problem("wire.type", path, text, hint)
+
+    # ---------------------------------------------------------------- outputs and parameters
+
+    def outputs(self, nodes: Mapping[str, GraphNode]) -> dict[str, Wire]:
+        found = {name: self.wire(end, f"outputs.{name}", nodes) for name, end in self.flat.outputs.items()}
+        return {name: wire for name, wire in found.items() if wire}
+
+    def check_parameters(self, document: Document, nodes: Mapping[str, GraphNode]) -> None:
+        for name, parameter in document.parameters.items():
+            for id, target in parameter.targets:
+                path = f"parameters.{name}.to"
+                if id not in document.nodes:
+                    self.problem(
+                        "parameter.target", path, f"no node {id!r}", did_you_mean(id, dict(document.nodes))
+                    )
+                elif id in nodes and target not in (*nodes[id].spec.settings, *nodes[id].spec.ports):
+                    known = [*nodes[id].spec.settings, *nodes[id].spec.ports]
+                    self.problem(
+                        "parameter.target",
+                        path,
+                        f"{id!r} has no setting {target!r}",
+                        did_you_mean(target, known),
+                    )
+
+
+def _validated(spec: NodeSpec, params: Mapping[str, Any], wired: list[str]) -> dict[str, Any]:
+    """Literals and defaults as Python values; wired settings are left out."""
+    if not spec.settings:
+        return {}
+    if not wired:
+        model = spec.params.model_validate_json(json.dumps(dict(params), allow_nan=False))
+        return {name: getattr(model, name) for name in spec.settings}
+    values = {}
+    for name in spec.settings:
+        if name in wired:
+            continue
+        if name in params:
+            values[name] = check_setting(spec, name, json.dumps(params[name], allow_nan=False))
+        else:
+            field = spec.params.model_fields[name]
+            if field.is_required():
+                spec.params.model_validate({n: v for n, v in params.items() if n != name})
+            values[name] = field.get_default()
+    return values
+
+
+def check_setting(spec: NodeSpec, name: str, text: str) -> Any:
+    """One setting from JSON text, checked strictly. Raises pydantic.ValidationError."""
+    return TypeAdapter(spec.settings[name]).validate_json(text, strict=True)
+
+
+def check_wired_setting(spec: NodeSpec, name: str, value: Any) -> Any:
+    """One setting from a value that came over a wire. Raises pydantic.ValidationError."""
+    return TypeAdapter(spec.settings[name]).validate_python(value, strict=True)
+
+
+def _setting_hint(spec: NodeSpec, name: str) -> str:
+    if name not in spec.settings:
+        return ""
+    schema = spec.params.model_json_schema()["properties"].get(name, {})
+    bounds = [
+        f"{word} {schema[key]}"
+        for key, word in (("minimum", "at least"), ("maximum", "at most"), ("exclusiveMinimum", "more than"))
+        if key in schema
+    ]
+    text = f"{name}: {types.name_of(spec.settings[name])}"
+    return ", ".join([text, *bounds])
+
+
+def _without_none(want: Any) -> Any:
+    """`list[T]` from `list[T] | None`."""
+    from typing import get_args
+
+    want = types.bare(want)
+    if types.item_type(want) is not None:
+        return want
+    parts = [part for part in get_args(want) if types.item_type(part) is not None]
+    return parts[0] if parts else want
+
+
+def _wraps(want: Any, have: Any) -> bool:
+    item = types.item_type(_without_none(want))
+    return item is not None and types.fits(item, have, {})

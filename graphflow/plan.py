@@ -1,0 +1,401 @@
+"""Graph + what is stored + what is asked -> the steps of a run. Pure: no files, threads or tensors.
+
+Planning is demand-driven from the targets. Small pure nodes are folded (evaluated here), lists map their
+node over the items, a branch plans only its chosen side. Where the length of a list or a choice is only
+known once a step has run, the plan says so in `waiting`; the run then executes what it can and plans
+again with what it has learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from graphflow.errors import GraphflowError, NodeError, describe
+from graphflow.graph import Graph, GraphNode, Wire, check_wired_setting
+from graphflow.keys import Environment, UnkeyableError, canon, step_key
+from graphflow.node import NodeSpec
+from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
+from graphflow.workflow import LIMITS
+
+
+@dataclass(slots=True)
+class Step:
+    """One call of one node. Steps with the same key are the same work and are done once."""
+
+    key: str
+    node: str
+    spec: NodeSpec
+    item: tuple[int, ...]
+    """Position in the mapped lists; empty if the node is not mapped."""
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Ref]
+    deps: tuple[str, ...]
+    order: tuple[int, ...] = ()
+    """Place in the plan: graph order first, then list order, which makes stages."""
+    fingerprint: bytes = b""
+    """State of the outside world that stands in the key, for nodes that read it."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the planner may know about the world; nothing here is changed by planning except the memo."""
+
+    stored: Callable[[Step], bool]
+    """Whether a step's result is in the cache (and, for effects, still stands)."""
+    peek: Callable[[str], Mapping[str, Any] | None]
+    """The plain structure of a step's outputs, if the step has run."""
+    failed: Collection[str] = frozenset()
+    """Keys of steps that failed in this run."""
+    environment: Environment = field(default_factory=Environment)
+    out_dir: str = ""
+    """Where effects write; part of their keys."""
+    nonce: str = ""
+    """Stands in the keys of nodes whose results must not be kept."""
+    memo: dict[bytes, Any] = field(default_factory=dict)
+    """Folded results and fingerprints, so that planning again costs nothing."""
+
+
+@dataclass
+class Plan:
+    """The outcome of planning."""
+
+    steps: dict[str, Step]
+    """Every step met, needed or not, by key."""
+    todo: list[str]
+    """Keys to run, in graph order."""
+    stored: list[str]
+    """Keys found in the cache, in graph order."""
+    outputs: dict[str, Ref]
+    """The workflow's outputs."""
+    targets: dict[str, dict[str, Ref]]
+    """Outputs of the target nodes."""
+    waiting: frozenset[str]
+    """Keys whose results decide how the plan goes on."""
+    failures: dict[str, GraphflowError]
+    """Nodes that failed while planning (folding, unequal lists, missing files)."""
+    gone: frozenset[str]
+    """Nodes that lost at least one result to a failure upstream."""
+
+
+def plan(graph: Graph, facts: Facts, targets: Iterable[str] | None = None) -> Plan:
+    """Plan the run of `targets` (node ids; by default outputs and effects).
+
+    Raises KeyError for a target that is not in the graph.
+    """
+    wanted = list(targets) if targets is not None else graph.default_targets()
+    planner = _Planner(graph, facts)
+    for id in wanted:
+        planner.resolve(id)
+    outputs = {
+        name: planner.refs[wire.node][wire.output]
+        for name, wire in graph.outputs.items()
+        if wire.node in planner.refs
+    }
+    return planner.finish(wanted, outputs)
+
+
+class _Planner:
+    def __init__(self, graph: Graph, facts: Facts) -> None:
+        self.graph = graph
+        self.facts = facts
+        self.refs: dict[str, dict[str, Ref]] = {}
+        self.steps: dict[str, Step] = {}
+        self.failures: dict[str, GraphflowError] = {}
+        self.waiting: set[str] = set()
+        self.gone: set[str] = set()
+        self.environment = facts.environment.token()
+        self.position = {id: i for i, id in enumerate(graph.nodes)}
+
+    # -------------------------------------------------------------------- demand
+
+    def resolve(self, target: str) -> None:
+        """Fill `refs` for a node and all it needs, without recursion."""
+        stack = [target]
+        while stack:
+            id = stack[-1]
+            if id in self.refs:
+                stack.pop()
+                continue
+            node = self.graph.nodes[id]
+            missing = [source for source in self.needs(node) if source not in self.refs]
+            if missing:
+                stack.extend(missing)
+            else:
+                self.refs[id] = self.place(node)
+                stack.pop()
+
+    def needs(self, node: GraphNode) -> set[str]:
+        """Nodes that must be resolved before this one; of a branch only what decides, then what it chose."""
+        if node.spec.branch is None:
+            return {wire.node for _, wire in node.sources()}
+        needed = {wire.node for name, wire in node.sources() if name in node.spec.settings}
+        if needed <= self.refs.keys():
+            chosen = self.chosen_ports(node)
+            needed |= {wire.node for name, wire in node.sources() if name in chosen}
+        return needed
+
+    def chosen_ports(self, node: GraphNode) -> set[str]:
+        """Ports that at least one item of a branch takes."""
+        chosen: set[str] = set()
+
+        def visit(refs: Mapping[str, Ref]) -> None:
+            settings = self.known_settings(node, refs)
+            if isinstance(settings, dict):
+                chosen.add(self.choose(node, settings))
+
+        wired = {name: self.gather(node, name) for name in node.inputs if name in node.spec.settings}
+        levels = {name: depth for name, depth in node.levels.items() if name in wired}
+        self.each(node, wired, levels, visit)
+        return chosen
+
+    def each(
+        self,
+        node: GraphNode,
+        refs: Mapping[str, Ref],
+        levels: Mapping[str, int],
+        visit: Callable[[Mapping[str, Ref]], None],
+    ) -> None:
+        mapped = [name for name, depth in levels.items() if depth]
+        if not mapped:
+            visit(refs)
+            return
+        columns = {name: self.items(refs[name]) for name in mapped}
+        length = min((len(c) if isinstance(c, list) else 0 for c in columns.values()), default=0)
+        deeper = {name: depth - 1 for name, depth in levels.items()}
+        for i in range(length):
+            self.each(node, {**refs, **{n: columns[n][i] for n in mapped}}, deeper, visit)  # type: ignore[index]
+
+    def choose(self, node: GraphNode, settings: dict[str, Any]) -> str:
+        assert node.spec.branch is not None
+        port = node.spec.branch(**settings)
+        if port not in node.spec.ports:
+            raise NodeError(f"{node.spec.id} chose {port!r}, which is not one of its ports", where=node.id)
+        return port
+
+    # -------------------------------------------------------------------- placing one node
+
+    def place(self, node: GraphNode) -> dict[str, Ref]:
+        names = self.chosen_ports(node) | set(node.spec.settings) if node.spec.branch else node.inputs.keys()
+        refs = {name: self.gather(node, name) for name in node.inputs if name in names}
+        levels = {name: depth for name, depth in node.levels.items() if name in refs}
+        try:
+            return self.apply(node, refs, levels, ())
+        except GraphflowError as error:
+            return self.fail(node, error)
+
+    def gather(self, node: GraphNode, name: str) -> Ref:
+        wire = node.inputs[name]
+        if isinstance(wire, Wire):
+            return self.refs[wire.node][wire.output]
+        return many([self.refs[one.node][one.output] for one in wire])
+
+    def apply(
+        self, node: GraphNode, refs: Mapping[str, Ref], levels: Mapping[str, int], item: tuple[int, ...]
+    ) -> dict[str, Ref]:
+        """Map the node over the lists in `levels`, or make one step."""
+        mapped = [name for name, depth in levels.items() if depth]
+        if not mapped:
+            return self.leaf(node, refs, item)
+        columns: dict[str, list[Ref]] = {}
+        for name in mapped:
+            column = self.items(refs[name])
+            if not isinstance(column, list):
+                if isinstance(column, Gone):
+                    self.gone.add(node.id)
+                return dict.fromkeys(node.spec.outputs, column)
+            columns[name] = column
+        lengths = {name: len(column) for name, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            (a, n), (b, m) = list(lengths.items())[:2]
+            raise NodeError(
+                f"lists that are mapped together must have equal lengths: {a!r} has {n} items, {b!r} has {m}",
+                where=node.id,
+                hint="std/product makes aligned lists of every combination",
+            )
+        deeper = {name: depth - 1 for name, depth in levels.items()}
+        rows = [
+            self.apply(node, {**refs, **{n: columns[n][i] for n in mapped}}, deeper, (*item, i))
+            for i in range(lengths[mapped[0]])
+        ]
+        return {output: many([row[output] for row in rows]) for output in node.spec.outputs}
+
+    def items(self, ref: Ref) -> list[Ref] | Gone | Waiting:
+        """A list's items, or why they are not known."""
+        match ref:
+            case Const(value=value):
+                return [const(item) for item in value]
+            case Many(items=items):
+                return list(items)
+            case Out(key=key, output=output, index=index):
+                known = self.facts.peek(key)
+                if known is None:
+                    return self.await_(key)
+                value = known[output]
+                for i in index:
+                    value = value[i]
+                return [peeked(Out(key, output, (*index, i)), known) for i in range(len(value))]
+            case _:
+                return ref
+
+    def await_(self, key: str) -> Gone | Waiting:
+        if key in self.facts.failed:
+            return Gone()
+        self.waiting.add(key)
+        return Waiting(key)
+
+    # -------------------------------------------------------------------- one item
+
+    def leaf(self, node: GraphNode, refs: Mapping[str, Ref], item: tuple[int, ...]) -> dict[str, Ref]:
+        refs = {name: without_gone(ref) for name, ref in refs.items()}
+        for kind in (Gone, Waiting):
+            for ref in refs.values():
+                if isinstance(ref, kind):
+                    if kind is Gone:
+                        self.gone.add(node.id)
+                    return dict.fromkeys(node.spec.outputs, ref)
+        if node.spec.branch is not None:
+            settings = self.known_settings(node, refs)
+            if not isinstance(settings, dict):
+                return dict.fromkeys(node.spec.outputs, settings)
+            return dict.fromkeys(node.spec.outputs, refs.get(self.choose(node, settings), const(None)))
+        try:
+            if node.spec.fold and all(isinstance(ref, Const) for ref in refs.values()):
+                return self.fold(node, refs)
+            return self.step(node, refs, item)
+        except GraphflowError as error:
+            if not item:
+                raise
+            return self.fail(node, error)
+
+    def fold(self, node: GraphNode, refs: Mapping[str, Ref]) -> dict[str, Ref]:
+        settings = self.known_settings(node, refs)
+        assert isinstance(settings, dict)
+        ports = {
+            name: ref.value
+            for name, ref in refs.items()
+            if isinstance(ref, Const) and name in node.spec.ports
+        }
+        token = step_key(node.static_token, ((n, r.token) for n, r in refs.items())).encode()
+        token += self.fingerprint(node, settings)
+        if token not in self.facts.memo:
+            try:
+                result = node.spec.pack(node.spec.function(**ports, **settings))
+                self.facts.memo[token] = {name: const(value) for name, value in result.items()}
+            except GraphflowError as error:
+                raise NodeError(
+                    error.message, where=node.id, hint=error.hint, code=error.error_code
+                ) from error
+            except Exception as error:  # border: step execution; a folded node is foreign code too
+                raise NodeError(describe(error), where=node.id) from error
+        return dict(self.facts.memo[token])
+
+    def step(self, node: GraphNode, refs: Mapping[str, Ref], item: tuple[int, ...]) -> dict[str, Ref]:
+        spec = node.spec
+        static = self.environment + node.static_token
+        if spec.effect is not None:
+            static += canon(self.facts.out_dir)
+        elif not spec.cache:
+            static += canon(self.facts.nonce)
+        fingerprint = b""
+        if spec.fingerprint is not None:
+            settings = self.known_settings(node, refs)
+            if not isinstance(settings, dict):
+                return dict.fromkeys(spec.outputs, settings)
+            fingerprint = self.fingerprint(node, settings)
+            static += fingerprint
+        else:
+            self.check_constants(node, refs)
+        key = step_key(static, [(name, ref.token) for name, ref in refs.items()])
+        if key in self.facts.failed:
+            return {name: Gone() for name in spec.outputs}
+        if key not in self.steps:
+            if len(self.steps) >= LIMITS.mapped_items:
+                raise NodeError(f"more than {LIMITS.mapped_items} steps", where=node.id, code="limit.steps")
+            deps = tuple(dict.fromkeys(k for ref in refs.values() for k in keys_in(ref)))
+            order = (self.position[node.id], *item)
+            self.steps[key] = Step(key, node.id, spec, item, node.settings, refs, deps, order, fingerprint)
+        return {name: Out(key, name) for name in spec.outputs}
+
+    def known_settings(self, node: GraphNode, refs: Mapping[str, Ref]) -> dict[str, Any] | Gone | Waiting:
+        """All settings with their wired values, or why they are not known."""
+        settings = dict(node.settings)
+        for name in node.spec.settings:
+            ref = refs.get(name)
+            if isinstance(ref, Out):
+                known = self.facts.peek(ref.key)
+                ref = peeked(ref, known) if known is not None else self.await_(ref.key)
+            if isinstance(ref, (Gone, Waiting)):
+                return ref
+            if isinstance(ref, Const):
+                settings[name] = self.checked(node, name, ref.value)
+            elif ref is not None:
+                raise NodeError(f"setting {name!r} must be plain data here", where=node.id)
+        return settings
+
+    def check_constants(self, node: GraphNode, refs: Mapping[str, Ref]) -> None:
+        for name, ref in refs.items():
+            if isinstance(ref, Const) and name in node.spec.settings:
+                self.checked(node, name, ref.value)
+
+    def checked(self, node: GraphNode, name: str, value: Any) -> Any:
+        try:
+            return check_wired_setting(node.spec, name, value)
+        except ValidationError as error:
+            text = error.errors(include_url=False)[0]["msg"]
+            raise NodeError(f"setting {name!r}: {text}", where=node.id, code="setting.invalid") from None
+
+    def fingerprint(self, node: GraphNode, settings: Mapping[str, Any]) -> bytes:
+        if node.spec.fingerprint is None:
+            return b""
+        try:
+            token = b"fingerprint" + canon([node.spec.id, dict(settings)])
+            if token not in self.facts.memo:
+                self.facts.memo[token] = canon(node.spec.fingerprint(**settings))
+            found = self.facts.memo[token]
+        except GraphflowError as error:
+            raise NodeError(error.message, where=node.id, hint=error.hint, code=error.error_code) from error
+        except (OSError, UnkeyableError, ValueError) as error:
+            raise NodeError(describe(error), where=node.id) from error
+        assert isinstance(found, bytes)
+        return found
+
+    def fail(self, node: GraphNode, error: GraphflowError) -> dict[str, Ref]:
+        self.failures.setdefault(node.id, error)
+        return {name: Gone() for name in node.spec.outputs}
+
+    # -------------------------------------------------------------------- what must run
+
+    def finish(self, wanted: list[str], outputs: dict[str, Ref]) -> Plan:
+        nodes = set(wanted)
+        needed = [step.key for step in self.steps.values() if step.node in nodes]
+        needed += [key for id in wanted for ref in self.refs[id].values() for key in keys_in(ref)]
+        stack = [*needed, *self.waiting]
+        todo: set[str] = set()
+        stored: dict[str, bool] = {}
+        while stack:
+            key = stack.pop()
+            if key in todo or key in stored:
+                continue
+            step = self.steps[key]
+            if self.facts.stored(step):
+                stored[key] = True
+            else:
+                todo.add(key)
+                stack.extend(step.deps)
+        ordered = sorted(self.steps.values(), key=lambda step: step.order)
+        return Plan(
+            steps=self.steps,
+            todo=[step.key for step in ordered if step.key in todo],
+            stored=[
+                s.key for s in ordered if s.key not in todo and (s.key in stored or self.facts.stored(s))
+            ],
+            outputs=outputs,
+            targets={id: self.refs[id] for id in wanted},
+            waiting=frozenset(self.waiting - stored.keys()),
+            failures=self.failures,
+            gone=frozenset(self.gone),
+        )

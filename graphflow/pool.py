@@ -1,0 +1,120 @@
+"""Live resources: opened once, shared, evicted by a byte budget. The one owner of every change to a module.
+
+A recipe's base is what is loaded; its state (LoRA, casting, attention, tiling, ...) is applied when a
+node takes it and undone when the node gives it back. One user at a time has a module, in exactly one state.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Condition, Lock
+from typing import Any
+
+from graphflow.keys import canon
+from graphflow.values import Recipe
+
+CPU_SHARE = 0.6
+"""Part of the machine's memory that models may fill; the rest is for activations and results."""
+
+
+@dataclass
+class _Opened:
+    live: Any
+    size: int
+    used: int
+    """Place in the order of last use; a counter, not a clock."""
+    lock: Lock = field(default_factory=Lock)
+    users: int = 0
+
+
+class Pool:
+    """Opens recipes on one device and keeps them while they fit.
+
+    budget_bytes: how much the opened bases may hold together; None for a share of the machine's memory.
+    """
+
+    def __init__(self, device: str = "cpu", budget_bytes: int | None = None) -> None:
+        self.device = device
+        self.budget = budget_bytes if budget_bytes is not None else default_budget(device)
+        self.opened: Counter[str] = Counter()
+        """How often each kind of recipe was loaded, by type name: a batch should load each model once."""
+        self._live: dict[bytes, _Opened] = {}
+        self._clock = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def use(self, recipe: Recipe) -> Iterator[Any]:
+        """The live object in the recipe's state, for one user at a time.
+
+        Raises what the recipe's `open` raises, such as MissingModel.
+        """
+        entry = self._take(recipe.base())
+        try:
+            with entry.lock, recipe.applied(entry.live, self.device) as live:
+                yield live
+        finally:
+            with self._changed:
+                entry.users -= 1
+                self._changed.notify_all()
+
+    def clear(self) -> int:
+        """Drop everything that nobody uses; returns the bytes let go."""
+        with self._changed:
+            freed = self._evict(lambda: True)
+        _collect()
+        return freed
+
+    @property
+    def held_bytes(self) -> int:
+        return sum(entry.size for entry in self._live.values())
+
+    def _take(self, base: Recipe) -> _Opened:
+        token = canon(base)
+        with self._changed:
+            entry = self._live.get(token)
+            if entry is None:
+                size = base.memory_bytes()
+                if self._evict(lambda: self.held_bytes + size > self.budget):
+                    _collect()
+                entry = _Opened(base.open(self.device), size, 0)
+                self._live[token] = entry
+                self.opened[base.type_name()] += 1
+            self._clock += 1
+            entry.used = self._clock
+            entry.users += 1
+            return entry
+
+    def _evict(self, wanted: Any) -> int:
+        """Drop idle entries, least recently used first, while `wanted()`."""
+        freed = 0
+        idle = sorted((e.used, token) for token, e in self._live.items() if not e.users)
+        for _, token in idle:
+            if not wanted():
+                break
+            freed += self._live.pop(token).size
+        return freed
+
+
+def default_budget(device: str) -> int:
+    """Bytes models may hold: a share of main memory, or 90 % of what the device has."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[1] * 0.9)
+    try:
+        return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * CPU_SHARE)
+    except (AttributeError, ValueError, OSError):
+        return 8 * 2**30
+
+
+def _collect() -> None:
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()

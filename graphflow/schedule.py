@@ -1,0 +1,181 @@
+"""Ready, running, done: which step goes next. A state machine without threads, clocks or files.
+
+Among ready steps those go first whose models are already open, so that a batch changes models as rarely
+as it can: with memory for one model, N items through three models cost three loads.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from graphflow.keys import canon
+from graphflow.node import NodeSpec
+from graphflow.plan import Plan, Step
+from graphflow.refs import Const, Many, Ref
+from graphflow.values import Recipe
+
+Models = frozenset[bytes]
+"""The models a step uses, each by the canonical bytes of what is loaded."""
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Ready steps of one lane that use the same models, in plan order."""
+
+    models: Models
+    heap: list[tuple[tuple[int, ...], str]] = field(default_factory=list)
+
+
+class Schedule:
+    """Feeds a run. Call `next` for work, then tell what became of it.
+
+    slots: how many steps of each lane (`device`, `cpu`) may run at once.
+    """
+
+    def __init__(self, slots: Mapping[str, int]) -> None:
+        self.free = dict(slots)
+        self.steps: dict[str, Step] = {}
+        self.available: set[str] = set()
+        """Keys whose results can be read."""
+        self.failed: set[str] = set()
+        self.running: set[str] = set()
+        self.pending: set[str] = set()
+        """Keys to run that have not started."""
+        self.blockers: dict[str, int] = {}
+        self.dependents: dict[str, list[str]] = {}
+        self.queues: dict[str, dict[Models, _Queue]] = {lane: {} for lane in slots}
+        self.open: Models = frozenset()
+        """Models opened last."""
+        self._models: dict[bytes, bytes] = {}
+
+    # ------------------------------------------------------------------------ filling
+
+    def adopt(self, plan: Plan) -> None:
+        """Take over a plan; also a later plan of the same run, which keeps what is running."""
+        self.steps.update(plan.steps)
+        self.available.update(plan.stored)
+        self.pending = {key for key in plan.todo if key not in self.running and key not in self.available}
+        self.blockers = {}
+        self.dependents = {}
+        for queues in self.queues.values():
+            queues.clear()
+        for key in plan.todo:
+            if key in self.pending:
+                self._wait(key)
+
+    def _wait(self, key: str) -> None:
+        missing = [dep for dep in self.steps[key].deps if dep not in self.available]
+        self.blockers[key] = len(missing)
+        for dep in missing:
+            self.dependents.setdefault(dep, []).append(key)
+        if not missing:
+            self._ready(key)
+
+    def _ready(self, key: str) -> None:
+        step = self.steps[key]
+        models = self._models_of(step)
+        queue = self.queues[lane_of(step.spec)].setdefault(models, _Queue(models))
+        heapq.heappush(queue.heap, (step.order, key))
+
+    # ------------------------------------------------------------------------ running
+
+    def next(self) -> Step | None:
+        """The step to start now, marked as running; None if nothing can start."""
+        for lane, free in self.free.items():
+            if free <= 0:
+                continue
+            queue = self._best(self.queues[lane].values())
+            if queue is None:
+                continue
+            _, key = heapq.heappop(queue.heap)
+            self.pending.discard(key)
+            self.running.add(key)
+            self.free[lane] -= 1
+            if queue.models:
+                self.open = queue.models
+            return self.steps[key]
+        return None
+
+    def _best(self, queues: Iterable[_Queue]) -> _Queue | None:
+        filled = [queue for queue in queues if queue.heap]
+        if len(filled) < 2:
+            return filled[0] if filled else None
+        return min(filled, key=lambda queue: (len(queue.models - self.open), queue.heap[0][0]))
+
+    def done(self, key: str) -> None:
+        """The step's result is there."""
+        self._release(key)
+        self.available.add(key)
+        for dependent in self.dependents.pop(key, ()):
+            self.blockers[dependent] -= 1
+            if self.blockers[dependent] == 0 and dependent in self.pending:
+                self._ready(dependent)
+
+    def fail(self, key: str) -> list[str]:
+        """The step failed; what depends on it will not run. Returns the keys given up."""
+        self._release(key)
+        self.failed.add(key)
+        lost: list[str] = []
+        stack = [key]
+        while stack:
+            for dependent in self.dependents.pop(stack.pop(), ()):
+                if dependent in self.pending:
+                    self.pending.discard(dependent)
+                    lost.append(dependent)
+                    stack.append(dependent)
+        return lost
+
+    def missed(self, key: str, absent: str) -> None:
+        """The step could not read the result `absent` after all: compute it again, then the step."""
+        self._release(key)
+        self.redo(absent)
+        self.pending.add(key)
+        self._wait(key)
+
+    def redo(self, key: str) -> None:
+        """A stored result turned out to be unreadable: compute it, and what it needs, again."""
+        self.available.discard(key)
+        stack = [key]
+        while stack:
+            again = stack.pop()
+            if again in self.pending or again in self.running or again in self.available:
+                continue
+            self.pending.add(again)
+            stack.extend(dep for dep in self.steps[again].deps if dep not in self.available)
+            self._wait(again)
+
+    def _release(self, key: str) -> None:
+        if key in self.running:
+            self.running.discard(key)
+            self.free[lane_of(self.steps[key].spec)] += 1
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs and nothing can start."""
+        return not self.running and not any(
+            q.heap for queues in self.queues.values() for q in queues.values()
+        )
+
+    # ------------------------------------------------------------------------ models
+
+    def _models_of(self, step: Step) -> Models:
+        if not step.spec.device:
+            return frozenset()
+        found: set[bytes] = set()
+        stack: list[Ref] = list(step.inputs.values())
+        while stack:
+            ref = stack.pop()
+            if isinstance(ref, Many):
+                stack.extend(ref.items)
+            elif isinstance(ref, Const) and isinstance(ref.value, Recipe):
+                if ref.token not in self._models:
+                    self._models[ref.token] = canon(ref.value.base())
+                found.add(self._models[ref.token])
+        return frozenset(found)
+
+
+def lane_of(spec: NodeSpec) -> str:
+    """The kind of slot a node takes: `device` if it uses a model, else `cpu`."""
+    return "device" if spec.device else "cpu"
