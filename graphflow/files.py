@@ -69,6 +69,7 @@ _REASONS = {
     errno.ENOENT: ("storage.missing", "no such file or folder", "check the path"),
     errno.ENOTDIR: ("storage.missing", "a part of the path is not a folder", "check the path"),
     errno.EISDIR: ("storage.exists", "a folder of this name is in the way", "choose another name"),
+    errno.EEXIST: ("storage.exists", "a file of this name is in the way", "choose another name"),
     errno.ENAMETOOLONG: ("storage.name", "the name is too long", "choose a shorter name"),
 }
 """errno to code, message and hint, for the errors that people meet."""
@@ -151,10 +152,10 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 def make_folder(path: Path) -> None:
     """Create a folder and those above it; the new names survive a power cut. Raises StorageError."""
-    if path.is_dir():
-        return
-    make_folder(path.parent)
     with storage_errors(path):
+        if path.is_dir():
+            return
+        make_folder(path.parent)
         path.mkdir(exist_ok=True)
         _sync_folder(path.parent)
 
@@ -199,21 +200,35 @@ def _replacing(path: Path, suffix: str) -> Iterator[tuple[int, Path]]:
     make_folder(path.parent)
     with storage_errors(path):
         fd, temporary = _create_temporary(path.parent, suffix)
-        try:
-            faultpoint("file.created")
+    try:
+        faultpoint("file.created")
+        with _writer_errors(path, temporary):
             yield fd, temporary
-            faultpoint("file.written")
+        faultpoint("file.written")
+        with storage_errors(path):
             _sync_file(temporary)
             faultpoint("file.synced")
             os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        finally:
-            os.close(fd)
-        faultpoint("file.renamed")
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    finally:
+        os.close(fd)
+    faultpoint("file.renamed")
+    with storage_errors(path):
         _sync_folder(path.parent)
+
+
+@contextmanager
+def _writer_errors(path: Path, temporary: Path) -> Iterator[None]:
+    """As `storage_errors`, but errors about other files or a network are the writer's own and pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _REASONS and error.filename in (None, os.fspath(temporary)):
+            raise storage_error(error, path) from error
+        raise
 
 
 def _create_temporary(folder: Path, suffix: str) -> tuple[int, Path]:
@@ -221,10 +236,9 @@ def _create_temporary(folder: Path, suffix: str) -> tuple[int, Path]:
     while True:
         temporary = folder / f"graphflow-{secrets.token_hex(8)}.tmp{suffix}"
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        _try_lock(fd)
-        if os.fstat(fd).st_nlink:  # else a sweep came between the two calls above
+        if _try_lock(fd) is not False and os.fstat(fd).st_nlink:
             return fd, temporary
-        os.close(fd)
+        os.close(fd)  # a sweep took it between being made and being locked
 
 
 def _try_lock(fd: int) -> bool | None:

@@ -1,6 +1,6 @@
 """Results on disk: a folder of immutable entries named by key, safe for many processes at once.
 
-    entries/ab/<key>.safetensors      finished results, see `format`
+    entries/ab/<key>.safetensors      finished results, see `entryfile`
     checkpoints/<key>.safetensors     the last state of a computation that is not finished
     leases/<key>.lock                 who computes what; the kernel frees a dead owner's lock
     quarantine/                       files that failed a check, kept for a look, never read
@@ -10,29 +10,38 @@ The folder is the index: there is no database that could disagree with it.
 
 from __future__ import annotations
 
-import math
+import errno
 import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from graphflow import files
-from graphflow.cache import format
-from graphflow.cache.format import Corrupt, EntryInfo, Head, OtherFormat
+from graphflow.cache import entryfile
+from graphflow.cache.entryfile import Corrupt, Head, OtherFormat
+from graphflow.cache.records import (
+    Entry,
+    EntryInfo,
+    Freed,
+    Loaded,
+    Notify,
+    Stats,
+    StoreNotice,
+    Verified,
+    ignore,
+)
 from graphflow.errors import StorageError
 from graphflow.values import CodecError, decode, encode
 
-HALF_LIFE = 24 * 3600.0
-"""Seconds unused after which an entry counts half: one twice as dear per byte outlives another by a day."""
-
-ROOM_AFTER_EVICTION = 0.9
-"""Share of the limit that eviction leaves filled, so that the next writes do not scan the folder again."""
+SLACK = 0.1
+"""Share of the limit that eviction frees beyond it, and that is written between two counts of the folder: a
+count reads every head, so it must be rare; other processes may exceed the limit by this much unseen."""
 
 QUARANTINE_FILES = 16
 """Bad files kept for a look; the oldest go. Rot is rare, so this is many."""
@@ -45,77 +54,7 @@ _SUFFIX = ".safetensors"
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class StoreNotice:
-    """Something happened in the store that people may want to know; nothing failed."""
-
-    kind: Literal["quarantined", "unreadable", "full", "unstorable"]
-    key: str
-    message: str
-    hint: str = ""
-
-
-Notify = Callable[[StoreNotice], None]
-
-
-def ignore(notice: StoreNotice) -> None:
-    """Where notices go that nobody asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One stored file, as a listing shows it."""
-
-    key: str
-    size: int
-    """Bytes."""
-    used: float
-    """When last used, in seconds since 1970."""
-    info: EntryInfo
-
-    def worth(self, now: float) -> float:
-        """log2 of the seconds saved per byte, less one for each half-life unused; the lowest goes first."""
-        density = max(self.info.seconds, 1e-6) / max(self.size, 1)
-        return math.log2(density) - max(now - self.used, 0.0) / HALF_LIFE
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """An entry read back: its outputs by name, and what it cost."""
-
-    outputs: dict[str, Any]
-    info: EntryInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What the store holds, in files and bytes."""
-
-    entries: int
-    entry_bytes: int
-    checkpoints: int
-    checkpoint_bytes: int
-    quarantined: int
-    quarantined_bytes: int
-    limit_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What `verify` found: files checked, keys of the bad ones, orphaned temporary files removed."""
-
-    checked: int
-    bad: tuple[str, ...]
-    swept: int
-
-
-@dataclass(frozen=True, slots=True)
-class Freed:
-    """What `gc` removed."""
-
-    files: int
-    bytes: int
+__all__ = ["DiskStore", "Entry", "EntryInfo", "Freed", "Loaded", "Stats", "StoreNotice", "Verified", "ignore"]
 
 
 class DiskStore:
@@ -138,8 +77,9 @@ class DiskStore:
         self._unusable: set[str] = set()
         """Whole entries that this process cannot decode; for it they are absent."""
         self._held: set[str] = set()
-        self._size: int | None = None
-        """Bytes of all entries, as far as this process knows; None before the first count."""
+        self._room = -1
+        """Bytes that may be written before the entries are counted again."""
+        self._swept = False
 
     # ---------------------------------------------------------------------------------- reading
 
@@ -162,30 +102,30 @@ class DiskStore:
         return self._guarded(name, key, lambda: decode(_head_of(name, "entry", key).header, None))
 
     def entries(self) -> Iterator[Entry]:
-        """Every whole entry; bad ones are left out (see `verify`)."""
-        return self._listing(self._paths("entries"))
+        """Every entry with a whole header; bad ones go to quarantine."""
+        return self._listing(self._paths("entries"), "entry")
 
     def stats(self) -> Stats:
         """Count everything."""
         entries, checkpoints, quarantined = (
-            [s.st_size for p in self._paths(folder) if (s := _stat(p)) is not None]
+            [_size(path) for path in self._paths(folder)]
             for folder in ("entries", "checkpoints", "quarantine")
         )
         return Stats(
-            len(entries),
-            sum(entries),
-            len(checkpoints),
-            sum(checkpoints),
-            len(quarantined),
-            sum(quarantined),
-            self.limit,
+            entries=len(entries),
+            entry_bytes=sum(entries),
+            checkpoints=len(checkpoints),
+            checkpoint_bytes=sum(checkpoints),
+            quarantined=len(quarantined),
+            quarantined_bytes=sum(quarantined),
+            limit_bytes=self.limit,
         )
 
-    def _load(self, name: str, kind: format.Kind, key: str) -> Loaded | None:
+    def _load(self, name: str, kind: entryfile.Kind, key: str) -> Loaded | None:
         def load() -> Loaded:
             head = _head_of(name, kind, key)
             self._prove(name, head)
-            return Loaded(decode(head.header, format.map_tensors(name, head)), head.info)
+            return Loaded(decode(head.header, entryfile.map_tensors(name, head)), head.info)
 
         return self._guarded(name, key, load)
 
@@ -195,7 +135,7 @@ class DiskStore:
         identity = (found.st_ino, found.st_size, found.st_mtime_ns)
         if self._proved.get(name) == identity:
             return
-        format.check_tensors(name, head)
+        entryfile.check_tensors(name, head)
         self._proved[name] = identity
         with suppress(OSError):  # a folder that may only be read
             os.utime(name, ns=(time.time_ns(), found.st_mtime_ns))
@@ -206,13 +146,14 @@ class DiskStore:
             return read()
         except FileNotFoundError:
             return None
-        except PermissionError as error:
-            self._notify(StoreNotice("unreadable", key, f"cannot read {name}: {error.strerror}"))
         except (OtherFormat, CodecError) as error:  # whole, but not for this program: another may read it
             self._unusable.add(key)
             self._notify(StoreNotice("unreadable", key, f"cannot use a cache entry: {error}"))
         except (Corrupt, OSError) as error:
-            self._quarantine(name, key, error)
+            if _is_rot(error):
+                self._quarantine(name, key, error)
+            else:
+                self._notify(StoreNotice("unreadable", key, f"cannot read a cache entry: {error}"))
         return None
 
     def _quarantine(self, name: str, key: str, error: Exception) -> None:
@@ -237,7 +178,7 @@ class DiskStore:
         size = self._write(name, "entry", key, dict(outputs), info)
         self._unusable.discard(key)
         if self.limit is not None:
-            self._keep_to_limit(size, key)
+            self._keep_to_limit(size, key, self.limit)
         return size
 
     def discard(self, key: str) -> None:
@@ -261,17 +202,19 @@ class DiskStore:
 
     def checkpoints(self) -> list[Entry]:
         """Every whole checkpoint."""
-        return list(self._listing(self._paths("checkpoints")))
+        return list(self._listing(self._paths("checkpoints"), "checkpoint"))
 
-    def _write(self, name: str, kind: format.Kind, key: str, value: dict[str, Any], info: EntryInfo) -> int:
+    def _write(
+        self, name: str, kind: entryfile.Kind, key: str, value: dict[str, Any], info: EntryInfo
+    ) -> int:
         encoded = encode(value)
         tensor_bytes = sum(t.numel() * t.element_size() for t in encoded.tensors.values())
-        self._check_room(tensor_bytes + len(encoded.header))
+        self._prepare(tensor_bytes + len(encoded.header))
         with files.replacing_file(Path(name)) as fd:
-            return format.write(fd, kind, key, encoded, info)
+            return entryfile.write(fd, kind, key, encoded, info)
 
-    def _check_room(self, size: int) -> None:
-        """Refuse what will not fit before writing gigabytes to find out."""
+    def _prepare(self, size: int) -> None:
+        """Refuse what will not fit before writing gigabytes to find out; remove what a dead writer left."""
         if self.limit is not None and size > self.limit:
             raise StorageError(
                 f"a result of {size:,} bytes is larger than the cache's limit of {self.limit:,}",
@@ -279,6 +222,9 @@ class DiskStore:
                 hint="raise the limit of the cache",
             )
         files.make_folder(self.root)
+        if not self._swept:
+            self._swept = True
+            files.sweep(self.root)
         with files.storage_errors(self.root):
             free = shutil.disk_usage(self.root).free
         if size + MIN_FREE_BYTES > free:
@@ -307,20 +253,21 @@ class DiskStore:
         """
         files.sweep(self.root)
         rubbish = list(self._paths("quarantine"))
-        rubbish += [p for p in self._paths("checkpoints") if self.has(os.path.basename(p)[:64])]
+        rubbish += [p for p in self._paths("checkpoints") if self.has(_key_of(p))]
         freed = [size for path in rubbish if (size := _remove(path)) is not None]
         freed += self._evict(limit_bytes, self._held)
         return Freed(len(freed), sum(freed))
 
-    def _keep_to_limit(self, written: int, key: str) -> None:
-        assert self.limit is not None
+    def _keep_to_limit(self, written: int, key: str, limit: int) -> None:
+        """Evict if this write, or those of others, went over the limit; not `key`, which is wanted now."""
         with self._lock:
-            if self._size is not None:
-                self._size += written
-            if self._size is None or self._size > self.limit:
-                self._size = sum(s.st_size for p in self._paths("entries") if (s := _stat(p)) is not None)
-            if self._size > self.limit:
-                self._size -= sum(self._evict(int(self.limit * ROOM_AFTER_EVICTION), self._held | {key}))
+            self._room -= written
+            if self._room < 0:
+                slack = int(limit * SLACK)
+                used = sum(_size(path) for path in self._paths("entries"))
+                if used > limit:
+                    used -= sum(self._evict(limit - slack, self._held | {key}))
+                self._room = min(limit - used, slack)
 
     def _evict(self, limit_bytes: int, keep: Collection[str]) -> list[int]:
         """Remove entries, least worthy first, down to `limit_bytes`; gives the sizes removed."""
@@ -329,27 +276,29 @@ class DiskStore:
         excess = sum(entry.size for entry in entries) - limit_bytes
         freed: list[int] = []
         for entry in entries:
-            if sum(freed) >= excess:
+            if excess <= 0:
                 break
             if entry.key not in keep and (size := _remove(self._name(entry.key))) is not None:
                 freed.append(size)
+                excess -= size
         return freed
 
     def verify(self, repair: bool = True) -> Verified:
         """Read every byte of every entry and checkpoint; with `repair`, bad ones go to quarantine."""
         checked, bad = 0, []
         for path in [*self._paths("entries"), *self._paths("checkpoints")]:
-            kind: format.Kind = "checkpoint" if Path(path).parent.name == "checkpoints" else "entry"
-            key = os.path.basename(path)[: -len(_SUFFIX)]
+            kind: entryfile.Kind = "checkpoint" if Path(path).parent.name == "checkpoints" else "entry"
+            key = _key_of(path)
             checked += 1
             try:
-                format.check_tensors(path, _head_of(path, kind, key))
-            except (FileNotFoundError, PermissionError, OtherFormat):
+                entryfile.check_tensors(path, _head_of(path, kind, key))
+            except OtherFormat:
                 continue
             except (Corrupt, OSError) as error:
-                bad.append(key)
-                if repair:
-                    self._quarantine(path, key, error)
+                if _is_rot(error):
+                    bad.append(key)
+                    if repair:
+                        self._quarantine(path, key, error)
         return Verified(checked, tuple(bad), files.sweep(self.root) if repair else 0)
 
     # ----------------------------------------------------------------------------------- leases
@@ -379,12 +328,12 @@ class DiskStore:
         for place, _, names in os.walk(self.root / folder):
             yield from (os.path.join(place, name) for name in names if name.endswith(_SUFFIX))
 
-    def _listing(self, paths: Iterator[str]) -> Iterator[Entry]:
+    def _listing(self, paths: Iterator[str], kind: entryfile.Kind) -> Iterator[Entry]:
         for path in paths:
-            with suppress(OSError, Corrupt, OtherFormat):
-                head, found = format.read_head(path), os.stat(path)
-                if os.path.basename(path) == head.key + _SUFFIX:
-                    yield Entry(head.key, found.st_size, max(found.st_atime, found.st_mtime), head.info)
+            key = _key_of(path)
+            head = self._guarded(path, key, partial(_head_of, path, kind, key))
+            if head is not None:
+                yield Entry(key, head.size, head.used, head.info)
 
 
 def _checked(key: str) -> str:
@@ -393,26 +342,35 @@ def _checked(key: str) -> str:
     return key
 
 
-def _head_of(path: str, kind: format.Kind, key: str) -> Head:
-    head = format.read_head(path)
+def _key_of(path: str) -> str:
+    return os.path.basename(path)[: -len(_SUFFIX)]
+
+
+def _head_of(path: str, kind: entryfile.Kind, key: str) -> Head:
+    head = entryfile.read_head(path)
     if (head.kind, head.key) != (kind, key):
         raise Corrupt(f"it holds the {head.kind} of {head.key[:12]}")
     return head
 
 
-def _stat(path: str) -> os.stat_result | None:
-    """None if another process removed it meanwhile."""
+def _is_rot(error: Corrupt | OSError) -> bool:
+    """Whether it is the file that is bad; no permission or too many open files say nothing about it."""
+    return isinstance(error, Corrupt) or error.errno == errno.EIO
+
+
+def _size(path: str) -> int:
+    """Bytes of a file; 0 if another process removed it meanwhile."""
     try:
-        return os.stat(path)
+        return os.stat(path).st_size
     except OSError:
-        return None
+        return 0
 
 
 def _remove(path: str) -> int | None:
     """Remove a file; gives its bytes, or None if it was gone or may not be removed."""
     files.faultpoint("store.before_remove")
-    found = _stat(path)
+    size = _size(path)
     with suppress(OSError):
         os.unlink(path)
-        return found.st_size if found is not None else 0
+        return size
     return None

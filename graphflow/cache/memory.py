@@ -25,8 +25,6 @@ class _Entry:
     density: float
     """Seconds of computing per byte held."""
     rank: Rank
-    queued: bool
-    """Whether the eviction queue has this entry (perhaps under an older rank)."""
 
 
 class MemoryCache:
@@ -47,6 +45,8 @@ class MemoryCache:
         self.budget = budget_bytes
         self._entries: dict[str, _Entry] = {}
         self._queue: list[tuple[Rank, str]] = []
+        """Heap for eviction: empty until needed, then every unpinned entry is in it, perhaps under an older
+        rank; also records of entries that are gone."""
         self._pins: dict[str, int] = {}
         self._age = 0.0
         self._used = 0
@@ -80,10 +80,11 @@ class MemoryCache:
             if size > self.budget and key not in self._pins:
                 return False  # before it drives everything else out
             density = seconds / max(size, 1)
-            entry = _Entry(value, size, density, (self._age + density, next(self._clock)), False)
+            entry = _Entry(value, size, density, (self._age + density, next(self._clock)))
             self._entries[key] = entry
             self._used += size
-            self._enqueue(key, entry)
+            if self._queue:
+                self._enqueue(key, entry)
             if self._used > self.budget:
                 self._evict()
             return key in self._entries
@@ -106,10 +107,10 @@ class MemoryCache:
                 self._pins[key] = left
                 return
             self._pins.pop(key, None)
-            if (entry := self._entries.get(key)) is not None:
+            if self._queue and (entry := self._entries.get(key)) is not None:
                 self._enqueue(key, entry)
-                if self._used > self.budget:
-                    self._evict()
+            if self._used > self.budget:
+                self._evict()
 
     def pinned(self, key: str) -> bool:
         """Whether `key` is pinned now."""
@@ -137,27 +138,28 @@ class MemoryCache:
             self._used -= entry.size
 
     def _enqueue(self, key: str, entry: _Entry) -> None:
-        if entry.queued:
-            return
-        entry.queued = True
         heapq.heappush(self._queue, (entry.rank, key))
-        if len(self._queue) > 2 * len(self._entries) + 64:  # mostly records of removed entries
-            self._queue = [(e.rank, k) for k, e in self._entries.items() if e.queued]
-            heapq.heapify(self._queue)
+        if len(self._queue) > 2 * len(self._entries) + 64:  # mostly records of entries that are gone
+            self._fill_queue()
+
+    def _fill_queue(self) -> None:
+        self._queue = [(e.rank, k) for k, e in self._entries.items() if k not in self._pins]
+        heapq.heapify(self._queue)
 
     def _evict(self) -> None:
+        """Remove entries in order of rank until the budget holds or only pinned ones are left."""
+        if not self._queue:
+            self._fill_queue()
         while self._used > self.budget and self._queue:
             rank, key = heapq.heappop(self._queue)
             entry = self._entries.get(key)
-            if entry is None or rank > entry.rank:
-                continue  # a record of an earlier entry
+            if entry is None or key in self._pins or rank > entry.rank:
+                continue  # gone, or put back by `unpin`, or a record of an earlier entry
             if rank < entry.rank:  # used since it was queued
                 heapq.heappush(self._queue, (entry.rank, key))
-            elif key in self._pins:
-                entry.queued = False  # unpin puts it back
-            else:
-                self._remove(key)
-                self._age = rank[0]
+                continue
+            self._remove(key)
+            self._age = rank[0]
 
 
 def size_of(value: Any) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
-from graphflow.cache.disk import DiskStore, Loaded, Notify, StoreNotice, ignore
-from graphflow.cache.format import EntryInfo
+from graphflow.cache.disk import DiskStore
 from graphflow.cache.memory import MemoryCache, size_of
+from graphflow.cache.records import EntryInfo, Loaded, Notify, StoreNotice, ignore
 from graphflow.errors import StorageError
 from graphflow.values import CodecError
 

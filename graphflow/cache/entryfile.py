@@ -21,10 +21,12 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from io import FileIO
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from graphflow.cache.records import EntryInfo
 from graphflow.errors import StorageError
 from graphflow.files import faultpoint, write_all
 from graphflow.values import Encoded
@@ -43,6 +45,9 @@ MAX_TENSORS = 50_000
 
 PIECE_BYTES = 8 * 2**20
 """Bytes written at a time: large enough that calls cost nothing, small enough to be in flight."""
+
+READ_BYTES = 2**20
+"""Bytes read at a time to check a sum: stays in the processor's cache, so it costs no more than mapping."""
 
 PIECES_AHEAD = 4
 """Pieces that may wait for their checksum: bounds the memory for tensors that are copied to be written."""
@@ -94,20 +99,6 @@ class OtherFormat(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class EntryInfo:
-    """Who made an entry and what it cost."""
-
-    node: str
-    """Node id, such as `diffusion/decode`."""
-    version: int
-    """The node's version."""
-    seconds: float
-    """Measured cost of computing it."""
-    created: float
-    """When, in seconds since 1970, UTC."""
-
-
-@dataclass(frozen=True, slots=True)
 class Head:
     """All of a file but its tensors."""
 
@@ -123,6 +114,8 @@ class Head:
     tensor_bytes: int
     size: int
     """Bytes of the whole file."""
+    used: float
+    """When last used, in seconds since 1970: the later of the times of access and change."""
 
 
 # ------------------------------------------------------------------------------------- writing
@@ -259,38 +252,49 @@ class Checksum:
 
 def read_head(path: str | Path) -> Head:
     """Read and prove all of a file but its tensors. Raises Corrupt, OtherFormat or OSError."""
-    with open(path, "rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        length = int.from_bytes(_exactly(file.fileno(), 8, 0), "little")
+    with open(path, "rb") as file:
+        found = os.fstat(file.fileno())
+        size, used = found.st_size, max(found.st_atime, found.st_mtime)
+        length = int.from_bytes(_exactly(file, 8), "little")
         if length > min(MAX_HEADER_BYTES, size - 8):
             raise Corrupt(f"a header of {length} bytes in a file of {size}")
-        text = _exactly(file.fileno(), length, 8)
+        text = _exactly(file, length)
         if not text.startswith(_BEFORE_CRC) or text[_CRC.stop : _HEADER_CRC.start] != _BETWEEN:
             raise Corrupt("not a graphflow entry")
         document = _parse(text)
         start, span = 8 + length, _span(document.get("header"))
         if span.stop - span.start > MAX_HEADER_BYTES or start + span.stop != size:
             raise Corrupt(f"the parts do not add up to its {size} bytes")
-        header = _exactly(file.fileno(), span.stop - span.start, start + span.start)
+        file.seek(start + span.start)
+        header = _exactly(file, span.stop - span.start)
     blank = bytearray(text)
     blank[_CRC] = blank[_HEADER_CRC] = _ZERO
     if _hex(zlib.crc32(header, zlib.crc32(blank))) != text[_HEADER_CRC]:
         raise Corrupt("the header's checksum does not match")
-    return _head(document, header, text[_CRC].decode("latin-1"), start, span.start, size)
-
-
-def _head(
-    document: dict[str, Any], header: bytes, crc: str, start: int, tensor_bytes: int, size: int
-) -> Head:
-    """A Head from a document whose checksum has been proved."""
     metadata = document.pop("__metadata__")
     if metadata["graphflow"] != FORMAT:
         raise OtherFormat(f"format {metadata['graphflow']}; this program reads {FORMAT}")
-    info = EntryInfo(
-        metadata["node"], int(metadata["version"]), float(metadata["seconds"]), float(metadata["created"])
+    return Head(
+        kind=metadata["kind"],
+        key=metadata["key"],
+        info=_info(metadata),
+        header=header,
+        tensors=tuple(name for name in document if name != "header"),
+        crc32=text[_CRC].decode("latin-1"),
+        data_start=start,
+        tensor_bytes=span.start,
+        size=size,
+        used=used,
     )
-    names = tuple(name for name in document if name != "header")
-    return Head(metadata["kind"], metadata["key"], info, header, names, crc, start, tensor_bytes, size)
+
+
+def _info(metadata: dict[str, str]) -> EntryInfo:
+    return EntryInfo(
+        node=metadata["node"],
+        version=int(metadata["version"]),
+        seconds=float(metadata["seconds"]),
+        created=float(metadata["created"]),
+    )
 
 
 def check_tensors(path: str | Path, head: Head) -> None:
@@ -298,16 +302,23 @@ def check_tensors(path: str | Path, head: Head) -> None:
 
     Reads instead of mapping: a page that the disk cannot deliver is then an error, not a dead process.
     """
-    crc, left, buffer = 0, head.tensor_bytes, memoryview(bytearray(min(2**20, head.tensor_bytes)))
-    with open(path, "rb", buffering=0) as file:
-        file.seek(head.data_start)
-        while left:
-            count = file.readinto(buffer[:left])
-            if not count:
-                raise Corrupt("the file ends before its data")
-            crc, left = zlib.crc32(buffer[:count], crc), left - count
+    crc = 0
+    if head.tensor_bytes:
+        with open(path, "rb", buffering=0) as file:
+            file.seek(head.data_start)
+            crc = _sum_of(file, head.tensor_bytes)
     if _hex(crc) != head.crc32.encode("latin-1"):
         raise Corrupt("the checksum of the data does not match")
+
+
+def _sum_of(file: FileIO, left: int) -> int:
+    crc, buffer = 0, memoryview(bytearray(min(READ_BYTES, left)))
+    while left:
+        count = file.readinto(buffer[:left])
+        if not count:
+            raise Corrupt("the file is cut short")
+        crc, left = zlib.crc32(buffer[:count], crc), left - count
+    return crc
 
 
 def map_tensors(path: str | Path, head: Head) -> Mapping[str, Tensor]:
@@ -326,16 +337,11 @@ def map_tensors(path: str | Path, head: Head) -> Mapping[str, Tensor]:
         raise Corrupt(str(error)) from error
 
 
-def _exactly(fd: int, length: int, offset: int) -> bytes:
-    """`length` bytes at `offset`; a short file is corrupt."""
-    parts = []
-    while length:
-        part = os.pread(fd, length, offset)
-        if not part:
-            raise Corrupt("the file is cut short")
-        parts.append(part)
-        length, offset = length - len(part), offset + len(part)
-    return b"".join(parts)
+def _exactly(file: BinaryIO, length: int) -> bytes:
+    data = file.read(length)
+    if len(data) != length:
+        raise Corrupt("the file is cut short")
+    return data
 
 
 def _parse(text: bytes) -> dict[str, Any]:
