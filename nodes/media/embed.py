@@ -8,11 +8,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
+import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 KEY = "graphflow"
 """Name of the entry in every format that has names."""
@@ -52,16 +52,27 @@ def exif_with(text: str) -> bytes:
     return exif.tobytes()
 
 
-def add_gif_comment(path: Path, text: str) -> None:
-    """Put a comment block before the end mark of a finished GIF."""
+def add_gif_comment(source: Path, target: Path, text: str) -> None:
+    """Copy a GIF, with a comment block before its first frame."""
     comment = f"{KEY}:{text}".encode("ascii")
     blocks = b"".join(bytes([len(part)]) + part for part in _parts(comment, 255))
-    with path.open("r+b") as file:
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) != b";":
-            raise ValueError("not a finished GIF")
-        file.seek(-1, os.SEEK_END)
-        file.write(b"!\xfe" + blocks + b"\0;")
+    with source.open("rb") as original, target.open("wb") as file:
+        file.write(_gif_head(original))
+        file.write(b"!\xfe" + blocks + b"\0")
+        shutil.copyfileobj(original, file, 1 << 20)
+
+
+def _gif_head(file: BinaryIO) -> bytes:
+    """All that stands before the first frame: size, colours, and how often it repeats."""
+    head = file.read(13)
+    if head[10] & 0x80:
+        head += file.read(3 << (1 + (head[10] & 7)))
+    at = file.tell()
+    loop = file.read(19)
+    if loop.startswith(b"!\xff\x0bNETSCAPE2.0"):
+        return head + loop
+    file.seek(at)
+    return head
 
 
 def _canonical(data: Mapping[str, Any]) -> str:

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any
 from graphflow.errors import StorageError
 
 from .embed import KEY, add_gif_comment
+from .tensors import padded
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import OutputContainer
     from av.filter import Graph
+
+PADDED_KEY = "graphflow_size"
+"""Name of the tag with the true width and height of padded frames."""
 
 THREADS = 4
 """Fixed: the number of encoder threads changes the bytes, the number of cores must not."""
@@ -55,8 +59,9 @@ VP9 = Codec(
 
 
 def encode_video(path: Path, codec: Codec, frames: Frames, fps: float, *, crf: int, text: str) -> None:
-    """Write `frames`, all of one even size, as 4:2:0 video with `text` as its provenance.
+    """Write `frames`, all of one size, as 4:2:0 video with `text` as its provenance.
 
+    An odd height or width gets its last row or column twice; the tag `graphflow_size` tells the true size.
     crf: constant quality, 0 best. Raises StorageError if the encoder or the disk refuses.
     """
     rate = exact_rate(fps)
@@ -66,10 +71,13 @@ def encode_video(path: Path, codec: Codec, frames: Frames, fps: float, *, crf: i
         for position, array in enumerate(frames):
             if stream is None:
                 stream = container.add_stream(codec.encoder, rate, options={**codec.options, "crf": str(crf)})
-                stream.height, stream.width = array.shape[:2]
+                height, width = array.shape[:2]
+                stream.height, stream.width = height + height % 2, width + width % 2
                 stream.pix_fmt = "yuv420p"
                 _set_up(stream.codec_context)
-            container.mux(stream.encode(_yuv(_picture(array, position, rate))))
+                if height % 2 or width % 2:
+                    container.metadata[PADDED_KEY] = f"{width}x{height}"
+            container.mux(stream.encode(_yuv(_picture(padded(array, 2), position, rate))))
         container.mux(stream.encode(None))
 
 
@@ -79,7 +87,15 @@ def encode_gif(path: Path, frames: Callable[[], Iterator[Any]], fps: float, *, t
     frames: called twice and gives the same frames, once for the palette and once for the file.
     Times are kept to 1/100 s, so 50 fps is the most. Raises StorageError as `encode_video` does.
     """
-    rate = exact_rate(min(fps, 50.0))
+    bare = path.with_name(f"{path.name}.bare.tmp")
+    try:
+        _encode_bare_gif(bare, frames, exact_rate(min(fps, 50.0)))
+        add_gif_comment(bare, path, text)
+    finally:
+        bare.unlink(missing_ok=True)
+
+
+def _encode_bare_gif(path: Path, frames: Callable[[], Iterator[Any]], rate: Fraction) -> None:
     with _written(path, "gif", {}) as container:
         palette = _palette(frames(), rate)
         stream: Any = None
@@ -93,7 +109,6 @@ def encode_gif(path: Path, frames: Callable[[], Iterator[Any]], fps: float, *, t
             graph.push(_picture(array, position, rate))
             container.mux(stream.encode(graph.pull()))
         container.mux(stream.encode(None))
-    add_gif_comment(path, text)
 
 
 def exact_rate(fps: float) -> Fraction:

@@ -12,10 +12,10 @@ from pydantic import Field
 from graphflow.node import Context, node
 from graphflow.values import Image, SavedFile, Video
 
-from .embed import KEY, MAX_JPEG_TEXT, exif_with, provenance_text
+from .embed import KEY, MAX_JPEG_TEXT, MAX_TEXT, exif_with, provenance_text
 from .encode import H264, VP9, encode_gif, encode_video
 from .files import save, still_stands
-from .tensors import Scaling, array_of, check_picture, check_video, padded, scaled
+from .tensors import Scaling, array_of, check_picture, check_video, scaled
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
 """First part of a file's name."""
@@ -48,18 +48,18 @@ def save_video(
     text = provenance_text(ctx.provenance)
     rate = video.fps if fps is None else fps
 
-    def shown(multiple: int = 1) -> Iterator[Any]:
+    def shown() -> Iterator[Any]:
         total = len(video.frames)
         for done, frame in enumerate(video.frames):
             ctx.progress(done, total)
-            yield padded(_enlarged(array_of(frame), upscale, scaling), multiple)
+            yield _enlarged(array_of(frame), upscale, scaling)
 
     if format == "gif":
         return save(ctx, name, ".gif", "image/gif", lambda path: encode_gif(path, shown, rate, text=text))
     codec = H264 if format == "mp4" else VP9
 
     def write(path: Path) -> None:
-        encode_video(path, codec, shown(2), rate, crf=crf, text=text)
+        encode_video(path, codec, shown(), rate, crf=crf, text=text)
 
     return save(ctx, name, f".{format}", codec.media_type, write)
 
@@ -82,7 +82,7 @@ def save_image(
     """
     check_picture(image.pixels)
     array = _enlarged(array_of(image.pixels), upscale, scaling)
-    text = provenance_text(ctx.provenance, MAX_JPEG_TEXT if format == "jpeg" else 1_000_000)
+    text = provenance_text(ctx.provenance, MAX_JPEG_TEXT if format == "jpeg" else MAX_TEXT)
     suffix = ".jpg" if format == "jpeg" else f".{format}"
     return save(
         ctx, name, suffix, f"image/{format}", lambda path: _write_image(path, array, format, quality, text)

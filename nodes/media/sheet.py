@@ -104,7 +104,7 @@ def _rows(item: Video | Image, title: str, wanted: int, columns: int | None) -> 
         return [Row(title, [Cell(array_of(item.pixels), "")])]
     check_video(item)
     picked = spread(len(item.frames), wanted)
-    cells = [Cell(array_of(item.frames[i]), f"{i}  {i / item.fps:.2f} s") for i in picked]
+    cells = [Cell(array_of(item.frames[i]), f"{i} / {i / item.fps:.2f} s") for i in picked]
     return _wrapped(title, cells, columns or min(len(cells), 8))
 
 

@@ -1,0 +1,337 @@
+"""Decoding files from anywhere into uint8 frames. The only module that opens foreign media.
+
+Nothing is believed: the format is chosen by content from a short list, no other file or address is ever
+opened, sizes are checked before memory is taken, and what is broken raises StorageError.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from graphflow.errors import StorageError
+from graphflow.values import Tensor
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+
+MAX_SIDE = 16_384
+"""Largest height or width read, in pixels."""
+
+MAX_PIXELS = 40_000_000
+"""Most pixels of one video frame; 8K has 33 million."""
+
+MAX_BYTES = 16 << 30
+"""Most bytes of decoded frames."""
+
+MAX_PACKETS = 5_000_000
+"""Most packets of a video looked at; a day at 50 frames a second has 4.3 million."""
+
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+KEEP_HINT = "set incomplete to 'keep' to use what can be read"
+
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow raises for broken files."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which part of a video is wanted, and at what rate and size."""
+
+    start: float = 0.0
+    """Seconds."""
+    end: float | None = None
+    """Seconds; None is the end of the video."""
+    fps: float | None = None
+    """Frames a second; None keeps every frame."""
+    max_side: int | None = None
+    """Longest side in pixels; larger frames are scaled down."""
+    max_frames: int = 4096
+    keep_incomplete: bool = False
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What a video's packets say before any frame is decoded."""
+
+    moments: list[int]
+    """Time of each frame in units of `unit`, in order."""
+    unit: float
+    """Seconds."""
+    rate: float
+    """Frames a second."""
+    height: int
+    width: int
+    timed: bool
+    """Whether frames carry their time; otherwise they are counted."""
+    promised: int
+    """Frames that the header promises and that are not there."""
+
+    @property
+    def seconds(self) -> list[float]:
+        return [(moment - self.moments[0]) * self.unit for moment in self.moments]
+
+
+# ------------------------------------------------------------------------------------------- videos
+
+
+def decode_video(path: Path, cut: Cut) -> tuple[Tensor, float]:
+    """The frames of a video that `cut` asks for, (frames, height, width, 3), and their rate.
+
+    Decodes straight into one tensor. Raises StorageError for what is no video, is broken, cut off (unless
+    `cut` keeps it) or larger than the limits.
+    """
+    timeline = _timeline(path, cut)
+    positions = _positions(timeline, cut, path)
+    height, width = _fitted(timeline.height, timeline.width, cut.max_side)
+    frames = _empty(len(positions), height, width, path)
+    found = _fill(path, timeline, positions, frames)
+    missing = len(positions) - len(found)
+    if missing or (timeline.promised and positions[-1] == len(timeline.moments) - 1):
+        if not cut.keep_incomplete or not found:
+            raise StorageError(
+                f"the video is cut off or damaged: {missing + timeline.promised} frames cannot be read",
+                where=str(path),
+                hint=KEEP_HINT if found else "get a whole copy of the file",
+            )
+        frames = frames[sorted(found)] if missing else frames
+    return frames, cut.fps or timeline.rate
+
+
+def _timeline(path: Path, cut: Cut) -> Timeline:
+    with _opened(path) as (container, stream):
+        context = stream.codec_context
+        _check_size(context.width, context.height, path)
+        moments: list[int] = []
+        timed, packets = True, 0
+        for packet in container.demux(stream):
+            if packet.size == 0 or packet.is_discard:
+                packets += packet.size > 0
+                continue
+            packets += 1
+            if packets > MAX_PACKETS:
+                raise StorageError("the video has too many packets", where=str(path), hint="cut it first")
+            timed = timed and packet.pts is not None
+            moments.append(packet.pts if packet.pts is not None else len(moments))
+        if not moments:
+            raise StorageError(
+                "the video has no frames", where=str(path), hint="get a whole copy of the file"
+            )
+        rate = min(float(stream.average_rate or stream.guessed_rate or 0) or 25.0, 1000.0)
+        unit = float(stream.time_base) if timed and stream.time_base else 1 / rate
+        moments = sorted(set(moments)) if timed else list(range(len(moments)))
+        rate = _true_rate(moments, unit, rate)
+        promised = max(0, stream.frames - packets, _cut_off(container, moments, unit, rate))
+        return Timeline(moments, unit, rate, context.height, context.width, timed, promised)
+
+
+def _true_rate(moments: list[int], unit: float, told: float) -> float:
+    """The rate that the frames have, where it is not about what the header tells."""
+    if len(moments) < 2:
+        return told
+    measured = (len(moments) - 1) / ((moments[-1] - moments[0]) * unit)
+    return told if abs(measured / told - 1) < 0.01 else min(measured, 1000.0)
+
+
+def _cut_off(container: InputContainer, moments: list[int], unit: float, rate: float) -> int:
+    """Frames missing at the end, by the length that the header tells; sound may be longer than pictures."""
+    if container.duration is None or container.streams.audio:
+        return 0
+    return int(container.duration / 1e6 * rate + 0.5) - int((moments[-1] - moments[0]) * unit * rate + 1.5)
+
+
+def _positions(timeline: Timeline, cut: Cut, path: Path) -> list[int]:
+    """Which source frame stands at each place of the result; a frame may stand at several."""
+    seconds = timeline.seconds
+    total = seconds[-1] + 1 / timeline.rate
+    end = total if cut.end is None else min(cut.end, total)
+    slack = timeline.unit / 2
+    if cut.fps is None:
+        count = sum(cut.start - slack <= s < end - slack for s in seconds)
+    else:
+        count = max(1, round((end - cut.start) * cut.fps)) if end > cut.start else 0
+    if not count:
+        raise StorageError(
+            f"nothing lies between {cut.start:g} s and {end:g} s",
+            where=str(path),
+            hint=f"the video is {total:.2f} s long",
+        )
+    if count > cut.max_frames:
+        raise StorageError(
+            f"{count} frames are more than the limit of {cut.max_frames}",
+            where=str(path),
+            hint="raise max_frames, or set end or a lower fps",
+        )
+    if cut.fps is None:
+        return [i for i, s in enumerate(seconds) if cut.start - slack <= s < end - slack]
+    return [max(0, bisect_right(seconds, cut.start + k / cut.fps + slack) - 1) for k in range(count)]
+
+
+def _fill(path: Path, timeline: Timeline, positions: list[int], frames: Tensor) -> set[int]:
+    """Decode into `frames` until the decoder gives up; the places that were filled."""
+    import torch
+    from av import FFmpegError
+
+    places: dict[int, list[int]] = {}
+    for place, position in enumerate(positions):
+        places.setdefault(position, []).append(place)
+    order = {moment: i for i, moment in enumerate(timeline.moments)}
+    found: set[int] = set()
+    with _opened(path) as (container, stream), suppress(FFmpegError, ValueError):
+        if timeline.timed and positions[0] > 0:
+            container.seek(timeline.moments[positions[0]], stream=stream, backward=True)
+        for count, frame in enumerate(container.decode(stream)):
+            position = order.get(frame.pts, -1) if timeline.timed else count
+            if position in places and not frame.is_corrupt:
+                pixels = torch.from_numpy(_rgb(frame, frames.shape[1], frames.shape[2]))
+                for place in places[position]:
+                    frames[place] = pixels
+                    found.add(place)
+            if len(found) == len(positions):
+                break
+    return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, Any]]:
+    import av
+
+    try:
+        with av.open(
+            f"file:{path.resolve()}",
+            format=_format_of(path),
+            container_options={"protocol_whitelist": "file"},
+            metadata_errors="replace",
+        ) as container:
+            stream = next((s for s in container.streams.video), None)
+            if stream is None:
+                raise StorageError("the file has no video", where=str(path), hint="choose a video file")
+            yield container, stream
+    except (av.FFmpegError, ValueError, MemoryError) as error:
+        raise StorageError(
+            f"the video cannot be decoded: {getattr(error, 'strerror', None) or error}",
+            where=str(path),
+            hint="get a whole copy of the file, or convert it to mp4",
+        ) from error
+
+
+def _format_of(path: Path) -> str:
+    """The one demuxer that fits the first bytes. Playlists and the like are no video files."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise StorageError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    if not head:
+        raise StorageError("the file is empty", where=str(path), hint="get a whole copy of the file")
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return "mov"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "matroska"
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return "gif"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return "avi"
+    raise StorageError(
+        "this is not a video file that can be read",
+        where=str(path),
+        hint="mp4, mov, mkv, webm, avi and gif are read",
+    )
+
+
+def _rgb(frame: VideoFrame, height: int, width: int) -> Any:
+    from av.video.reformatter import Interpolation as I
+
+    smooth = I.AREA if frame.width > width else I.BICUBIC
+    shown = frame.reformat(
+        width=width,
+        height=height,
+        format="rgb24",
+        interpolation=smooth | I.ACCURATE_RND | I.FULL_CHR_H_INT | I.BITEXACT,
+        threads=1,
+    )
+    return shown.to_ndarray()
+
+
+def _fitted(height: int, width: int, max_side: int | None) -> tuple[int, int]:
+    longer = max(height, width)
+    if max_side is None or longer <= max_side:
+        return height, width
+    return max(1, round(height * max_side / longer)), max(1, round(width * max_side / longer))
+
+
+def _check_size(width: int, height: int, path: Path) -> None:
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE) or width * height > MAX_PIXELS:
+        raise StorageError(
+            f"frames of {width} x {height} are outside the limits",
+            where=str(path),
+            hint=f"at most {MAX_PIXELS // 1_000_000} megapixels and {MAX_SIDE} a side; scale it down first",
+        )
+
+
+def _empty(count: int, height: int, width: int, path: Path) -> Tensor:
+    import torch
+
+    size = count * height * width * 3
+    try:
+        if size > MAX_BYTES:
+            raise MemoryError
+        return torch.empty((count, height, width, 3), dtype=torch.uint8)
+    except (MemoryError, RuntimeError):
+        raise StorageError(
+            f"{count} frames of {width} x {height} need {size >> 20} MB, which is too much",
+            where=str(path),
+            hint="set start and end, a lower fps or max_side",
+        ) from None
+
+
+# ------------------------------------------------------------------------------------------- images
+
+
+def decode_image(source: Path | BinaryIO, where: str) -> Any:
+    """The pixels of a picture, uint8 (height, width, 3), turned as its EXIF says, without transparency.
+
+    where: the name that errors show. Raises StorageError for what is no picture, is broken or has more
+    pixels than Pillow's `MAX_IMAGE_PIXELS`.
+    """
+    import numpy
+    from PIL import Image as Pillow
+    from PIL import ImageOps, UnidentifiedImageError
+
+    try:
+        with Pillow.open(source, formats=IMAGE_FORMATS) as picture:
+            limit = Pillow.MAX_IMAGE_PIXELS
+            if limit is not None and picture.width * picture.height > limit:
+                raise Pillow.DecompressionBombError
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I"):  # 16 bits a pixel
+                return numpy.repeat((numpy.asarray(upright) >> 8).astype("uint8")[..., None], 3, axis=2)
+            return numpy.array(upright.convert("RGB"))
+    except UnidentifiedImageError:
+        raise StorageError(
+            "this is not a picture that can be read", where=where, hint=f"{', '.join(IMAGE_FORMATS)} are read"
+        ) from None
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+        raise StorageError("the picture is too large", where=where, hint="scale it down first") from None
+    except _BROKEN as error:
+        raise StorageError(
+            f"the picture is broken: {error}", where=where, hint="get a whole copy of the file"
+        ) from error

@@ -1,0 +1,171 @@
+"""Loading: videos, images and frame folders that settings name. The file's content is part of the key."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, BinaryIO, Literal
+
+from pydantic import Field
+
+from graphflow.errors import StorageError
+from graphflow.node import Context, node
+from graphflow.values import Image, Tensor, Video
+
+from .decode import MAX_BYTES, Cut, decode_image, decode_video
+from .files import content_hash, source_file, source_path
+from .tensors import tensor_of
+
+PICTURE = re.compile(r".+\.(png|jpe?g|webp|bmp|tiff?)", re.IGNORECASE)
+"""Names of the files in a folder or zip that are frames."""
+
+_PARTS = (".decode", ".tensors", ".files")
+
+Fps = Annotated[float, Field(gt=0, le=1000)]
+MaxFrames = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+def _file_fingerprint(*, path: str, **settings: object) -> str:
+    return content_hash(path)
+
+
+def _frames_fingerprint(*, path: str, **settings: object) -> list[str]:
+    if not source_path(path).is_dir():
+        return [content_hash(path)]
+    return [part for file in _pictures(Path(path)) for part in (file.name, content_hash(str(file)))]
+
+
+@node("media/load_video", fingerprint=_file_fingerprint, depends=_PARTS)
+def load_video(
+    *,
+    path: str,
+    start: Annotated[float, Field(ge=0)] = 0.0,
+    end: Annotated[float, Field(gt=0)] | None = None,
+    fps: Fps | None = None,
+    max_side: Annotated[int, Field(ge=8, le=16_384)] | None = None,
+    max_frames: MaxFrames = 4096,
+    incomplete: Literal["refuse", "keep"] = "refuse",
+) -> Video:
+    """A video from a file: mp4, mov, mkv, webm, avi or gif, recognised by content.
+
+    start, end: seconds; an empty end is the end. fps: takes or repeats frames to get that rate; empty keeps
+    every frame. max_side: scales larger frames down. max_frames: more are refused, before decoding.
+    incomplete: what to do with a cut off or damaged file.
+    Returns uint8 frames, (frames, height, width, 3), sRGB; decoded one by one into their final place.
+    Raises StorageError, naming the file, for anything that cannot be read within the limits.
+    """
+    cut = Cut(start, end, fps, max_side, max_frames, incomplete == "keep")
+    frames, rate = decode_video(source_file(path), cut)
+    return Video(frames=frames, fps=rate)
+
+
+@node("media/load_image", fingerprint=_file_fingerprint, depends=_PARTS)
+def load_image(*, path: str) -> Image:
+    """An image from a file: png, jpeg, webp, gif (first frame), bmp or tiff, recognised by content.
+
+    Turned upright as its EXIF says; transparency is dropped.
+    Raises StorageError, naming the file, for anything that is no picture, broken or too large.
+    """
+    return Image(pixels=tensor_of(decode_image(source_file(path), path)))
+
+
+@node("media/load_frames", fingerprint=_frames_fingerprint, depends=_PARTS)
+def load_frames(ctx: Context, *, path: str, fps: Fps = 16.0, max_frames: MaxFrames = 4096) -> Video:
+    """A video from a folder or a zip of pictures, in the order of the numbers in their names.
+
+    Other files in it are ignored. All pictures have the first one's size.
+    Raises StorageError for an empty folder, a broken or differing picture, or more than `max_frames`.
+    """
+    with _sources(path) as sources:
+        if not sources:
+            raise StorageError("there are no pictures in it", where=path, hint="png, jpg and webp are read")
+        if len(sources) > max_frames:
+            raise StorageError(
+                f"{len(sources)} pictures are more than the limit of {max_frames}",
+                where=path,
+                hint="raise max_frames",
+            )
+        frames: Tensor | None = None
+        for done, (name, source) in enumerate(sources):
+            ctx.progress(done, len(sources))
+            pixels = _picture(source, name, path)
+            if frames is None:
+                frames = _place_for(len(sources), pixels, path)
+            if pixels.shape != frames.shape[1:]:
+                raise StorageError(
+                    f"{name} is {pixels.shape[1]} x {pixels.shape[0]}, the first picture "
+                    f"{frames.shape[2]} x {frames.shape[1]}",
+                    where=path,
+                    hint="give all pictures one size",
+                )
+            frames[done] = pixels
+    assert frames is not None
+    return Video(frames=frames, fps=fps)
+
+
+Source = Path | tuple[zipfile.ZipFile, zipfile.ZipInfo]
+
+
+@contextmanager
+def _sources(path: str) -> Iterator[list[tuple[str, Source]]]:
+    """The pictures of a folder or zip, by name and in order."""
+    place = source_path(path)
+    if place.is_dir():
+        yield [(file.name, file) for file in _pictures(place)]
+        return
+    try:
+        with zipfile.ZipFile(source_file(path)) as archive:
+            infos = [info for info in archive.infolist() if PICTURE.fullmatch(info.filename)]
+            yield [(i.filename, (archive, i)) for i in sorted(infos, key=lambda i: _natural(i.filename))]
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise StorageError(
+            f"not a readable zip: {error}", where=path, hint="name a folder or zip of pictures"
+        ) from None
+
+
+def _pictures(folder: Path) -> list[Path]:
+    try:
+        found = [file for file in folder.iterdir() if PICTURE.fullmatch(file.name) and file.is_file()]
+    except OSError as error:
+        raise StorageError(f"cannot be listed: {error.strerror}", where=str(folder)) from None
+    return sorted(found, key=lambda file: _natural(file.name))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts frame_2 before frame_10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _picture(source: Source, name: str, path: str) -> Tensor:
+    where = f"{path}, {name}"
+    if isinstance(source, Path):
+        return tensor_of(decode_image(source, where))
+    archive, info = source
+    with archive.open(info) as member:
+        return tensor_of(decode_image(_seekable(member, info, where), where))
+
+
+def _seekable(member: IO[bytes], info: zipfile.ZipInfo, where: str) -> BinaryIO:
+    import io
+
+    limit = 256 << 20
+    if info.file_size > limit:
+        raise StorageError("the picture is too large", where=where, hint="scale it down first")
+    return io.BytesIO(member.read(limit))
+
+
+def _place_for(count: int, pixels: Tensor, path: str) -> Tensor:
+    import torch
+
+    size = count * pixels.numel()
+    try:
+        if size > MAX_BYTES:
+            raise MemoryError
+        return torch.empty((count, *pixels.shape), dtype=torch.uint8)
+    except (MemoryError, RuntimeError):
+        raise StorageError(
+            f"{count} pictures need {size >> 20} MB, which is too much", where=path, hint="load fewer"
+        ) from None
