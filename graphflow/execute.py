@@ -10,7 +10,7 @@ from typing import Any, get_origin
 
 from pydantic import ValidationError
 
-from graphflow.cache.format import EntryInfo
+from graphflow.cache.records import EntryInfo
 from graphflow.cache.memory import size_of
 from graphflow.cache.tiers import Cache
 from graphflow.context import Settings, Signals, StepContext

@@ -34,6 +34,9 @@ UNLOCKED_AGE = 24 * 3600.0
 LOCK_POLL = 0.1
 """Seconds between looks at a lock that another holds: short beside any work worth a lock."""
 
+LOCK_AGE = 24 * 3600.0
+"""Seconds after which a free lock file is removed: nobody who saw it made still waits to open it."""
+
 FAULTPOINTS = (
     "file.created",
     "file.written",
@@ -311,6 +314,14 @@ def _acquire(lock: BaseFileLock, seconds: float) -> bool:
     return True
 
 
+def remove_free_locks(folder: Path) -> None:
+    """Remove lock files that nobody holds and that are older than LOCK_AGE."""
+    for path in folder.glob("*.lock"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > LOCK_AGE:
+                _remove_if_free(path)
+
+
 # ------------------------------------------------------------------------------------ sweeping
 
 
@@ -330,12 +341,21 @@ def sweep(root: Path) -> int:
 
 def _remove_orphan(path: Path) -> bool:
     with suppress(OSError):
-        fd = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-        try:
-            free = _try_lock(fd)
-            if free or (free is None and time.time() - os.fstat(fd).st_mtime > UNLOCKED_AGE):
-                path.unlink()
-                return True
-        finally:
-            os.close(fd)
+        free = _remove_if_free(path)
+        if free is None and time.time() - path.stat().st_mtime > UNLOCKED_AGE:
+            path.unlink()
+            return True
+        return bool(free)
     return False
+
+
+def _remove_if_free(path: Path) -> bool | None:
+    """Remove a file that nobody has locked: True if removed, False if it is held, None without locks."""
+    fd = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        free = _try_lock(fd)
+        if free:
+            path.unlink()
+        return free
+    finally:
+        os.close(fd)

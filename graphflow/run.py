@@ -150,6 +150,10 @@ class Run:
         """Ask the run to stop; may be called from any thread or a signal handler."""
         self._mailbox.put(_Cancel())
 
+    def notice(self, kind: str, message: str) -> None:
+        """Pass on what the cache has to say; may be called from any thread."""
+        self._mailbox.put(Noticed(kind, message))
+
     def execute(self) -> Result:
         """Run to the end. Raises DocumentError or KeyError only before anything was started."""
         self._clock = time.monotonic()

@@ -85,7 +85,8 @@ class DiskStore:
 
     def has(self, key: str) -> bool:
         """Whether there is a file for `key`: one look-up. Its bytes are checked when read."""
-        return os.path.exists(self._name(key)) and key not in self._unusable
+        name = self._name(key)
+        return os.path.exists(name) and name not in self._unusable
 
     def read(self, key: str) -> dict[str, Any] | None:
         """The outputs by name, tensors mapped from the file; None on a miss or a bad entry."""
@@ -147,7 +148,7 @@ class DiskStore:
         except FileNotFoundError:
             return None
         except (OtherFormat, CodecError) as error:  # whole, but not for this program: another may read it
-            self._unusable.add(key)
+            self._unusable.add(name)
             self._notify(StoreNotice("unreadable", key, f"cannot use a cache entry: {error}"))
         except (Corrupt, OSError) as error:
             if _is_rot(error):
@@ -176,7 +177,7 @@ class DiskStore:
         """
         name = self._name(key)
         size = self._write(name, "entry", key, dict(outputs), info)
-        self._unusable.discard(key)
+        self._unusable.discard(name)
         if self.limit is not None:
             self._keep_to_limit(size, key, self.limit)
         return size
@@ -248,10 +249,11 @@ class DiskStore:
     def gc(self, limit_bytes: int) -> Freed:
         """Evict least worthy entries until the rest has at most `limit_bytes`.
 
-        Also removed: the quarantine, checkpoints whose result is stored, orphaned temporary files. Worth is
-        measured seconds per byte, aged by last use (`Entry.worth`). Safe beside other processes.
+        Also removed: the quarantine, checkpoints whose result is stored, orphaned temporary files, old locks.
+        Worth is measured seconds per byte, aged by last use (`Entry.worth`). Safe beside other processes.
         """
         files.sweep(self.root)
+        files.remove_free_locks(self.root / "leases")
         rubbish = list(self._paths("quarantine"))
         rubbish += [p for p in self._paths("checkpoints") if self.has(_key_of(p))]
         freed = [size for path in rubbish if (size := _remove(path)) is not None]
@@ -310,7 +312,7 @@ class DiskStore:
         Gives True at once if nobody else computes it, False after waiting for another: then look again, the
         entry is probably there. `waiting` is called ten times a second meanwhile and may raise (a cancel).
         A holder that dies frees its lease. Where nothing can be locked it gives True: at worst a result is
-        computed twice. Do not ask for two leases in one thread.
+        computed twice. Not to be asked for twice on one key in one thread.
         """
         with files.locked(self.root / "leases" / f"{_checked(key)}.lock", waiting) as at_once:
             yield at_once

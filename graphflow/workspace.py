@@ -1,0 +1,170 @@
+"""Everything a program needs to run workflows, put together: nodes, cache, models, runner, data folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+
+from graphflow import templates
+from graphflow.cache.disk import DiskStore, StoreNotice
+from graphflow.cache.memory import MemoryCache
+from graphflow.cache.tiers import Cache
+from graphflow.context import Settings
+from graphflow.environment import default_device, detect
+from graphflow.graph import Graph, build
+from graphflow.node import NodeSpec
+from graphflow.pool import Pool
+from graphflow.registry import Registry, load_registry
+from graphflow.run import Listener, Result, Run
+from graphflow.runners import Runner
+from graphflow.runners.inline import InlineRunner
+from graphflow.values import MAX_SEED
+from graphflow.workflow import Document, with_values
+
+DATA_DIR = "GRAPHFLOW_DATA_DIR"
+"""Environment variable that names the data folder, which holds the cache."""
+
+MEMORY_BYTES = 2 * 2**30
+"""Results kept in memory between runs; what is worth it is on disk as well."""
+
+DISK_BYTES = 50 * 2**30
+"""Results kept on disk before the least worthwhile go."""
+
+
+class Workspace:
+    """A data folder, the nodes that are installed, and a runner. Use as a context manager or call `close`.
+
+    data_dir: where the cache lies; by default GRAPHFLOW_DATA_DIR or the user's data folder.
+    packs: folders with further node packs. runner: `inline` (threads) or `process` (a child per device).
+    device: such as `cpu` or `cuda:0`; None chooses. pool_bytes: memory for opened models.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | str | None = None,
+        *,
+        packs: Iterable[Path] = (),
+        registry: Registry | None = None,
+        runner: Literal["inline", "process"] = "inline",
+        device: str | None = None,
+        pool_bytes: int | None = None,
+        memory_bytes: int = MEMORY_BYTES,
+        disk_bytes: int | None = DISK_BYTES,
+    ) -> None:
+        self.data_dir = Path(data_dir) if data_dir is not None else default_data_dir()
+        self.packs = tuple(packs)
+        self.registry = registry if registry is not None else load_registry(self.packs)
+        self.device = device or default_device()
+        self.notices: list[StoreNotice] = []
+        """What the cache had to say since the last run began."""
+        self.environment = detect(self.device)
+        self.store = DiskStore(self.data_dir / "cache", limit_bytes=disk_bytes, notify=self._notice)
+        self.cache = Cache(MemoryCache(memory_bytes), self.store, notify=self._notice)
+        self._pool_bytes = pool_bytes
+        self._runner_kind = runner
+        self._runner: Runner | None = None
+        self._run: Run | None = None
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop all workers."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+    @property
+    def runner(self) -> Runner:
+        """The runner, started when first asked for."""
+        if self._runner is None:
+            self._runner = self._start_runner()
+        return self._runner
+
+    def _start_runner(self) -> Runner:
+        if self._runner_kind == "process":
+            from graphflow.runners.process import ProcessRunner
+
+            return ProcessRunner(
+                self.cache, device=self.device, packs=self.packs, pool_bytes=self._pool_bytes
+            )
+        return InlineRunner(self.cache, Pool(self.device, self._pool_bytes))
+
+    # ------------------------------------------------------------------------ workflows
+
+    def graph(
+        self, document: Document, values: Mapping[str, Any] | None = None, *, folder: Path | None = None
+    ) -> Graph:
+        """A checked graph with the document's parameters set. Open seeds are drawn now.
+
+        Raises DocumentError with every problem.
+        """
+        return build(
+            with_values(document, values or {}),
+            self.registry,
+            folder=folder,
+            load=templates.load_inner,
+            draw_seed=lambda: secrets.randbelow(MAX_SEED + 1),
+        )
+
+    def prepare(
+        self,
+        graph: Graph,
+        *,
+        out_dir: Path | str = "output",
+        on_event: Listener | None = None,
+        targets: Iterable[str] | None = None,
+        on_error: Literal["skip", "stop"] = "skip",
+        watch: bool = False,
+        checkpoint_seconds: float = 15.0,
+    ) -> Run:
+        """A run that is ready to `execute`; see graphflow.run.Run for the arguments."""
+        self.notices.clear()
+        self._run = Run(
+            graph,
+            self.runner,
+            Settings(Path(out_dir).absolute(), checkpoint_seconds=checkpoint_seconds),
+            environment=self.environment,
+            targets=targets,
+            on_event=on_event,
+            on_error=on_error,
+            watch=watch,
+        )
+        return self._run
+
+    def run(self, graph: Graph, **options: Any) -> Result:
+        """Prepare a run and execute it; takes the options of `prepare`."""
+        return self.prepare(graph, **options).execute()
+
+    def parameters(self, document: Document, graph: Graph) -> dict[str, tuple[NodeSpec, str, Any]]:
+        """What each parameter of a workflow sets: node spec, setting or port name, present value.
+
+        A parameter with several targets is described by its first. A port has no value.
+        """
+        found: dict[str, tuple[NodeSpec, str, Any]] = {}
+        for name, parameter in document.parameters.items():
+            id, setting = parameter.targets[0]
+            node = graph.nodes.get(id)
+            if node is not None:
+                value = parameter.default if parameter.default is not None else node.settings.get(setting)
+                found[name] = (node.spec, setting, value)
+        return found
+
+    def _notice(self, notice: StoreNotice) -> None:
+        self.notices.append(notice)
+        if self._run is not None:
+            self._run.notice(notice.kind, notice.message)
+
+
+def default_data_dir() -> Path:
+    """GRAPHFLOW_DATA_DIR, or the place where this system keeps a program's data."""
+    chosen = os.environ.get(DATA_DIR)
+    return Path(chosen) if chosen else Path(platformdirs.user_data_dir("graphflow", appauthor=False))

@@ -1,0 +1,1 @@
+"""Node packs that come with graphflow; installed as `graphflow_nodes`."""

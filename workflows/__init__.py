@@ -1,0 +1,1 @@
+"""Workflow templates: JSON documents that `graphflow run NAME` finds by name."""
