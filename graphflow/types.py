@@ -59,9 +59,12 @@ def fits(want: Any, have: Any, bindings: Bindings) -> bool:
 
 
 def _bind(want: TypeVar, have: Any, bindings: Bindings) -> bool:
-    if want in bindings:
-        return fits(bindings[want], have, bindings)
-    if want.__bound__ is not None and not fits(want.__bound__, have, bindings):
+    allowed = want.__constraints__ or (Any if want.__bound__ is None else want.__bound__,)
+    if not any(fits(limit, have, bindings) for limit in allowed):
+        return False
+    if want in bindings and fits(bindings[want], have, bindings):
+        return True  # a narrower type: int where float is bound
+    if want in bindings and not fits(have, bindings[want], bindings):
         return False
     bindings[want] = have
     return True
