@@ -40,7 +40,8 @@ def provenance_text(provenance: Mapping[str, Any], limit: int = MAX_TEXT) -> str
         if len(packed) <= limit:
             return packed
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return _canonical({"omitted": "too large to embed", "characters": len(text), "sha256": digest})
+    note = {"omitted": "too large to embed", "characters": len(text), "sha256": digest}
+    return _canonical({**note, "key": str(provenance.get("key", ""))[:100]})
 
 
 def exif_with(text: str) -> bytes:

@@ -38,7 +38,7 @@ class Triples(NamedTuple, Generic[A, B, C]):
     c: list[C]
 
 
-@node("std/list")
+@node("std/list", fold=True)
 def list_of(items: list[T]) -> list[T]:
     """What is wired to `items`, in order: the way to make a list of single values."""
     return list(items)
@@ -65,7 +65,7 @@ def seeds(*, seed: Seed = 0, count: Count = 4) -> list[int]:
     return list(found)
 
 
-@node("std/pick")
+@node("std/pick", fold=True)
 def pick(items: list[T], *, index: int = 0) -> T:
     """One item of a list; -1 is the last. Raises NodeError if there is no such item."""
     if not -len(items) <= index < len(items):
@@ -75,7 +75,7 @@ def pick(items: list[T], *, index: int = 0) -> T:
     return items[index]
 
 
-@node("std/slice")
+@node("std/slice", fold=True)
 def slice_of(
     items: list[T], *, start: int = 0, stop: int | None = None, step: Annotated[int, Field(ge=1)] = 1
 ) -> list[T]:
@@ -83,31 +83,31 @@ def slice_of(
     return items[start:stop:step]
 
 
-@node("std/length")
+@node("std/length", fold=True)
 def length(items: list[T]) -> int:
     """How many items a list has."""
     return len(items)
 
 
-@node("std/concat")
+@node("std/concat", fold=True)
 def concat(a: list[T], b: list[T]) -> list[T]:
     """The items of `a`, then those of `b`."""
     return [*a, *b]
 
 
-@node("std/flatten")
+@node("std/flatten", fold=True)
 def flatten(lists: list[list[T]]) -> list[T]:
     """One list of all the items of several lists, in order."""
     return list(itertools.chain.from_iterable(lists))
 
 
-@node("std/repeat")
+@node("std/repeat", fold=True)
 def repeat(item: T, *, times: Count = 2) -> list[T]:
     """A list of `times` times the same value."""
     return [item] * times
 
 
-@node("std/product")
+@node("std/product", fold=True)
 def product(a: list[A], b: list[B]) -> Pairs[A, B]:
     """Every item of `a` with every item of `b`, as two lists that belong together; `b` changes fastest.
 
@@ -117,7 +117,7 @@ def product(a: list[A], b: list[B]) -> Pairs[A, B]:
     return Pairs([x for x in a for _ in b], [y for _ in a for y in b])
 
 
-@node("std/product3")
+@node("std/product3", fold=True)
 def product3(a: list[A], b: list[B], c: list[C]) -> Triples[A, B, C]:
     """Every item of `a` with every item of `b` and of `c`, as three lists that belong together.
 
