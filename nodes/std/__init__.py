@@ -17,7 +17,7 @@ from .lists import (
 from .logic import choose, select
 from .maths import add, clamp, compare, multiply
 from .prompts import prompt_file, prompt_list
-from .text import format_text, join, replace, split_lines
+from .texts import format_text, join, replace, split_lines
 
 __all__ = [
     "add",
