@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +15,7 @@ LIBRARIES = ("torch", "diffusers", "transformers", "av", "pillow")
 """Versions that every saved file names."""
 
 
+@functools.cache
 def library_version(name: str) -> str:
     """Installed version of a distribution, or an empty string."""
     try:

@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from typing import Any, Literal
@@ -142,7 +143,11 @@ class Run:
         self._dirty = False
         self._stopping = False
         self._cancelled = False
-        self._record = {"workflow": _resolved(graph), "versions": versions()}
+
+    @cached_property
+    def _record(self) -> dict[str, Any]:
+        """What every saved file of this run carries; made only if one is saved."""
+        return {"workflow": _resolved(self.graph), "versions": versions()}
 
     # ------------------------------------------------------------------------ from outside
 

@@ -12,6 +12,8 @@ Bindings = dict[TypeVar, Any]
 
 def bare(hint: Any) -> Any:
     """The type without Annotated metadata."""
+    if type(hint) is type:
+        return hint
     return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
@@ -26,6 +28,8 @@ def levels(want: Any, have: Any, bindings: Bindings) -> int | None:
 
     0 fits as it is; None never fits. Type variables met on the way are added to `bindings`.
     """
+    if want is have:
+        return 0
     count = 0
     while True:
         trial = dict(bindings)
@@ -97,6 +101,8 @@ def _structure_fits(want: Any, have: Any, bindings: Bindings) -> bool:
 
 def bind(hint: Any, bindings: Bindings) -> Any:
     """The type with its variables replaced; an unbound variable becomes Any."""
+    if type(hint) is type:
+        return hint
     hint = bare(hint)
     if isinstance(hint, TypeVar):
         return bindings.get(hint, Any)
