@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import Context, node
@@ -16,18 +18,26 @@ from .values import Latents
 
 
 @node("diffusion/decode", depends=(".recipes",))
-def decode(vae: VAE, latents: Latents, ctx: Context, *, tile: Tiling | None = None) -> Video:
+def decode(
+    vae: VAE,
+    latents: Latents,
+    ctx: Context,
+    *,
+    tile: Annotated[int, Field(ge=64, le=8192)] | None = None,
+    overlap: Annotated[int, Field(ge=16, le=4096)] = 64,
+) -> Video:
     """Decode a denoised clip into frames.
 
     latents: normalised, (1, channels, latent frames, height, width).
-    tile: decode in overlapping tiles to save memory; changes pixels slightly. Empty decodes whole frames.
+    tile: pixels; decode in square tiles that overlap by `overlap` pixels. Saves memory and changes pixels
+        slightly. Empty decodes whole frames.
     Returns uint8 frames, (frames, height, width, 3), sRGB.
     Raises ValueMismatch if the latents were made for another VAE.
     """
     import torch
 
     samples = _check(vae, latents)[:, :, latents.reference_frames :]
-    recipe = vae if tile is None else vae.model_copy(update={"tiling": tile})
+    recipe = vae if tile is None else vae.model_copy(update={"tiling": _tiling(tile, overlap)})
     with ctx.use(recipe) as live, torch.no_grad(), _progress(live, ctx, samples.shape[2]):
         pixels = family(vae.family).decode(live, samples)
     return Video(frames=to_uint8(pixels[0]), fps=latents.fps)
@@ -46,6 +56,12 @@ def to_uint8(pixels: Any) -> Any:
         unit = (pixels[:, index] * 0.5 + 0.5).clamp(0, 1).float().cpu()
         result[index] = (unit.permute(1, 2, 0) * 255).round().to(torch.uint8)
     return result
+
+
+def _tiling(tile: int, overlap: int) -> Tiling:
+    if overlap >= tile:
+        raise NodeError(f"overlap {overlap} is not smaller than tile {tile}", where="overlap")
+    return Tiling(tile=tile, stride=tile - overlap)
 
 
 def _check(vae: VAE, latents: Latents) -> Any:

@@ -7,6 +7,7 @@ Everything else - guidance, experts, timesteps - is the pipeline's own code, so 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -19,7 +20,7 @@ from .families import Call, family
 from .preview import preview_clip
 from .recipes import Denoiser, Experts, Scheduler
 from .shell import VAEStandIn, cancel_points, shell
-from .tap import Step, history_of, tapped
+from .tap import Step, Tap, history_of, tapped
 from .values import Latents, PromptEmbeds, SamplerState
 
 Steps = Annotated[int, Field(ge=1, le=1000)]
@@ -45,187 +46,212 @@ def denoise(
 
     latents: empty (noise is drawn from `seed`), noise, or the result of a denoise that stopped early.
     seed: 0 to 2**53-1; the same seed gives the same clip.
-    steps, guidance, guidance_2: empty is the model's own; guidance above 1 follows the prompt more closely
-        and doubles the work; guidance_2 is for the low-noise expert of a model with two.
+    steps, guidance: empty is the model's own. guidance above 1 follows the prompt more closely and doubles
+        the work. guidance_2: for the low-noise expert of a model with two; empty is `guidance`.
     start_step: first step to run; empty goes on where the latents stopped. end_step: stop before this
         step; empty runs to the end. Latents that stopped early carry the sampler's memory, so two
         halves give the bits of one whole.
     Resumes from its last checkpoint, bit for bit. Previews show the clip the model expects at each step.
-    Raises ValueMismatch for parts of different models.
+    Raises ValueMismatch for parts of different models, NodeError for steps that cannot be run.
     """
     call = _call(denoiser, latents, steps, guidance, guidance_2)
     start, end = _range(scheduler, latents, call.steps, start_step, end_step)
-    _check_parts(denoiser, prompt, latents, call)
-    with ctx.use(denoiser) as experts:
-        run = _Run(ctx, denoiser, scheduler, latents, call, seed=seed, start=start, end=end)
-        samples = run(experts, prompt)
+    _check_parts(denoiser, prompt, latents)
+    run = _begin(ctx, denoiser, scheduler, call, seed, start, end)
+    with ctx.use(denoiser) as experts, cancel_points(experts.live(), ctx.check):
+        samples = run.pipeline(experts, prompt) if run.at < end else run.samples
     return run.result(samples, prompt)
 
 
+@dataclass
 class _Run:
-    """One denoise: where it begins, what it does after each step, what it leaves behind."""
+    """One denoise: where it begins, what happens after each step, what is left at the end."""
 
-    def __init__(
-        self,
-        ctx: Context,
-        denoiser: Denoiser,
-        scheduler: Scheduler,
-        latents: Latents,
-        call: Call,
-        *,
-        seed: int,
-        start: int,
-        end: int,
-    ) -> None:
-        import torch
+    ctx: Context
+    denoiser: Denoiser
+    scheduler: Any
+    """Live, of this run alone."""
+    digest: str
+    """Of the scheduler's recipe."""
+    call: Call
+    generator: Any
+    samples: Any
+    """What the first step begins with; None lets the pipeline draw noise."""
+    history: State
+    """What the solver remembers of the steps before."""
+    first: int
+    at: int
+    """First step that is still to be run: after a resume, later than `first`."""
+    end: int
 
-        self.ctx, self.denoiser, self.latents, self.call = ctx, denoiser, latents, call
-        self.scheduler, self.scheduler_digest = scheduler.build(), scheduler.digest()
-        self.generator = torch.Generator("cpu").manual_seed(seed)
-        if latents.rng is not None:
-            self.generator.set_state(latents.rng)
-        self.samples, self.start, self.end = latents.samples, start, end
-        self.history: State = latents.sampler.history if latents.sampler else {}
-        saved = ctx.restore()
-        if saved is not None:
-            self.samples, self.start, self.history = saved["samples"], saved["step"], saved["history"]
-            self.generator.set_state(saved["rng"])
-
-    def __call__(self, experts: Experts, prompt: PromptEmbeds) -> Any:
-        """Run the pipeline. Returns latents of shape (1, channels, frames, height, width) on the CPU."""
-        if self.start == self.end:
-            return self.samples
-        chosen, device = family(self.denoiser.family), self.ctx.device
-        history = _moved(self.history, device)
-        members = {
-            "vae": VAEStandIn(self.latents.vae),
-            "scheduler": tapped(self.scheduler, self.after, start=self.start, end=self.end, history=history),
-            "transformer": experts.transformer,
-            "transformer_2": experts.transformer_2,
+    def pipeline(self, experts: Experts, prompt: PromptEmbeds) -> Any:
+        """Run the standard pipeline. Returns (1, channels, frames, height, width), float32, on the CPU."""
+        chosen, device, latents = family(self.denoiser.family), self.ctx.device, self.call.latents
+        tap = Tap(self.after, self.at, self.end, _moved(self.history, device), self.generator)
+        parts = {
+            "vae": VAEStandIn(latents.vae),
+            "scheduler": tapped(self.scheduler, tap),
+            **experts._asdict(),
         }
         pipe = shell(
             chosen,
-            members,
+            parts,
             boundary_ratio=self.denoiser.boundary_ratio,
             expand_timesteps=self.denoiser.expand_timesteps,
         )
-        embeds = {name: tensor.to(device) for name, tensor in prompt.tensors.items()}
-        with cancel_points(experts.live(), self.ctx.check):
-            output = pipe(
-                **chosen.arguments(self.call),
-                **embeds,
-                latents=self.samples,
-                generator=self.generator,
-                output_type="latent",
-            )
+        output = pipe(
+            **chosen.arguments(self.call),
+            **_moved(prompt.tensors, device),
+            latents=self.samples,
+            generator=self.generator,
+            output_type="latent",
+        )
         return output.frames.cpu()
 
     def after(self, step: Step) -> None:
         """After each step: a checkpoint, a preview, then progress, which is also a cancel point."""
-        done = step.index + 1
-        self.ctx.checkpoint(lambda: {"step": done, "samples": step.latents.cpu(), **self.memory()})
-        expected = step.sample - step.sigma * step.output  # the clean clip, for a velocity-predicting model
-        self.ctx.preview(lambda: preview_clip(expected, self.latents, self.denoiser.preview))
-        self.ctx.progress(done - self.start, self.end - self.start)
+        self.ctx.checkpoint(lambda: {"step": step.index + 1, "samples": step.latents.cpu(), **self.memory()})
+        self.ctx.preview(lambda: preview_clip(step.expected(), self.call.latents, self.denoiser.preview))
+        self.ctx.progress(step.index + 1 - self.first, self.end - self.first)
 
     def memory(self) -> State:
-        """What, beside the latents, the next step depends on."""
-        return {"history": _moved(history_of(self.scheduler), "cpu"), "rng": self.generator.get_state()}
+        """What, beside the samples, the next step depends on."""
+        history = history_of(self.scheduler) if self.at < self.end else self.history
+        return {"history": _moved(history, "cpu"), "rng": self.generator.get_state()}
 
     def result(self, samples: Any, prompt: PromptEmbeds) -> Latents:
-        """The latents with their header."""
-        sampler = None
-        if self.end < self.call.steps:
-            history = _moved(history_of(self.scheduler), "cpu") if self.start < self.end else self.history
-            sampler = SamplerState(
-                step=self.end, steps=self.call.steps, scheduler=self.scheduler_digest, history=history
-            )
-        dtype = str(prompt.tensors["prompt_embeds"].dtype).removeprefix("torch.")
+        """The latents with their header, and the solver's memory if steps are left."""
+        memory, whole = self.memory(), self.call.steps
+        stopped = SamplerState(step=self.end, steps=whole, scheduler=self.digest, history=memory["history"])
         update = {
+            "stage": "stopped" if self.end < whole else "done",
             "samples": samples,
-            "sampler": sampler,
-            "rng": self.generator.get_state(),
-            "embeds_dtype": dtype,
+            "sampler": stopped if self.end < whole else None,
+            "rng": memory["rng"],
+            "embeds_dtype": str(prompt.tensors["prompt_embeds"].dtype).removeprefix("torch."),
         }
-        return self.latents.model_copy(update=update)
+        return self.call.latents.model_copy(update=update)
+
+
+def _begin(
+    ctx: Context, denoiser: Denoiser, scheduler: Scheduler, call: Call, seed: int, start: int, end: int
+) -> _Run:
+    """A run that begins with the latents it is given, or with the last checkpoint of this very step."""
+    import torch
+
+    latents, saved = call.latents, ctx.restore()
+    if saved is None:
+        history = latents.sampler.history if latents.sampler else {}
+        saved = {"samples": latents.samples, "step": start, "history": history, "rng": latents.rng}
+    generator = torch.Generator("cpu").manual_seed(seed)
+    if saved["rng"] is not None:
+        generator.set_state(saved["rng"])
+    return _Run(
+        ctx=ctx,
+        denoiser=denoiser,
+        scheduler=scheduler.build(),
+        digest=scheduler.digest(),
+        call=call,
+        generator=generator,
+        samples=saved["samples"],
+        history=saved["history"],
+        first=start,
+        at=saved["step"],
+        end=end,
+    )
+
+
+# ------------------------------------------------------------------------------- settings and checks
 
 
 def _call(
     denoiser: Denoiser, latents: Latents, steps: int | None, guidance: float | None, guidance_2: float | None
 ) -> Call:
     """Settings with the model's own in place of the empty ones."""
-    native = denoiser.native
-    if guidance_2 is not None and denoiser.boundary_ratio is None:
+    native, two = denoiser.native, denoiser.boundary_ratio is not None
+    if guidance_2 is not None and not two:
         raise NodeError(
             "guidance_2 needs a model with two experts",
             where="guidance_2",
-            hint="leave it empty for this model",
+            hint=f"leave it empty for model {denoiser.source.model!r}",
         )
     if steps is None:
         steps = latents.sampler.steps if latents.sampler else native.steps
-    if guidance_2 is None and guidance is None:
-        guidance_2 = native.guidance_2
-    return Call(latents, steps, native.guidance if guidance is None else guidance, guidance_2)
+    if guidance is None:
+        guidance = native.guidance
+        guidance_2 = native.guidance_2 if two and guidance_2 is None else guidance_2
+    return Call(latents, steps, guidance, guidance_2)
 
 
 def _range(
     scheduler: Scheduler, latents: Latents, steps: int, start_step: int | None, end_step: int | None
 ) -> tuple[int, int]:
     """The steps to run, as (first, one past the last), checked against where the latents stopped."""
-    before = latents.sampler
-    if before is not None:
-        if before.scheduler != scheduler.digest():
-            raise ValueMismatch(
-                "these latents were begun with another scheduler", hint="use the same one to go on"
-            )
-        if before.steps != steps:
-            raise ValueMismatch(
-                f"these latents were begun with {before.steps} steps, not {steps}", where="steps"
-            )
-        if start_step not in (None, before.step):
-            raise ValueMismatch(
-                f"these latents stopped at step {before.step}, not {start_step}",
-                where="start_step",
-                hint="leave start_step empty to go on from there",
-            )
-    start = start_step if start_step is not None else before.step if before else 0
+    if latents.stage == "done":
+        raise NodeError("these latents are already denoised", where="latents", hint="decode them")
+    begun = _begun(scheduler, latents, steps)
+    if begun is not None and start_step not in (None, begun):
+        raise ValueMismatch(
+            f"these latents stopped at step {begun}, not {start_step}",
+            where="start_step",
+            hint="leave start_step empty to go on from there",
+        )
+    start = start_step if start_step is not None else begun or 0
     end = steps if end_step is None else end_step
-    if latents.samples is None and start > 0:
+    if latents.stage == "empty" and start > 0:
         raise NodeError(
-            "empty latents can only begin at step 0", where="start_step", hint="connect filled latents"
+            "empty latents begin at step 0", where="start_step", hint="fill them first, such as with noise"
         )
     if not start < end <= steps:
         raise NodeError(
-            f"steps {start} to {end} are not a part of 0 to {steps}",
+            f"steps {start} to {end} are no part of 0 to {steps}",
             where="end_step",
-            hint="start_step < end_step <= steps",
+            hint="start_step must be less than end_step, and end_step at most steps",
         )
     return start, end
 
 
-def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents, call: Call) -> None:
-    """Refuse parts that do not belong together before anything is loaded."""
+def _begun(scheduler: Scheduler, latents: Latents, steps: int) -> int | None:
+    """The step at which an earlier denoise stopped; None if there was none."""
+    before = latents.sampler
+    if before is None:
+        return None
+    if before.scheduler != scheduler.digest():
+        raise ValueMismatch(
+            "these latents were begun with another scheduler", where="scheduler", hint="go on with the same"
+        )
+    if before.steps != steps:
+        raise ValueMismatch(
+            f"these latents were begun with {before.steps} steps, not {steps}",
+            where="steps",
+            hint="leave steps empty to go on with the same",
+        )
+    return before.step
+
+
+def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> None:
+    """Refuse parts that do not belong together, before anything is loaded."""
     for name, value in (("prompt", prompt.family), ("latents", latents.family)):
         if value != denoiser.family:
             raise ValueMismatch(f"the {name} is for {value}, the denoiser for {denoiser.family}", where=name)
-    wanted = denoiser.config.get("in_channels")
-    if wanted != latents.geometry.channels:
+    channels, wanted = latents.geometry.channels, denoiser.config.get("in_channels")
+    if channels != wanted:
         raise ValueMismatch(
-            f"the latents have {latents.geometry.channels} channels, the denoiser takes {wanted}",
+            f"the latents have {channels} channels, the denoiser takes {wanted}",
             where="latents",
             hint="make the latents with the VAE of the denoiser's model",
         )
-    width = prompt.tensors["prompt_embeds"].shape[-1]
-    if denoiser.config.get("text_dim", width) != width:
+    width, wanted = prompt.tensors["prompt_embeds"].shape[-1], denoiser.config.get("text_dim")
+    if width != wanted:
         raise ValueMismatch(
-            f"the prompt is {width} numbers wide, the denoiser takes {denoiser.config['text_dim']}",
+            f"the prompt is {width} numbers wide, the denoiser takes {wanted}",
             where="prompt",
             hint="encode the prompt with the text encoder of the denoiser's model",
         )
 
 
 def _moved(value: Any, device: str) -> Any:
-    """A sampler's memory with its tensors on `device`."""
+    """A solver's memory, or any tensors in dicts and lists, on `device`."""
     if isinstance(value, dict):
         return {name: _moved(item, device) for name, item in value.items()}
     if isinstance(value, list):

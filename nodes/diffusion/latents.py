@@ -11,7 +11,7 @@ from graphflow.node import node
 from graphflow.values import Seed
 
 from .recipes import VAE
-from .values import Geometry, Latents
+from .values import Latents
 
 Side = Annotated[int, Field(ge=16, le=16_384)]
 
@@ -31,15 +31,15 @@ def empty_latents(
     Left empty, each is what the model was made for.
     Raises NodeError, naming the nearest allowed values, for a size the model cannot make.
     """
-    native, geometry = vae.native, vae.geometry
+    native = vae.native
     width, height, frames = width or native.width, height or native.height, frames or native.frames
     for name, value in (("width", width), ("height", height)):
-        _check_side(name, value, geometry, vae.source.model)
-    _check_frames(frames, geometry, vae.source.model)
+        _check_side(name, value, vae)
+    _check_frames(frames, vae)
     return Latents(
         family=vae.family,
         vae=vae.info,
-        geometry=geometry,
+        geometry=vae.geometry,
         width=width,
         height=height,
         frames=frames,
@@ -56,31 +56,32 @@ def noise_latents(latents: Latents, *, seed: Seed = 0) -> Latents:
     """
     import torch
 
-    if latents.samples is not None:
+    if latents.stage != "empty":
         raise NodeError("these latents already hold samples", hint="connect an 'empty latents' node")
     generator = torch.Generator("cpu").manual_seed(seed)
     shape = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)
     samples = torch.randn(shape, generator=generator, dtype=torch.float32)
-    return latents.model_copy(update={"samples": samples, "rng": generator.get_state()})
+    return latents.model_copy(update={"stage": "noise", "samples": samples, "rng": generator.get_state()})
 
 
-def _check_side(name: str, value: int, geometry: Geometry, model: str) -> None:
+def _check_side(name: str, value: int, vae: VAE) -> None:
+    geometry, native = vae.geometry, vae.native
     below = value // geometry.multiple * geometry.multiple
     if value != below:
         near = [str(size) for size in (below, below + geometry.multiple) if size > 0]
         raise NodeError(
-            f"{name} {value} is not a multiple of {geometry.multiple}, which model {model!r} needs",
+            f"{name} {value} is not a multiple of {geometry.multiple}, as model {vae.source.model!r} needs",
             where=name,
-            hint=f"use {' or '.join(near)}",
+            hint=f"use {' or '.join(near)}; the model was made for {native.width} x {native.height}",
         )
 
 
-def _check_frames(frames: int, geometry: Geometry, model: str) -> None:
-    step = geometry.temporal
+def _check_frames(frames: int, vae: VAE) -> None:
+    step = vae.geometry.temporal
     below = (frames - 1) // step * step + 1
     if frames != below:
         raise NodeError(
-            f"model {model!r} makes 1, {step + 1}, {2 * step + 1}, ... frames, not {frames}",
+            f"model {vae.source.model!r} makes 1, {step + 1}, {2 * step + 1}, ... frames, not {frames}",
             where="frames",
-            hint=f"use {below} or {below + step}",
+            hint=f"use {below} or {below + step}; the model was made for {vae.native.frames}",
         )

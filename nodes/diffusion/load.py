@@ -10,10 +10,11 @@ from typing import Any, Literal, NamedTuple
 from graphflow.errors import NodeError
 from graphflow.node import node
 
+from .embedded import embedded_folder
 from .families import Configs, Family, code_digest, family_of
-from .recipes import VAE, Denoiser, Dtype, Scheduler, TextEncoder
+from .recipes import VAE, Denoiser, Scheduler, TextEncoder
 from .source import INDEX, ModelSource, Sidecar, identify, locate, read_json, read_sidecar
-from .values import Native, VAEInfo
+from .values import Dtype, Native, VAEInfo
 
 DEFAULT_MODEL = "toy-wan"
 """The embedded model: small enough for any laptop."""
@@ -42,21 +43,24 @@ class _Folder:
     configs: Configs
     sidecar: Sidecar
 
-    def common(self, dtype: Dtype) -> dict[str, Any]:
+    def common(self, dtype: Dtype | None) -> dict[str, Any]:
         """The fields every component has."""
-        name = self.family.name
+        name, native = self.family.name, self.native()
         return {
             "source": self.source,
             "family": name,
             "family_code": code_digest(name),
-            "dtype": dtype,
-            "native": self.native(),
+            "dtype": dtype or native.dtype,
+            "native": native,
         }
 
     def native(self) -> Native:
-        """The sidecar's values over the family's."""
+        """The sidecar's values over the family's. Embedded models are small and compute in float32."""
+        usual = self.family.native(self.configs).model_dump()
+        if embedded_folder(self.source.model):
+            usual["dtype"] = "float32"
         known = self.sidecar.model_dump(exclude_none=True, include=set(Native.model_fields))
-        return Native.model_validate({**self.family.native(self.configs).model_dump(), **known})
+        return Native.model_validate({**usual, **known})
 
     def needs(self, part: str) -> Mapping[str, Any]:
         """A component's config. Raises NodeError if the model has no such component."""
@@ -71,14 +75,14 @@ def load_text_encoder(
     *,
     model: str = DEFAULT_MODEL,
     revision: str | None = None,
-    dtype: Dtype = "float32",
+    dtype: Dtype | None = None,
     download: bool = False,
 ) -> TextEncoder:
     """The text encoder and tokenizer of a model.
 
     model: an embedded model's name, a folder in diffusers layout, or a hub repository `owner/name`.
     revision: branch, tag or commit of a hub repository.
-    dtype: in which the encoder computes. download: allow fetching from the hub.
+    dtype: in which the encoder computes; empty is the model's own. download: allow fetching from the hub.
     Raises MissingModel if the model is not on this machine.
     """
     return _text_encoder(_read(model, revision, download), dtype)
@@ -89,13 +93,13 @@ def load_denoiser(
     *,
     model: str = DEFAULT_MODEL,
     revision: str | None = None,
-    dtype: Dtype = "float32",
+    dtype: Dtype | None = None,
     attention: str | None = None,
     download: bool = False,
 ) -> Denoiser:
     """The transformer of a model, or both experts of a model with two.
 
-    attention: attention backend by diffusers' name, such as `native` or `flex`; empty is diffusers' default.
+    attention: attention backend by diffusers' name, such as `flash` or `flex`; empty is torch's own.
     For the other settings and errors see load_text_encoder.
     """
     return _denoiser(_read(model, revision, download), dtype, attention)
@@ -138,7 +142,7 @@ def load_model(
     *,
     model: str = DEFAULT_MODEL,
     revision: str | None = None,
-    dtype: Dtype = "float32",
+    dtype: Dtype | None = None,
     vae_dtype: Dtype = "float32",
     sampler: Sampler = "model",
     shift: float | None = None,
@@ -147,7 +151,8 @@ def load_model(
 ) -> Model:
     """All parts of a model at once, and the settings it was made for.
 
-    dtype: of text encoder and denoiser; bfloat16 halves the memory of a large model.
+    dtype: of text encoder and denoiser; bfloat16 halves the memory of a large model. vae_dtype: float32 is
+        what the models' authors advise.
     For the other settings and errors see the four nodes that load one part each.
     """
     folder = _read(model, revision, download)
@@ -177,11 +182,11 @@ def _read(model: str, revision: str | None, download: bool) -> _Folder:
     )
 
 
-def _text_encoder(folder: _Folder, dtype: Dtype) -> TextEncoder:
+def _text_encoder(folder: _Folder, dtype: Dtype | None) -> TextEncoder:
     return TextEncoder(**folder.common(dtype))
 
 
-def _denoiser(folder: _Folder, dtype: Dtype, attention: str | None) -> Denoiser:
+def _denoiser(folder: _Folder, dtype: Dtype | None, attention: str | None) -> Denoiser:
     index = folder.configs.index
     second = index.get("transformer_2") or [None]
     return Denoiser(

@@ -12,18 +12,17 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from graphflow.errors import NodeError, ValueMismatch
+from graphflow.errors import MissingModel, NodeError, ValueMismatch
 from graphflow.values import NUMERICS, PLACEMENT, Recipe, Value
 
 from .families import family
-from .source import ModelSource, identity, locate, read_header, read_json
-from .values import Geometry, Native, VAEInfo
+from .source import INDEX, ModelSource, identity, locate, read_header, read_json, require_weights
+from .values import Dtype, Geometry, Native, VAEInfo
 
-Dtype = Literal["float32", "bfloat16", "float16"]
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
@@ -49,6 +48,8 @@ class Component(Recipe):
                 f"model {source.model!r} has changed since this run was planned",
                 hint="plan again, or restore the files",
             )
+        for part in self.parts():
+            require_weights(folder / part, source)
         return folder
 
     def parts(self) -> tuple[str, ...]:
@@ -57,7 +58,10 @@ class Component(Recipe):
 
     def memory_bytes(self) -> int:
         """Bytes of all weights in memory, from the headers of the weight files; 0 if they are not here."""
-        folder = locate(self.source.model, revision=self.source.revision)
+        try:
+            folder = locate(self.source.model, revision=self.source.revision)
+        except MissingModel:
+            return 0
         files = [path for part in self.parts() for path in (folder / part).glob("*.safetensors")]
         return sum(map(self._weight_bytes, files))
 
@@ -83,7 +87,7 @@ class TextEncoder(Component):
         from .shell import shell
 
         folder = self.folder()
-        index = read_json(folder / "model_index.json")
+        index = read_json(folder / INDEX)
         members: dict[str, Any] = {}
         for part in family(self.family).text_parts:
             if "tokenizer" in part:
@@ -116,7 +120,7 @@ class Denoiser(Component):
     config: dict[str, Any]
     """The transformer's architecture."""
     attention: Annotated[str | None, NUMERICS] = None
-    """Attention backend by diffusers' name; None is diffusers' default."""
+    """Attention backend by diffusers' name; None is torch's own attention."""
     preview: Annotated[tuple[tuple[float, ...], ...], PLACEMENT] = ()
     """Latent channels to RGB for live previews; see `preview.py`. Changes no result."""
 
@@ -128,17 +132,17 @@ class Denoiser(Component):
 
     def open(self, device: str) -> Experts:
         folder = self.folder()
-        index = read_json(folder / "model_index.json")
+        index = read_json(folder / INDEX)
         return Experts(*(load_module(index, folder, part, self.dtype, device) for part in self.parts()))
 
     @contextmanager
     def applied(self, live: Experts, device: str) -> Iterator[Experts]:
         """With the attention backend set; step caches are emptied on the way out, also after a cancel."""
         with ExitStack() as stack:
-            if self.attention is not None:
-                stack.enter_context(_attention(self.attention))
             for module in live.live():
                 stack.callback(module._reset_stateful_cache)
+                if self.attention is not None:
+                    stack.enter_context(_attention(module, self.attention))
             yield live
 
     def _width(self, name: str) -> int:
@@ -149,8 +153,9 @@ class Denoiser(Component):
 class Tiling(Value):
     """Decode in overlapping tiles: less memory, slightly other pixels near the seams. Sizes in pixels."""
 
-    tile: Annotated[int, Field(ge=32)] = 256
-    stride: Annotated[int, Field(ge=16)] = 192
+    tile: Annotated[int, Field(ge=32)]
+    stride: Annotated[int, Field(ge=16)]
+    """From the start of one tile to the start of the next; smaller than `tile`."""
 
 
 class VAE(Component):
@@ -168,7 +173,7 @@ class VAE(Component):
 
     def open(self, device: str) -> Any:
         folder = self.folder()
-        return load_module(read_json(folder / "model_index.json"), folder, "vae", self.dtype, device)
+        return load_module(read_json(folder / INDEX), folder, "vae", self.dtype, device)
 
     def applied(self, live: Any, device: str) -> AbstractContextManager[Any]:
         return _tiled(live, self.tiling)
@@ -205,11 +210,24 @@ def load_module(index: Mapping[str, Any], folder: Path, part: str, dtype: Dtype,
     import torch
 
     cls = _component_class(index, part)
-    word = "dtype" if index[part][0] == "transformers" else "torch_dtype"
-    module = cls.from_pretrained(
-        folder / part, use_safetensors=True, local_files_only=True, **{word: getattr(torch, dtype)}
-    )
+    options = {"dtype": getattr(torch, dtype), "use_safetensors": True, "local_files_only": True}
+    with _no_progress_bars():
+        module = cls.from_pretrained(folder / part, **options)
     return module.to(device).eval().requires_grad_(False)
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """transformers draws a bar for every load; the engine has its own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _component_class(index: Mapping[str, Any], part: str) -> Any:
@@ -226,12 +244,31 @@ def _component_class(index: Mapping[str, Any], part: str) -> Any:
     return found
 
 
-def _attention(backend: str) -> AbstractContextManager[Any]:
-    """diffusers' own context: the choice is global to the process and is put back on leaving."""
-    from diffusers.models.attention_dispatch import attention_backend
+@contextmanager
+def _attention(module: Any, backend: str) -> Iterator[None]:
+    """Another attention backend in this module alone.
 
-    context: AbstractContextManager[Any] = attention_backend(backend)
-    return context
+    diffusers' `set_attention_backend` would also change the default of every other model in the process.
+    Raises NodeError if this machine or this version of diffusers cannot use it.
+    """
+    from diffusers.models.attention_dispatch import AttentionBackendName, attention_backend
+
+    if backend.endswith("_hub"):
+        raise NodeError(f"attention backend {backend!r} would download and run code; it is not supported")
+    try:
+        with attention_backend(backend):  # checks that it can be used here
+            chosen = AttentionBackendName(backend)
+    except (ValueError, RuntimeError) as error:
+        raise NodeError(f"attention backend {backend!r} cannot be used: {error}") from error
+    processors = [part.processor for part in module.modules() if hasattr(part, "processor")]
+    before = [(processor, processor._attention_backend) for processor in processors]
+    try:
+        for processor in processors:
+            processor._attention_backend = chosen
+        yield
+    finally:
+        for processor, previous in before:
+            processor._attention_backend = previous
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,8 +19,11 @@ from graphflow.errors import MissingModel, NodeError
 from graphflow.values import Value
 
 from .embedded import embedded_folder, embedded_models
+from .values import Dtype
 
 INDEX = "model_index.json"
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+"""Names of hub repositories, `owner/name`."""
 SIDECAR = "graphflow.json"
 MAX_JSON = 4_000_000
 """Largest config file read, in bytes; real ones are a few kilobytes."""
@@ -60,7 +64,7 @@ class Sidecar(BaseModel):
     guidance_2: float | None = None
     shift: float | None = None
     max_sequence_length: int | None = None
-    vocabulary: tuple[str, ...] = ()
+    dtype: Dtype | None = None
     preview: tuple[tuple[float, ...], ...] = ()
     """Latent channels to RGB: one row (red, green, blue) a channel and a last row of constants; 0..1."""
 
@@ -77,13 +81,12 @@ def locate(model: str, *, revision: str | None = None, download: bool = False, w
     folder = Path(model).expanduser()
     if (folder / INDEX).is_file():
         return folder.resolve()
-    if folder.exists() or model.startswith((".", "/", "~")) or model.count("/") != 1:
-        reason = f"has no {INDEX}" if folder.exists() else "does not exist"
-        raise MissingModel(
-            f"model {model!r}: the folder {reason}",
-            hint=f"give a diffusers folder, a repository 'owner/name' or an embedded model: {_embedded()}",
-        )
-    return _in_hub_cache(model, revision, download=download, weights=weights)
+    if REPOSITORY.fullmatch(model) and not folder.exists():
+        return _in_hub_cache(model, revision, download=download, weights=weights)
+    reason = f"folder {model!r} has no {INDEX}" if folder.exists() else f"there is no model {model!r}"
+    raise MissingModel(
+        reason, hint=f"give a diffusers folder, a repository 'owner/name' or an embedded model: {_embedded()}"
+    )
 
 
 def _in_hub_cache(repo: str, revision: str | None, *, download: bool, weights: bool) -> Path:
@@ -114,15 +117,16 @@ def identify(model: str, folder: Path, *, revision: str | None = None, download:
 def identity(folder: Path) -> str:
     """What is in a model folder, the same on every machine.
 
-    A snapshot of a hub repository is known by its commit. Otherwise a sha256 over every config file
-    and, of every weights file, its size, its header and sampled blocks.
+    A snapshot of a hub repository is known by its commit. Otherwise a sha256 over the configs of its
+    components and, of every weights file, its size, its header and sampled blocks. Notes and pictures
+    beside them do not count.
     """
     if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
         return f"{folder.parent.parent.name}@{folder.name}"
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix not in _IDENTIFYING or path.name == SIDECAR or not path.is_file():
-            continue
+    parts = [part for part in read_json(folder / INDEX) if (folder / part).is_dir()]
+    files = [path for part in parts for path in (folder / part).iterdir() if path.suffix in _IDENTIFYING]
+    for path in [folder / INDEX, *sorted(files)]:
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         for block in _sampled(path) if path.suffix == ".safetensors" else [path.read_bytes()]:
             digest.update(block)
@@ -137,6 +141,25 @@ def _sampled(path: Path) -> Iterator[bytes]:
         for index in range(SAMPLES):
             file.seek(max(0, (size - SAMPLE_BYTES) * index // (SAMPLES - 1)))
             yield file.read(SAMPLE_BYTES)
+
+
+def require_weights(folder: Path, source: ModelSource) -> None:
+    """Raises MissingModel unless every safetensors file of a component is there."""
+    expected = {name for path in folder.glob("*.index.json") for name in _shards(path)}
+    present = {path.name for path in folder.glob("*.safetensors")}
+    absent = sorted(expected - present) or ([] if present else ["*.safetensors"])
+    if absent:
+        from_hub = f"complete it with 'hf download {source.model}', or set download to true"
+        from_disk = "only safetensors files are read; save the model anew with save_pretrained"
+        raise MissingModel(
+            f"model {source.model!r} lacks weights: {folder.name}/{absent[0]}",
+            hint=from_hub if REPOSITORY.fullmatch(source.model) else from_disk,
+        )
+
+
+def _shards(index: Path) -> set[str]:
+    table = read_json(index).get("weight_map")
+    return {str(name) for name in table.values()} if isinstance(table, dict) else set()
 
 
 def read_json(path: Path) -> dict[str, Any]:

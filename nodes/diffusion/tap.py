@@ -11,8 +11,9 @@ would not do: pipelines inspect the scheduler's signatures, and some deep-copy i
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 _POSITION = ("_step_index", "_begin_index")
@@ -34,38 +35,41 @@ class Step:
     latents: Any
     """Latents after the step."""
 
+    def expected(self) -> Any:
+        """The clean latents the denoiser foresees, for models that predict a velocity."""
+        return self.sample - self.sigma * self.output
+
 
 @dataclass
 class Tap:
     """What a tapped scheduler keeps beside its own state; one for each run."""
 
+    on_step: Callable[[Step], None]
     start: int
     end: int
-    history: dict[str, Any]
-    on_step: Callable[[Step], None]
+    """One past the last step to run."""
+    history: Mapping[str, Any]
+    """The result of `history_of` after the step before `start`; empty if there was none."""
+    generator: Any
+    """Where a solver that adds noise draws it from; without one it would use the global generator."""
     whole: tuple[Any, Any] = (None, None)
     """Timesteps and sigmas of the whole denoise."""
-    fresh: dict[str, Any] | None = None
+    fresh: Mapping[str, Any] = field(default_factory=dict)
     """The scheduler's attributes before its first step."""
     done: int = 0
 
 
-def tapped(
-    scheduler: Any, on_step: Callable[[Step], None], *, start: int, end: int, history: dict[str, Any]
-) -> Any:
-    """`scheduler`, changed in place to run steps `start` to `end` (not included) and report each.
-
-    history: the result of `history_of` after the step before `start`; empty if there was none.
-    """
+def tapped(scheduler: Any, tap: Tap) -> Any:
+    """`scheduler`, changed in place to run the steps that `tap` names and report each to it."""
     base: Any = type(scheduler)
     scheduler.__class__ = _tapped_class(base)
-    scheduler._tap = Tap(start, end, history, on_step)
+    scheduler._tap = tap
     return scheduler
 
 
 def history_of(scheduler: Any) -> dict[str, Any]:
     """All that a tapped scheduler has changed in itself since its first step: a multistep solver's memory."""
-    fresh = scheduler._tap.fresh or {}
+    fresh = scheduler._tap.fresh
     changed = {}
     for name, value in vars(scheduler).items():
         if name in _POSITION or name == "_tap" or (name in fresh and _same(fresh[name], value)):
@@ -84,6 +88,8 @@ def _same(before: Any, now: Any) -> bool:
 def _tapped_class(base: Any) -> Any:
     """The subclass of `base` that consults its `_tap`."""
 
+    takes_generator = "generator" in inspect.signature(base.step).parameters
+
     class Tapped(base):  # type: ignore[misc]
         _tap: Tap
         timesteps: Any
@@ -92,7 +98,7 @@ def _tapped_class(base: Any) -> Any:
         @functools.wraps(base.set_timesteps)  # pipelines read the signature to see what is supported
         def set_timesteps(self, *args: Any, **kwargs: Any) -> None:
             base.set_timesteps(self, *args, **kwargs)
-            tap: Tap = self._tap
+            tap = self._tap
             tap.whole, tap.done = (self.timesteps, self.sigmas), 0
             self.timesteps = self.timesteps[tap.start : tap.end]
             self.sigmas = self.sigmas[tap.start :]  # pipelines read sigmas[i] beside timesteps[i]
@@ -106,7 +112,9 @@ def _tapped_class(base: Any) -> Any:
 
         @functools.wraps(base.step)
         def step(self, model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
-            tap: Tap = self._tap
+            tap = self._tap
+            if takes_generator:
+                kwargs.setdefault("generator", tap.generator)
             shown = self.timesteps, self.sigmas
             self.timesteps, self.sigmas = tap.whole  # solvers look at the whole schedule, such as its length
             try:

@@ -5,13 +5,19 @@ Everything here is a frozen value. Live models never travel; their recipes are i
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from graphflow.values import Tensor, Value
 
 Positive = Annotated[int, Field(ge=1)]
+
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+Stage = Literal["empty", "noise", "stopped", "done"]
+"""How far latents are: noise not drawn, pure noise, stopped between two steps, fully denoised."""
 
 
 class Native(Value):
@@ -32,8 +38,8 @@ class Native(Value):
     """Shift of the noise schedule; None leaves the scheduler's own."""
     max_sequence_length: Positive = 512
     """Text tokens; shorter prompts are padded to it."""
-    vocabulary: tuple[str, ...] = ()
-    """The words a small model knows; empty for a model that reads free text."""
+    dtype: Dtype = "bfloat16"
+    """What text encoder and denoiser compute in."""
 
 
 class VAEInfo(Value):
@@ -74,10 +80,10 @@ class SamplerState(Value):
 
 
 class Latents(Value):
-    """A clip in latent space, or only its frame (`samples` None) where the noise is not drawn yet.
+    """A clip in latent space, with all that a later phase must know about it.
 
     samples: (1, channels, latent frames, latent height, latent width), float32, normalised as the
-    denoiser sees them; packed families use (1, tokens, channels) and say so.
+    denoiser sees them; packed families use (1, tokens, channels) and say so. None at stage `empty`.
     """
 
     family: str
@@ -87,11 +93,12 @@ class Latents(Value):
     height: Positive
     frames: Positive
     fps: Annotated[float, Field(gt=0)]
+    stage: Stage = "empty"
     samples: Tensor | None = None
     packed: bool = False
     normalised: bool = True
     sampler: SamplerState | None = None
-    """Set when a denoise stopped before its last step."""
+    """Set at stage `stopped`."""
     rng: Tensor | None = None
     """State of the clip's random generator, uint8; later phases of some families draw from it."""
     embeds_dtype: str | None = None

@@ -1,4 +1,5 @@
-"""Tiny random Wan models as genuine diffusers folders: 2.1, 2.2 with two experts and UniPC, and 2.2 5B."""
+"""Tiny random Wan models as genuine diffusers folders: 2.1, 2.2 with two experts and UniPC, 2.2 5B, and
+one whose VAE keeps every frame."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 WIDTH, HEIGHT, FRAMES, STEPS = 32, 32, 5, 4
 """The size and length the tests make; one latent cell is 8 pixels (16 for the 5B variant)."""
 
-VARIANTS = ("wan21", "wan22", "wan5b")
+VARIANTS = ("wan21", "wan22", "wan5b", "wan1t")
 
 _TEXT_WIDTH = 32
 
@@ -30,6 +31,9 @@ def save_tiny_wan(variant: str, folder: Path) -> Path:
             transformer=_transformer(1), transformer_2=_transformer(2), vae=_vae(), scheduler=_unipc()
         )
         parts.update(boundary_ratio=0.875)
+    elif variant == "wan1t":
+        every_frame = {"temperal_downsample": [False] * 3, "scale_factor_temporal": 1}
+        parts.update(transformer=_transformer(1), vae=_vae(**every_frame), scheduler=_euler())
     else:
         parts.update(transformer=_transformer(1, channels=48), vae=_vae_5b(), scheduler=_unipc())
         parts.update(expand_timesteps=True)
@@ -89,23 +93,22 @@ def _transformer(seed: int, channels: int = 16) -> Any:
     ).eval()
 
 
-def _vae() -> Any:
+def _vae(**changes: Any) -> Any:
     import torch
     from diffusers import AutoencoderKLWan
 
+    config = {
+        "base_dim": 3,
+        "dim_mult": [1, 1, 1, 1],
+        "num_res_blocks": 1,
+        "temperal_downsample": [False, True, True],
+    }
     torch.manual_seed(0)
-    return AutoencoderKLWan(
-        base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
-    ).eval()
+    return AutoencoderKLWan(**{**config, **changes}).eval()
 
 
 def _vae_5b() -> Any:
-    import torch
-    from diffusers import AutoencoderKLWan
-
-    torch.manual_seed(0)
-    return AutoencoderKLWan(
-        base_dim=3,
+    return _vae(
         z_dim=48,
         in_channels=12,
         out_channels=12,
@@ -113,12 +116,8 @@ def _vae_5b() -> Any:
         patch_size=2,
         latents_mean=[0.1] * 48,
         latents_std=[0.7] * 48,
-        dim_mult=[1, 1, 1, 1],
-        num_res_blocks=1,
         scale_factor_spatial=16,
-        scale_factor_temporal=4,
-        temperal_downsample=[False, True, True],
-    ).eval()
+    )
 
 
 def _euler() -> Any:

@@ -45,11 +45,15 @@ def encode(pipe: Any, prompt: str, negative_prompt: str, max_sequence_length: in
 
 
 def arguments(call: Call) -> dict[str, Any]:
-    """Arguments of WanPipeline.__call__; it takes a second guidance only with a boundary ratio."""
+    """Arguments of WanPipeline.__call__; it takes a second guidance only with a boundary ratio.
+
+    With a VAE that keeps every frame the pipeline would make one frame more than it is asked for.
+    """
+    extra = 1 if call.latents.geometry.temporal == 1 else 0
     return {
         "width": call.latents.width,
         "height": call.latents.height,
-        "num_frames": call.latents.frames,
+        "num_frames": call.latents.frames - extra,
         "num_inference_steps": call.steps,
         "guidance_scale": call.guidance,
         "guidance_scale_2": call.guidance_2,

@@ -1,25 +1,47 @@
-"""Tiny Wan models, saved once a session, and short ways to run the nodes on them."""
+"""Tiny Wan models, saved once a session, run once through the plain pipeline and often through the nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.tiny_wan import VARIANTS, save_tiny_wan
+from tests.support.wan_bench import Bench
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny tensors are slower on several threads than on one."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
 def tiny_wan(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a tiny model by variant: `wan21`, `wan22` or `wan5b`."""
+    """The folder of a tiny model by variant: `wan21`, `wan22`, `wan5b` or `wan1t`."""
     root = tmp_path_factory.mktemp("tiny_wan")
-    made: dict[str, Path] = {}
 
+    @functools.cache
     def folder(variant: str) -> Path:
         assert variant in VARIANTS
-        if variant not in made:
-            made[variant] = save_tiny_wan(variant, root / variant)
-        return made[variant]
+        return save_tiny_wan(variant, root / variant)
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def bench(tiny_wan: Callable[[str], Path]) -> Callable[..., Bench]:
+    """`bench("wan21")` or `bench("wan22", "bfloat16")`: a Bench, made once."""
+
+    @functools.cache
+    def make(variant: str, dtype: str = "float32") -> Bench:
+        return Bench(tiny_wan(variant), dtype)
+
+    return make
