@@ -1,0 +1,6 @@
+"""Measures of clips that need no weights. Importing this needs no torch."""
+
+from .choice import best
+from .quality import clip_quality
+
+__all__ = ["best", "clip_quality"]

@@ -1,0 +1,34 @@
+"""Choosing by a score."""
+
+from __future__ import annotations
+
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+from graphflow.errors import NodeError
+from graphflow.node import node
+
+T = TypeVar("T")
+
+
+class Best(NamedTuple, Generic[T]):
+    """The chosen item, its score, and its place in the list, from 0."""
+
+    item: T
+    score: float
+    index: int
+
+
+@node("evaluation/best")
+def best(items: list[T], scores: list[float], *, prefer: Literal["highest", "lowest"] = "highest") -> Best[T]:
+    """The item with the highest (or lowest) score; of equal ones the first.
+
+    Raises NodeError if the lists are empty or differ in length.
+    """
+    if not items or len(items) != len(scores):
+        raise NodeError(
+            f"{len(items)} items and {len(scores)} scores",
+            hint="give one score an item, and at least one item",
+        )
+    sign = 1 if prefer == "highest" else -1
+    index = max(range(len(scores)), key=lambda i: (sign * scores[i], -i))
+    return Best(items[index], scores[index], index)

@@ -1,0 +1,143 @@
+"""Reads a scene back from the pixels of a clip: colour, background, shape, motion and size.
+
+Pure measurement, no learnt part: the object is what differs from the colour of its row at the frame's sides,
+its shape is the template with the largest overlap, its motion the path of its centroid.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .render import distance
+from .world import ATTRIBUTES, BACKGROUNDS, COLORS, RGB, SHAPES, SIZES, Scene
+
+FOREGROUND = 0.2
+"""Smallest colour difference (0..1, largest channel) that counts as object in the first look."""
+FAINTEST = 0.12
+"""The same bound once the object's own contrast is known, of which half must be reached."""
+LEAST_PIXELS = 12
+"""Objects with fewer pixels count as absent in a frame."""
+TRAVEL = 0.11
+"""Share of the frame's width an object must travel to count as moving."""
+SIZE_BORDER = (SIZES["medium"] + SIZES["large"]) / 2 / 64
+"""Radius, as a share of the frame's width, from which an object is large."""
+
+_LIGHT, _SHADE = 0.9, 0.93
+"""Mean brightness that the renderer gives to backgrounds and objects."""
+_TEMPLATE = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a clip shows; empty words where nothing was found.
+
+    `overlap` is the intersection over union of the object with its shape's template (0..1, about 0.95 for a
+    clean object), `dx` and `dy` the travel in shares of the width, `radius` the size in the same unit.
+    """
+
+    shape: str
+    color: str
+    background: str
+    size: str
+    motion: str
+    overlap: float = 0.0
+    dx: float = 0.0
+    dy: float = 0.0
+    radius: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Shares (0..1) of clips whose reading agrees with their scene, by attribute, and the readings."""
+
+    rates: Mapping[str, float]
+    readings: tuple[Reading, ...]
+
+
+def read(clip: Tensor) -> Reading:
+    """Read one clip: uint8 frames [T, H, W, 3], or floats [3, T, H, W] in -1..1."""
+    video = _normalize(clip)
+    rows = torch.cat([video[..., :2], video[..., -2:]], -1).median(-1).values.median(1).values
+    background = nearest(rows.mean(1) / _LIGHT, BACKGROUNDS)
+    difference = (video - rows[:, None, :, None]).abs().amax(0)
+    mask = difference > FOREGROUND
+    if int((mask.flatten(1).sum(1) > LEAST_PIXELS).sum()) < 3:
+        return Reading("", "", background, "", "")
+    paint = video[:, mask].median(1).values
+    contrast = float(difference[mask].median())
+    mask = difference > max(FAINTEST, contrast / 2)
+    areas = mask.flatten(1).sum(1)
+    seen = (areas > LEAST_PIXELS).nonzero().flatten()
+    if len(seen) < 3:
+        return Reading("", nearest(paint / _SHADE, COLORS), background, "", "")
+    return _measure(mask, seen, nearest(paint / _SHADE, COLORS), background)
+
+
+def score(clips: Sequence[Tensor] | Tensor, scenes: Sequence[Scene]) -> Score:
+    """Read every clip and compare it with its scene."""
+    readings = tuple(read(clip) for clip in clips)
+    pairs = list(zip(readings, scenes, strict=True))
+    rates = {
+        name: sum(getattr(r, name) == getattr(s, name) for r, s in pairs) / max(1, len(pairs))
+        for name in ATTRIBUTES
+    }
+    return Score(rates, readings)
+
+
+def nearest(color: Tensor, table: Mapping[str, RGB]) -> str:
+    """The name in `table` whose colour is nearest to `color` [3]."""
+    return min(table, key=lambda name: float((torch.tensor(table[name]) - color).square().sum()))
+
+
+def _normalize(clip: Tensor) -> Tensor:
+    """Any accepted clip as floats [3, T, H, W] in 0..1."""
+    if clip.dtype == torch.uint8:
+        return clip.permute(3, 0, 1, 2).float() / 255
+    return ((clip.float() + 1) / 2).clamp(0, 1)
+
+
+def _measure(mask: Tensor, seen: Tensor, color: str, background: str) -> Reading:
+    """Shape, size and motion of an object mask [T, H, W] on the frames where it was seen."""
+    width = mask.shape[-1]
+    axis = torch.arange(width) + 0.5
+    areas = mask.flatten(1).sum(1).float().clamp(min=1)
+    cx, cy = (mask * axis).flatten(1).sum(1) / areas, (mask * axis[:, None]).flatten(1).sum(1) / areas
+    looks = seen[torch.linspace(0, len(seen) - 1, 3).round().long()]
+    overlaps = {
+        shape: sum(_overlap(shape, mask[t], float(cx[t]), float(cy[t])) for t in looks) / len(looks)
+        for shape in SHAPES
+    }
+    shape = max(overlaps, key=lambda name: overlaps[name])
+    radius = float((areas[seen].median() / _unit_area(shape)).sqrt()) / width
+    first, last = seen[:2], seen[-2:]
+    dx = float(cx[last].mean() - cx[first].mean()) / width
+    dy = float(cy[last].mean() - cy[first].mean()) / width
+    size = "large" if radius > SIZE_BORDER else "medium"
+    return Reading(shape, color, background, size, _motion(dx, dy), overlaps[shape], dx, dy, radius)
+
+
+def _motion(dx: float, dy: float) -> str:
+    if max(abs(dx), abs(dy)) < TRAVEL:
+        return "still"
+    if abs(dx) > abs(dy):
+        return "right" if dx > 0 else "left"
+    return "down" if dy > 0 else "up"
+
+
+def _overlap(shape: str, mask: Tensor, cx: float, cy: float) -> float:
+    """Intersection over union of a mask [H, W] with the template of equal area at its centroid."""
+    axis = torch.arange(mask.shape[-1]) + 0.5
+    radius = float(mask.sum() / _unit_area(shape)) ** 0.5
+    x = ((axis - cx) / radius).expand(mask.shape)
+    y = ((axis[: mask.shape[0], None] - cy) / radius).expand(mask.shape)
+    template = distance(shape, x, y) < 0
+    return float((template & mask).sum() / (template | mask).sum())
+
+
+def _unit_area(shape: str) -> float:
+    """Area of a shape of radius one."""
+    axis = (torch.arange(_TEMPLATE) + 0.5) / _TEMPLATE * 4 - 2
+    inside = distance(shape, axis.expand(_TEMPLATE, -1), axis[:, None].expand(-1, _TEMPLATE)) < 0
+    return float(inside.sum()) * (4 / _TEMPLATE) ** 2

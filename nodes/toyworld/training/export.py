@@ -1,0 +1,167 @@
+"""Packs checkpoints as a diffusers folder that the stock WanPipeline loads, with a sidecar and a card."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..captions import MOTION_PHRASES, SYNONYMS
+from ..render import FPS, FRAMES, SIZE
+from ..world import BACKGROUNDS, COLORS, MOTIONS, SHAPES, SIZES
+from .checkpoint import load_average
+from .codec import COMPONENTS, ChunkCodec, load
+from .denoiser import Denoiser, build_denoiser
+from .stock import FlowMatchEulerDiscreteScheduler, Stock, WanAttnProcessor, WanPipeline
+from .vae import build_vae
+
+NAME = "toy-wan"
+TOKENIZER_CLASS = "PreTrainedTokenizerFast"
+"""Named instead of the newer TokenizersBackend, which older releases of transformers do not know."""
+
+EXAMPLES: tuple[str, ...] = (
+    "a red ball moves to the right on a black background",
+    "a large blue square rises in front of a pink background",
+    "brown background, a medium white triangle falls",
+    "a big yellow disc stays still on a gray background",
+    "green, box, large, moving left, black background",
+    "moving up, a purple triangle on a pink background",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """How the model is best called."""
+
+    steps: int = 20
+    guidance: float = 3.0
+    shift: float = 3.0
+    max_sequence_length: int = 64
+
+
+def load_denoiser(work: Path) -> Denoiser:
+    """The denoiser with the averaged weights of the checkpoint in `work`."""
+    denoiser = build_denoiser(0, torch.zeros(1, COMPONENTS, 4, 8, 8))
+    path = work / "denoiser.safetensors"
+    denoiser.transformer.load_state_dict(load_average(path, "transformer."))
+    weights = load_average(path, "text_encoder.")
+    weights["encoder.embed_tokens.weight"] = weights["shared.weight"]
+    denoiser.text_encoder.load_state_dict(weights)
+    return denoiser
+
+
+def load_vae(work: Path) -> Stock:
+    """The autoencoder with the averaged weights of the checkpoint in `work`, on normalised latents."""
+    vae = build_vae()
+    vae.load_state_dict(load_average(work / "vae.safetensors", ""))
+    return vae
+
+
+@torch.no_grad()
+def unfold_scale(vae: Stock, codec: ChunkCodec) -> Stock:
+    """Let the autoencoder speak plain PCA latents, their scale in `latents_std` as in Wan models."""
+    scale = codec.scale[:, None, None, None, None]
+    vae.quant_conv.weight[:COMPONENTS] *= scale
+    vae.quant_conv.bias[:COMPONENTS] *= codec.scale
+    spread = 2 * codec.scale.log()
+    vae.quant_conv.bias[COMPONENTS:] += spread
+    vae.post_quant_conv.weight /= codec.scale[None, :, None, None, None]
+    vae.register_to_config(latents_std=[round(float(s), 7) for s in codec.scale])
+    return vae
+
+
+def build_pipeline(work: Path, defaults: Defaults) -> Stock:
+    """The stock pipeline around the trained parts."""
+    denoiser = load_denoiser(work)
+    vae = unfold_scale(load_vae(work), load(work / "codec.safetensors"))
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=defaults.shift)
+    return WanPipeline(
+        tokenizer=denoiser.tokenizer,
+        text_encoder=denoiser.text_encoder.eval(),
+        vae=vae.eval(),
+        scheduler=scheduler,
+        transformer=denoiser.transformer.eval(),
+    )
+
+
+def export(work: Path, folder: Path, defaults: Defaults, facts: Mapping[str, object]) -> int:
+    """Write the model folder anew and return its size in bytes; `facts` go to the sidecar as `trained`."""
+    pipeline = build_pipeline(work, defaults)
+    for block in pipeline.transformer.blocks:
+        block.attn2.set_processor(WanAttnProcessor())
+    shutil.rmtree(folder, ignore_errors=True)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    _name_tokenizer(folder)
+    _write_json(folder / "graphflow.json", sidecar(defaults, facts))
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def sidecar(defaults: Defaults, facts: Mapping[str, object]) -> dict[str, object]:
+    """What nodes need to know to use the model well."""
+    return {
+        "name": NAME,
+        "family": "wan",
+        "title": "Toy Wan",
+        "description": "Text to video of one coloured shape that moves or rests on a plain background.",
+        "license": "Apache-2.0",
+        "width": SIZE,
+        "height": SIZE,
+        "frames": FRAMES,
+        "fps": FPS,
+        "steps": defaults.steps,
+        "guidance": defaults.guidance,
+        "shift": defaults.shift,
+        "max_sequence_length": defaults.max_sequence_length,
+        "vocabulary": {
+            "shapes": {shape: _others(shape) for shape in SHAPES},
+            "colors": [*COLORS],
+            "backgrounds": {name: _others(name) for name in BACKGROUNDS},
+            "sizes": {size: _others(size) for size in SIZES},
+            "motions": {motion: list(MOTION_PHRASES[motion]) for motion in MOTIONS},
+        },
+        "example_prompts": list(EXAMPLES),
+        "trained": dict(facts),
+        "scores": {},
+    }
+
+
+def summarize(work: Path) -> dict[str, object]:
+    """Facts of the run in `work` for the sidecar, from the last lines of its logs."""
+    denoiser, vae = (_last_record(work / f"{name}.log") for name in ("denoiser", "vae"))
+    return {
+        "samples": denoiser["samples"],
+        "denoiser_minutes": denoiser["minutes"],
+        "vae_steps": vae["step"],
+        "vae_minutes": vae["minutes"],
+        "vae_psnr_db": vae["both_db"],
+        "hardware": "2 CPU cores, three processes with one thread each",
+        "data": "procedurally rendered clips, captions by rule, 66 of 720 word combinations held out",
+    }
+
+
+def _last_record(log: Path) -> dict[str, object]:
+    record: dict[str, object] = json.loads(log.read_text().splitlines()[-1])
+    return record
+
+
+def _others(entry: str) -> list[str]:
+    """Synonyms of a vocabulary entry, itself left out."""
+    return sorted({word for word in SYNONYMS.get(entry, ()) if word != entry})
+
+
+def _name_tokenizer(folder: Path) -> None:
+    config = folder / "tokenizer" / "tokenizer_config.json"
+    _write_json(config, _read_json(config) | {"tokenizer_class": TOKENIZER_CLASS})
+    index = folder / "model_index.json"
+    _write_json(index, _read_json(index) | {"tokenizer": ["transformers", TOKENIZER_CLASS]})
+
+
+def _read_json(path: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads(path.read_text())
+    return content
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")
