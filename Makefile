@@ -1,0 +1,52 @@
+# One command for each habit, the same at home and in CI.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo-output
+
+.PHONY: demo test test-fast lint format bench lock clean
+
+demo: $(VENV)/.runtime  ## make a video from a prompt, with no GPU and no download
+	$(BIN)/graphflow run text_to_video \
+		--set prompt="a red ball moving to the right on a black background" \
+		--seed 7 --set upscale=4 --out $(DEMO) --data-dir $(DEMO)/data
+
+test: $(VENV)/.dev  ## every test
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev  ## without the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy graphflow nodes
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## the figures of the README
+	$(BIN)/python -m benchmarks
+
+lock:  ## exact versions, from a fresh environment
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install -q .
+	build/lock/bin/pip freeze --exclude graphflow | sed 's/+cpu$$//' > requirements.lock
+	build/lock/bin/pip install -q '.[dev]'
+	build/lock/bin/pip freeze --exclude graphflow | sed 's/+cpu$$//' > requirements-dev.lock
+
+clean:
+	rm -rf build $(DEMO) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	$(BIN)/python -m pip install -q -r requirements-dev.lock
+	touch $@
