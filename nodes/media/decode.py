@@ -6,6 +6,7 @@ opened, sizes are checked before memory is taken, and what is broken raises Stor
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from bisect import bisect_right
@@ -108,7 +109,7 @@ def decode_video(path: Path, cut: Cut) -> tuple[Tensor, float]:
     if missing or (timeline.promised and positions[-1] == len(timeline.moments) - 1):
         if not cut.keep_incomplete or not found:
             raise StorageError(
-                f"the video is cut off or damaged: {missing + timeline.promised} frames cannot be read",
+                f"the video is cut off or damaged: at least {missing + timeline.promised} frames are missing",
                 where=str(path),
                 hint=KEEP_HINT if found else "get a whole copy of the file",
             )
@@ -139,7 +140,8 @@ def _timeline(path: Path, cut: Cut) -> Timeline:
         unit = float(stream.time_base) if timed and stream.time_base else 1 / rate
         moments = sorted(set(moments)) if timed else list(range(len(moments)))
         rate = _true_rate(moments, unit, rate)
-        promised = max(0, stream.frames - packets, _cut_off(container, moments, unit, rate))
+        timed_length = ((moments[-1] - moments[0]) * unit + 1 / rate, rate)
+        promised = max(0, stream.frames - packets, _cut_off(path, container, timed_length))
         return Timeline(moments, unit, rate, context.height, context.width, timed, promised)
 
 
@@ -151,11 +153,19 @@ def _true_rate(moments: list[int], unit: float, told: float) -> float:
     return told if abs(measured / told - 1) < 0.01 else min(measured, 1000.0)
 
 
-def _cut_off(container: InputContainer, moments: list[int], unit: float, rate: float) -> int:
-    """Frames missing at the end, by the length that the header tells; sound may be longer than pictures."""
+def _cut_off(path: Path, container: InputContainer, found: tuple[float, float]) -> int:
+    """Frames missing at the end, where the header or the end mark tells; sound may be longer than pictures.
+
+    found: seconds and rate of the frames that are there.
+    """
+    if container.format.name == "gif":
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return int(file.read(1) != b";")
     if container.duration is None or container.streams.audio:
         return 0
-    return int(container.duration / 1e6 * rate + 0.5) - int((moments[-1] - moments[0]) * unit * rate + 1.5)
+    seconds, rate = found
+    return int(container.duration / 1e6 * rate + 0.5) - int(seconds * rate + 0.5)
 
 
 def _positions(timeline: Timeline, cut: Cut, path: Path) -> list[int]:
@@ -222,8 +232,10 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, Any]]:
             metadata_errors="replace",
         ) as container:
             stream = next((s for s in container.streams.video), None)
-            if stream is None:
-                raise StorageError("the file has no video", where=str(path), hint="choose a video file")
+            if stream is None or stream.codec_context is None:
+                raise StorageError(
+                    "the file has no video that can be decoded", where=str(path), hint="convert it to mp4"
+                )
             yield container, stream
     except (av.FFmpegError, ValueError, MemoryError) as error:
         raise StorageError(
