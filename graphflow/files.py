@@ -48,8 +48,7 @@ FAULTPOINTS = (
     "entry.after_crc",
     "store.before_quarantine",
     "store.before_remove",
-    "denoise.before_checkpoint",
-    "denoise.after_checkpoint",
+    "checkpoint.after_write",
 )
 """Every place where a test may kill the process; see `faultpoint`."""
 

@@ -73,7 +73,7 @@ class DiskStore:
         self._entries = os.path.join(root, "entries", "")
         self._lock = Lock()
         self._proved: dict[str, tuple[int, int, int]] = {}
-        """Files whose checksum was proved by this process: key to (inode, size, modified)."""
+        """Files whose checksum was proved by this process: name to (inode, size, time in ns)."""
         self._unusable: set[str] = set()
         """Whole entries that this process cannot decode; for it they are absent."""
         self._held: set[str] = set()
@@ -137,9 +137,11 @@ class DiskStore:
         if self._proved.get(name) == identity:
             return
         entryfile.check_tensors(name, head)
-        self._proved[name] = identity
+        now = time.time_ns()
         with suppress(OSError):  # a folder that may only be read
-            os.utime(name, ns=(time.time_ns(), found.st_mtime_ns))
+            os.utime(name, ns=(now, now))
+            identity = (found.st_ino, found.st_size, now)
+        self._proved[name] = identity
 
     def _guarded(self, name: str, key: str, read: Callable[[], T]) -> T | None:
         """What `read` gives; None if the file is missing, cannot be used (notice) or is bad (quarantine)."""

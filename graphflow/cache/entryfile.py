@@ -115,7 +115,10 @@ class Head:
     size: int
     """Bytes of the whole file."""
     used: float
-    """When last used, in seconds since 1970: the later of the times of access and change."""
+    """When last used, in seconds since 1970: the file's time of change, which the store sets when it reads.
+
+    The time of access would do, but listings change it too and some mounts never do.
+    """
 
 
 # ------------------------------------------------------------------------------------- writing
@@ -200,7 +203,8 @@ def _pieces(tensor: Tensor) -> Iterator[memoryview]:
     tensor = tensor.detach().resolve_conj().resolve_neg()
     size = tensor.numel() * tensor.element_size()
     if tensor.is_contiguous() and tensor.device.type == "cpu":
-        data = memoryview(tensor.reshape(-1).view(torch.uint8).numpy().data) if size else memoryview(b"")
+        flat = tensor.as_strided((tensor.numel(),), (1,))  # `view` refuses odd strides of single elements
+        data = memoryview(flat.view(torch.uint8).numpy().data) if size else memoryview(b"")
         for start in range(0, size, PIECE_BYTES):
             yield data[start : start + PIECE_BYTES]
     elif size <= PIECE_BYTES:
@@ -254,7 +258,7 @@ def read_head(path: str | Path) -> Head:
     """Read and prove all of a file but its tensors. Raises Corrupt, OtherFormat or OSError."""
     with open(path, "rb") as file:
         found = os.fstat(file.fileno())
-        size, used = found.st_size, max(found.st_atime, found.st_mtime)
+        size = found.st_size
         length = int.from_bytes(_exactly(file, 8), "little")
         if length > min(MAX_HEADER_BYTES, size - 8):
             raise Corrupt(f"a header of {length} bytes in a file of {size}")
@@ -284,7 +288,7 @@ def read_head(path: str | Path) -> Head:
         data_start=start,
         tensor_bytes=span.start,
         size=size,
-        used=used,
+        used=found.st_mtime,
     )
 
 
