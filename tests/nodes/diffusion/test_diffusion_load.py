@@ -1,0 +1,250 @@
+"""Recipes from folders: what they hold, what counts for keys, and how people are told what is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from graphflow_nodes.diffusion import load_denoiser, load_model, load_scheduler, load_text_encoder, load_vae
+from graphflow_nodes.diffusion.families import family, family_of, names
+from graphflow_nodes.diffusion.source import identity, locate
+
+from graphflow.errors import MissingModel, NodeError, ValueMismatch
+from graphflow.testing import LocalContext, run_node
+from graphflow.values import decode, encode
+from tests.support.wan_bench import Bench
+
+Folders = Callable[[str], Path]
+Benches = Callable[..., Bench]
+
+
+@pytest.fixture
+def copy(tiny_wan: Folders, tmp_path: Path) -> Path:
+    """A tiny model that a test may spoil."""
+    return Path(shutil.copytree(tiny_wan("wan21"), tmp_path / "model"))
+
+
+def test_validating_and_folding_need_no_torch(tiny_wan: Folders) -> None:
+    code = (
+        "import sys; from graphflow_nodes.diffusion import load_model, empty_latents;"
+        f"model = load_model(model={str(tiny_wan('wan22'))!r});"
+        "empty_latents(model.vae); model.denoiser.memory_bytes();"
+        "heavy = {'torch', 'diffusers', 'transformers', 'huggingface_hub'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_parts_one_by_one_equal_the_whole(tiny_wan: Folders) -> None:
+    name = str(tiny_wan("wan22"))
+    model = run_node(load_model, model=name)
+    assert run_node(load_text_encoder, model=name) == model.text_encoder
+    assert run_node(load_denoiser, model=name) == model.denoiser
+    assert run_node(load_scheduler, model=name) == model.scheduler
+    assert run_node(load_vae, model=name) == model.vae
+    for part in model:
+        assert decode(*encode(part)) == part
+
+
+def test_what_the_variants_are(bench: Benches) -> None:
+    two, many = bench("wan22").model.denoiser, bench("wan5b").model.denoiser
+    assert (two.experts, two.boundary_ratio, two.expand_timesteps) == (2, 0.875, False)
+    assert (many.experts, many.boundary_ratio, many.expand_timesteps) == (1, None, True)
+    assert bench("wan5b").model.vae.geometry.model_dump() == {
+        "channels": 48,
+        "spatial": 16,
+        "temporal": 4,
+        "multiple": 32,
+    }
+
+
+def test_the_sidecar_overrides_the_published_defaults(copy: Path) -> None:
+    native = run_node(load_model, model=str(copy)).native
+    assert (native.width, native.frames, native.fps, native.max_sequence_length) == (32, 5, 8.0, 24)
+    (copy / "graphflow.json").unlink()
+    native = run_node(load_model, model=str(copy)).native
+    assert (native.width, native.height, native.frames, native.fps) == (832, 480, 81, 16.0)
+    assert (native.steps, native.guidance, native.dtype) == (50, 5.0, "bfloat16")
+
+
+def test_a_wrong_sidecar_is_named(copy: Path) -> None:
+    (copy / "graphflow.json").write_text('{"steps": "many"}')
+    with pytest.raises(NodeError, match=r"graphflow\.json of model 'model': steps: "):
+        run_node(load_model, model=str(copy))
+    (copy / "graphflow.json").write_text("{")
+    with pytest.raises(NodeError, match=r"graphflow\.json of model 'model' cannot be read"):
+        run_node(load_model, model=str(copy))
+
+
+def test_the_same_files_elsewhere_are_the_same_model(tiny_wan: Folders, copy: Path) -> None:
+    here, there = (run_node(load_vae, model=str(folder)) for folder in (tiny_wan("wan21"), copy))
+    assert here.source.model != there.source.model
+    assert here.source.key_fields() == there.source.key_fields()
+    (copy / "notes.txt").write_text("not part of the model")
+    assert identity(copy) == here.source.identity
+
+
+def test_changed_weights_are_another_model(copy: Path) -> None:
+    before = run_node(load_denoiser, model=str(copy))
+    weights = copy / "transformer" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-100] ^= 1
+    weights.write_bytes(content)
+    assert run_node(load_denoiser, model=str(copy)).source.identity != before.source.identity
+    with (
+        pytest.raises(ValueMismatch, match="has changed since this run was planned"),
+        LocalContext().use(before),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("variant", ["wan21", "wan22", "wan5b"])
+def test_memory_is_known_before_loading(bench: Benches, variant: str, dtype: str) -> None:
+    tiny = bench(variant, dtype)
+    model = tiny.model
+
+    def held(*modules: object) -> int:
+        tensors = {id(p): p for m in modules for p in m.parameters()}  # type: ignore[attr-defined]
+        return sum(p.numel() * p.element_size() for p in tensors.values())
+
+    with tiny.context().use(model.denoiser) as experts:
+        assert model.denoiser.memory_bytes() == held(*experts.live())
+    with tiny.context().use(model.vae) as vae:
+        assert model.vae.memory_bytes() == held(vae)
+    with tiny.context().use(model.text_encoder) as shell:
+        assert model.text_encoder.memory_bytes() == held(shell.text_encoder)
+        assert shell.transformer is None and shell.vae is None
+
+
+def test_kept_in_float32_as_the_model_class_says() -> None:
+    from diffusers import WanTransformer3DModel
+
+    assert family("wan").keep_in_fp32 == tuple(WanTransformer3DModel._keep_in_fp32_modules)
+
+
+def test_a_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *a, **k: None)
+    with pytest.raises(MissingModel, match=r"'Wan-AI/Wan2\.1' is not on this machine") as error:
+        run_node(load_vae, model="Wan-AI/Wan2.1", revision="main")
+    assert "hf download Wan-AI/Wan2.1 --revision main" in error.value.hint
+    with pytest.raises(MissingModel, match="there is no model 'no such'"):
+        run_node(load_vae, model="no such")
+    with pytest.raises(MissingModel, match=r"has no model_index\.json"):
+        run_node(load_vae, model=str(tmp_path))
+
+
+def test_the_hub_cache_is_used_and_asked_only_with_leave(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = tmp_path / "models--owner--name" / "snapshots" / "c0ffee"
+    shutil.copytree(copy, snapshot)
+    asked: list[object] = []
+
+    def download(repo: str, **options: object) -> str:
+        asked.append((repo, options["allow_patterns"]))
+        return str(snapshot)
+
+    monkeypatch.setattr(
+        "huggingface_hub.try_to_load_from_cache", lambda *a, **k: str(snapshot / "model_index.json")
+    )
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    recipe = run_node(load_vae, model="owner/name")
+    assert recipe.source.identity == "models--owner--name@c0ffee" and not asked
+    fetched = run_node(load_vae, model="owner/name", download=True)
+    assert asked == [("owner/name", ["*.json", "*.txt", "*.model"])]
+    assert fetched.source.key_fields() == recipe.source.key_fields()
+    locate("owner/name", download=True, weights=True)
+    assert "*.safetensors" in asked[-1][1]  # type: ignore[index]
+
+
+def test_incomplete_weights(copy: Path) -> None:
+    weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    recipe = run_node(load_vae, model=str(copy))
+    weights.rename(weights.with_suffix(".bin"))
+    recipe = run_node(load_vae, model=str(copy))
+    assert recipe.memory_bytes() == 0
+    with pytest.raises(MissingModel, match=r"lacks weights: vae/\*\.safetensors"), LocalContext().use(recipe):
+        pass
+
+
+def test_broken_weights_are_named(copy: Path) -> None:
+    (copy / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"\xff" * 64)
+    with pytest.raises(NodeError, match="is not a safetensors file"):
+        run_node(load_vae, model=str(copy))
+
+
+def test_code_inside_a_model_is_never_loaded(copy: Path) -> None:
+    index = json.loads((copy / "model_index.json").read_text())
+    (copy / "model_index.json").write_text(json.dumps({**index, "vae": ["my_code", "Evil"]}))
+    recipe = run_node(load_vae, model=str(copy))
+    with pytest.raises(NodeError, match="no usable class for 'vae'"), LocalContext().use(recipe):
+        pass
+    (copy / "model_index.json").write_text(json.dumps({**index, "vae": ["diffusers", "Evil"]}))
+    recipe = run_node(load_vae, model=str(copy))
+    with pytest.raises(NodeError, match="no class 'Evil'"), LocalContext().use(recipe):
+        pass
+
+
+def test_schedulers(bench: Benches) -> None:
+    name = str(bench("wan21").folder)
+    euler = run_node(load_scheduler, model=name, shift=5.0).build()
+    assert (type(euler).__name__, euler.config.shift) == ("FlowMatchEulerDiscreteScheduler", 5.0)
+    unipc = run_node(load_scheduler, model=name, sampler="unipc").build()
+    assert (type(unipc).__name__, unipc.config.flow_shift) == ("UniPCMultistepScheduler", 7.0)
+    assert unipc.config.use_flow_sigmas and unipc.config.prediction_type == "flow_prediction"
+    back = run_node(load_scheduler, model=str(bench("wan22").folder), sampler="euler").build()
+    assert (type(back).__name__, back.config.shift) == ("FlowMatchEulerDiscreteScheduler", 3.0)
+
+
+def test_an_unknown_scheduler_is_named(bench: Benches) -> None:
+    recipe = bench("wan21").model.scheduler.model_copy(update={"class_name": "Nonsense"})
+    with pytest.raises(NodeError, match="no scheduler called 'Nonsense'"):
+        recipe.build()
+
+
+def test_attention_is_changed_in_one_model_and_put_back(bench: Benches) -> None:
+    from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+
+    tiny = bench("wan21")
+    usual = tiny.denoise().samples
+    recipe = run_node(load_denoiser, model=str(tiny.folder), dtype="float32", attention="_native_math")
+    assert recipe.base() == tiny.model.denoiser.base()
+    default = _AttentionBackendRegistry._active_backend
+    with tiny.context().use(recipe) as experts:
+        chosen = {p._attention_backend.value for p in _processors(experts.transformer)}
+        assert chosen == {"_native_math"} and _AttentionBackendRegistry._active_backend == default
+    assert {p._attention_backend for p in _processors(experts.transformer)} == {None}
+    assert (tiny.denoise().samples == usual).all()
+
+
+def _processors(module: object) -> list:  # type: ignore[type-arg]
+    return [part.processor for part in module.modules() if hasattr(part, "processor")]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("backend", ["sage", "nonsense", "flash_hub"])
+def test_an_attention_backend_that_cannot_be_used(bench: Benches, backend: str) -> None:
+    tiny = bench("wan21")
+    recipe = run_node(load_denoiser, model=str(tiny.folder), attention=backend)
+    with pytest.raises(NodeError, match=f"attention backend '{backend}'"), tiny.context().use(recipe):
+        pass
+
+
+def test_placement_and_previews_stay_out_of_keys(bench: Benches) -> None:
+    recipe = bench("wan21").model.denoiser
+    coloured = recipe.model_copy(update={"preview": ((1.0, 0.0, 0.0),)})
+    assert coloured.key_fields() == recipe.key_fields()
+    assert coloured.base() == recipe.base()
+
+
+def test_families() -> None:
+    assert "wan" in names() and family_of("WanPipeline").name == "wan"
+    with pytest.raises(NodeError, match="'NopePipeline' is not supported"):
+        family_of("NopePipeline")
+    with pytest.raises(NodeError, match="no model family 'nope'"):
+        family("nope")
