@@ -21,28 +21,28 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 MOTION_PHRASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "right": (
-            "moves to the right", "moving right", "moves right", "slides to the right", "flies right",
+            "moving right", "moves to the right", "moves right", "slides to the right", "flies right",
             "moving to the right", "goes right", "drifting right", "travels from left to right",
         ),
         "left": (
-            "moves to the left", "moving left", "moves left", "slides to the left", "flies left",
+            "moving left", "moves to the left", "moves left", "slides to the left", "flies left",
             "moving to the left", "goes left", "drifting left", "travels from right to left",
         ),
         "up": (
-            "moves up", "moving up", "rises", "rising", "moving upwards", "flies up", "goes up",
+            "moving up", "moves up", "rises", "rising", "moving upwards", "flies up", "goes up",
             "drifting upward", "travels from bottom to top",
         ),
         "down": (
-            "moves down", "moving down", "falls", "falling", "moving downwards", "drops down", "goes down",
+            "moving down", "moves down", "falls", "falling", "moving downwards", "drops down", "goes down",
             "drifting downward", "travels from top to bottom",
         ),
         "still": (
-            "stays still", "stands still", "is still", "standing still", "is static", "static", "not moving",
+            "is still", "stays still", "stands still", "standing still", "is static", "static", "not moving",
             "motionless", "does not move",
         ),
     }
 )  # fmt: skip
-"""Ways to say each motion."""
+"""Ways to say each motion, the plainest first."""
 
 OPENINGS: tuple[str, ...] = (
     "a", "a", "a", "", "the", "one", "a video of a", "video of a", "an animation of a", "a clip of a",
@@ -81,6 +81,16 @@ def caption(scene: Scene, rng: random.Random, noise: bool = False) -> str:
     if rng.random() < 0.3:
         text += "."
     return text[:1].upper() + text[1:] if rng.random() < 0.5 else text
+
+
+def plain_caption(scene: Scene) -> str:
+    """The one caption with the scene's own words in fixed order, for the first lessons.
+
+    >>> plain_caption(Scene("circle", "red", "black", "large", "right"))
+    'a large red circle moving right on a black background'
+    """
+    motion = MOTION_PHRASES[scene.motion][0]
+    return f"a {scene.size} {scene.color} {scene.shape} {motion} on a {scene.background} background"
 
 
 def vocabulary() -> list[str]:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from types import MappingProxyType
 
@@ -84,9 +84,9 @@ _HELD_OUT_MODULUS = 11
 
 
 def is_held_out(scene: Scene) -> bool:
-    """Whether this combination of five words is kept away from training (65 of the 720 are).
+    """Whether this combination of five words is kept away from training (66 of the 720 are).
 
-    A linear form modulo a prime spreads the 65 evenly over every word of every attribute.
+    A linear form modulo a prime spreads them evenly over every word of every attribute.
     """
     digits = (_CHOICES[name].index(getattr(scene, name)) for name in ATTRIBUTES)
     return sum(w * d for w, d in zip(_HELD_OUT_WEIGHTS, digits, strict=True)) % _HELD_OUT_MODULUS == 0
@@ -99,19 +99,19 @@ def every_combination() -> Iterator[Scene]:
 
 
 def held_out_scenes(count: int, seed: int) -> list[Scene]:
-    """`count` different scenes that training never shows (at most 65), shuffled, each with its own seed."""
+    """`count` different scenes that training never shows (at most 66), shuffled, each with its own seed."""
     rng = random.Random(seed)
     held = [scene for scene in every_combination() if is_held_out(scene)]
     if count > len(held):
         raise ValueError(f"only {len(held)} combinations are held out, {count} were asked for")
-    return [_with_seed(scene, rng.getrandbits(31)) for scene in rng.sample(held, count)]
+    return [replace(scene, seed=rng.getrandbits(31)) for scene in rng.sample(held, count)]
 
 
 def sample_scene(rng: random.Random, effect: str = "none", held_out: bool = True) -> Scene:
     """Draw a scene uniformly; `held_out=False` draws only what training may see."""
     while True:
-        words = [rng.choice(_CHOICES[name]) for name in ATTRIBUTES]
-        scene = Scene(*words, effect=effect, seed=rng.getrandbits(31))
+        shape, color, background, size, motion = (rng.choice(_CHOICES[name]) for name in ATTRIBUTES)
+        scene = Scene(shape, color, background, size, motion, effect, rng.getrandbits(31))
         if held_out or not is_held_out(scene):
             return scene
 
@@ -120,7 +120,3 @@ def sample_scenes(count: int, seed: int, effect: str = "none") -> list[Scene]:
     """`count` scenes; the same seed always gives the same ones."""
     rng = random.Random(seed)
     return [sample_scene(rng, effect) for _ in range(count)]
-
-
-def _with_seed(scene: Scene, seed: int) -> Scene:
-    return Scene(scene.shape, scene.color, scene.background, scene.size, scene.motion, scene.effect, seed)

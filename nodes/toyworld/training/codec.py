@@ -38,9 +38,8 @@ class ChunkCodec:
 
     def encode(self, clips: Tensor) -> Tensor:
         """Latents of clips."""
-        planes = _chunks(clips.flatten(0, 1)).unflatten(0, (clips.shape[0], 3))
-        chunks = planes.permute(0, 2, 3, 4, 1, 5).flatten(4)
-        return (((chunks - self.mean) @ self.basis) / self.scale).permute(0, 4, 1, 2, 3).contiguous()
+        latents = ((_color_chunks(clips) - self.mean) @ self.basis) / self.scale
+        return latents.permute(0, 4, 1, 2, 3).contiguous()
 
     def decode(self, latents: Tensor) -> Tensor:
         """The clips nearest to latents (the linear decoder, about 27 dB on the toy world)."""
@@ -112,8 +111,7 @@ def fit(scenes: Sequence[Scene]) -> tuple[ChunkCodec, float]:
     count = 0
     for i in range(0, len(scenes), 32):
         clips = render(scenes[i : i + 32])
-        planes = _chunks(clips.flatten(0, 1)).unflatten(0, (clips.shape[0], 3))
-        rows = planes.permute(0, 2, 3, 4, 1, 5).reshape(-1, size)
+        rows = _color_chunks(clips).flatten(0, 3)
         total += rows.sum(0)
         square += rows.T @ rows
         count += len(rows)
@@ -135,6 +133,11 @@ def save(codec: ChunkCodec, path: Path) -> None:
 def load(path: Path) -> ChunkCodec:
     """Read what `save` wrote."""
     return ChunkCodec(**load_file(path))
+
+
+def _color_chunks(clips: Tensor) -> Tensor:
+    """Clips [B, 3, 1+4n, 8h, 8w] as flattened chunks [B, 1+n, h, w, 768]."""
+    return torch.stack([_chunks(plane) for plane in clips.unbind(1)], -2).flatten(-2)
 
 
 def _chunks(planes: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
-from transformers import PreTrainedTokenizerFast
 
 from .codec import COMPONENTS
 from .stock import Stock, UMT5Config, UMT5EncoderModel, WanAttnProcessor, WanTransformer3DModel
@@ -67,7 +66,7 @@ class Denoiser:
 
     transformer: Stock
     text_encoder: Stock
-    tokenizer: PreTrainedTokenizerFast
+    tokenizer: Stock
     context: PaddedContext
 
     def velocity(self, noisy: Tensor, times: Tensor, texts: Sequence[str], lengths: Tensor) -> Tensor:
@@ -86,7 +85,7 @@ class Denoiser:
         named = [("transformer." + name, p) for name, p in self.transformer.named_parameters()]
         return named + [("text_encoder." + name, p) for name, p in self.text_encoder.named_parameters()]
 
-    def split(self) -> tuple[list[Parameter], list[Parameter]]:
+    def matrices_and_rest(self) -> tuple[list[Parameter], list[Parameter]]:
         """Matrices inside blocks (for Muon) and everything else (for AdamW)."""
         matrices: list[Parameter] = []
         rest: list[Parameter] = []

@@ -71,7 +71,7 @@ class Ema:
 def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     """The nearest orthogonal matrices (roughly) to [n, rows, columns], rows <= columns."""
     a, b, c = NEWTON_SCHULZ
-    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x: Tensor = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7)
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x

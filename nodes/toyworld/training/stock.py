@@ -15,6 +15,7 @@ FlowMatchEulerDiscreteScheduler: Stock = diffusers.FlowMatchEulerDiscreteSchedul
 WanPipeline: Stock = diffusers.WanPipeline
 WanTransformer3DModel: Stock = diffusers.WanTransformer3DModel
 WanAttnProcessor: Stock = transformer_wan.WanAttnProcessor
+PreTrainedTokenizerFast: Stock = transformers.PreTrainedTokenizerFast
 UMT5Config: Stock = transformers.UMT5Config
 UMT5EncoderModel: Stock = transformers.UMT5EncoderModel
 WanResample: Stock = autoencoder_kl_wan.WanResample

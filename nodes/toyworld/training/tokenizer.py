@@ -5,9 +5,9 @@ from tokenizers.models import WordLevel
 from tokenizers.normalizers import NFKC, Lowercase, Sequence
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerFast
 
 from ..captions import vocabulary
+from .stock import PreTrainedTokenizerFast, Stock
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 ROWS = 320
@@ -15,7 +15,7 @@ ROWS = 320
 MAX_LENGTH = 512
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+def build_tokenizer() -> Stock:
     """Lower-cases, splits at spaces and punctuation, ends with `</s>`; other words become `<unk>`."""
     words = [PAD, END, UNKNOWN, *vocabulary()]
     if len(words) > ROWS:

@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn import Parameter
 
-from ..captions import caption
+from ..captions import caption, plain_caption
 from ..render import jitter
 from ..world import BACKGROUNDS, COLORS, RGB, Scene, is_held_out, sample_scene
 from .checkpoint import Progress, Trainee, append_log
@@ -30,7 +30,13 @@ KEEP_FIRST, KEEP_FIRST_LATE, LATE = 0.5, 0.15, 0.45
 Where the object stands is then known, so the words for motion pay from the start; without it the model
 ignored them for 70 000 samples. It also lets the model start from an image.
 """
-MOTION_WEIGHT = 3.0
+PLAIN, PLAIN_UNTIL = 0.85, 0.4
+"""Share of plain captions until that share of the budget.
+
+What a word for motion changes is the sign of a product (edge direction times motion), which no single word
+shows on average; with nine phrases for each motion from the start none of them was learnt.
+"""
+MOTION_WEIGHT = 8.0
 """Extra loss weight of latent channels that change sign when time runs backwards."""
 
 
@@ -81,24 +87,27 @@ class ClipPool:
         if len(self) + count <= self.capacity:
             self._keep(self._draw(count))
 
-    def batch(self, size: int) -> tuple[Tensor, Tensor, list[str]]:
-        """Latents [size, 24, n, h, w], object coverage [size, 1, n, h, w] and captions."""
+    def batch(self, size: int, plain: float = 0.0) -> tuple[Tensor, Tensor, list[str]]:
+        """Latents [size, 24, n, h, w], coverage [size, 1, n, h, w], captions (a share of them plain)."""
         index = torch.tensor([self._rng.randrange(len(self)) for _ in range(size)])
-        painted = [self._paint(self._scenes[int(i)]) for i in index]
+        painted = [self.repaint(int(i)) for i in index]
         latents = self._layers.paint(self._codec, index, [p[1] for p in painted], [p[2] for p in painted])
-        captions = [self._caption(scene) for scene, _, _ in painted]
+        captions = [self._caption(scene, plain) for scene, _, _ in painted]
         return latents, self._layers.coverage[index], captions
 
-    def _paint(self, drawn: Scene) -> tuple[Scene, RGB, RGB]:
-        """New colours for a drawn scene, never a held-out combination."""
+    def repaint(self, index: int) -> tuple[Scene, RGB, RGB]:
+        """A drawn scene in new words for its colours, never a held-out combination, and the colours."""
+        drawn = self._scenes[index]
         while True:
             color, ground = self._rng.choice([*COLORS]), self._rng.choice([*BACKGROUNDS])
             scene = Scene(drawn.shape, color, ground, drawn.size, drawn.motion)
             if not is_held_out(scene):
                 return scene, jitter(COLORS[color], self._rng), jitter(BACKGROUNDS[ground], self._rng)
 
-    def _caption(self, scene: Scene) -> str:
-        return "" if self._rng.random() < DROP_CAPTION else caption(scene, self._rng, noise=True)
+    def _caption(self, scene: Scene, plain: float) -> str:
+        if self._rng.random() < DROP_CAPTION:
+            return ""
+        return plain_caption(scene) if self._rng.random() < plain else caption(scene, self._rng, noise=True)
 
     def _draw(self, count: int) -> LatentLayers:
         scenes = [sample_scene(self._rng) for _ in range(count)]
@@ -126,7 +135,7 @@ def flow_loss(denoiser: Denoiser, pool: ClipPool, size: int, rng: random.Random,
 
     `done` is the share of the budget spent, 0..1.
     """
-    clean, coverage, captions = pool.batch(size)
+    clean, coverage, captions = pool.batch(size, PLAIN if done < PLAIN_UNTIL else 0.0)
     levels = draw_noise_levels(size)
     sigma = levels[:, None, None, None, None].expand(-1, 1, clean.shape[2], 1, 1).clone()
     times = levels * 1000
@@ -143,7 +152,7 @@ def flow_loss(denoiser: Denoiser, pool: ClipPool, size: int, rng: random.Random,
 
 
 def train(rank: int, run: DenoiserRun) -> None:
-    """One of `run.workers` processes; goes on from a checkpoint if there is one, until the budget is spent."""
+    """One of `run.workers` processes; goes on from a checkpoint if there is one."""
     torch.set_num_threads(1)
     meeting = f"file://{(run.work / 'meeting').absolute()}"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=run.workers)
@@ -154,7 +163,7 @@ def train(rank: int, run: DenoiserRun) -> None:
         pool.grow()
     example, _, _ = ClipPool(codec, 16, random.Random(run.seed)).batch(8)
     denoiser = build_denoiser(run.seed, example)
-    trainee, progress = _trainee(denoiser), Progress(run.minutes * 60)
+    trainee, progress = build_trainee(denoiser), Progress(run.minutes * 60)
     if run.checkpoint.exists():
         trainee.load(run.checkpoint, progress)
     torch.manual_seed(1 + rank + 1000 * progress.step)
@@ -163,8 +172,9 @@ def train(rank: int, run: DenoiserRun) -> None:
     dist.destroy_process_group()
 
 
-def _trainee(denoiser: Denoiser) -> Trainee:
-    matrices, rest = denoiser.split()
+def build_trainee(denoiser: Denoiser) -> Trainee:
+    """The denoiser's parameters with their optimisers and average."""
+    matrices, rest = denoiser.matrices_and_rest()
     adam = torch.optim.AdamW(rest, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0)
     named = denoiser.parameters()
     return Trainee(named, Muon(matrices, MUON_RATE), adam, Ema([p for _, p in named]))
@@ -182,7 +192,7 @@ def _loop(
     running, saved, noted = 0.0, progress.spent, progress.spent
     finished = False
     while not finished:
-        loss = _step(denoiser, pool, trainee, run.batch, rng, progress)
+        loss = train_step(denoiser, pool, trainee, run.batch, rng, progress)
         progress.step += 1
         running = loss if running == 0 else 0.99 * running + 0.01 * loss
         if progress.step % 6 == 0:
@@ -200,9 +210,10 @@ def _loop(
                 trainee.save(run.checkpoint, progress)
 
 
-def _step(
+def train_step(
     denoiser: Denoiser, pool: ClipPool, trainee: Trainee, size: int, rng: random.Random, progress: Progress
 ) -> float:
+    """One optimiser step of this process; returns the loss."""
     factor = rate_factor(progress.step, progress.done)
     trainee.muon.rate = MUON_RATE * factor
     for group in trainee.adam.param_groups:
@@ -222,7 +233,7 @@ def _average(parameters: list[Parameter]) -> None:
     flat = torch.cat([p.flatten() for p in parameters])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
-    for p, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+    for p, part in zip(parameters, torch.split(flat, [p.numel() for p in parameters]), strict=True):
         p.copy_(part.view_as(p))
 
 
