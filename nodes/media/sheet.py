@@ -27,6 +27,8 @@ GAP = 6
 
 TITLE_SIZE = 15
 CAPTION_SIZE = 12
+CAPTION_LINES = 3
+"""Most lines below a cell."""
 
 MAX_PIXELS = 64_000_000
 """Largest sheet."""
@@ -153,19 +155,23 @@ class _Sheet:
         from PIL import Image as Pillow
 
         if row.title and self.captions:
-            _write(pen, row.title, GAP, top, sheet.width - 2 * GAP, TITLE_SIZE, INK)
+            _write(pen, row.title, GAP, top, sheet.width - 2 * GAP, TITLE_SIZE, 1, INK)
             top += TITLE_SIZE + GAP
         left = GAP
         for cell, (width, height) in zip(row.cells, sizes, strict=True):
             method = "nearest" if width >= cell.array.shape[1] else "area"
             sheet.paste(Pillow.fromarray(scaled(cell.array, width, height, method)), (left, top))
             if cell.caption and self.captions:
-                _write(pen, cell.caption, left, top + height + 2, width, CAPTION_SIZE, FAINT)
+                _write(pen, cell.caption, left, top + height + 2, width, CAPTION_SIZE, CAPTION_LINES, FAINT)
             left += width + GAP
 
     def _height(self, row: Row, sizes: list[tuple[int, int]]) -> int:
         title = TITLE_SIZE + GAP if row.title and self.captions else 0
-        caption = CAPTION_SIZE + 4 if self.captions and any(cell.caption for cell in row.cells) else 0
+        lines = 0
+        if self.captions:
+            pairs = zip(row.cells, sizes, strict=True)
+            lines = max(len(_lines(c.caption, w, CAPTION_SIZE, CAPTION_LINES)) for c, (w, _) in pairs)
+        caption = lines * (CAPTION_SIZE + 3) + 2 if lines else 0
         return title + max(height for _, height in sizes) + caption + GAP
 
     def _size(self, array: Any) -> tuple[int, int]:
@@ -178,15 +184,45 @@ class _Sheet:
 
 
 def _write(
-    pen: ImageDraw, text: str, left: int, top: int, width: int, size: int, ink: tuple[int, int, int]
+    pen: ImageDraw,
+    text: str,
+    left: int,
+    top: int,
+    width: int,
+    size: int,
+    lines: int,
+    ink: tuple[int, int, int],
 ) -> None:
-    """One line of text, shortened to `width` pixels."""
     from PIL import ImageFont
 
     font = ImageFont.load_default(size)
-    line = " ".join(text[:1000].split())
-    if font.getlength(line) > width:
-        while line and font.getlength(line + "...") > width:
-            line = line[:-1]
-        line += "..."
-    pen.text((left, top), line, fill=ink, font=font)
+    for line in _lines(text, width, size, lines):
+        pen.text((left, top), line, fill=ink, font=font)
+        top += size + 3
+
+
+def _lines(text: str, width: int, size: int, most: int) -> list[str]:
+    """A text broken into at most `most` lines of `width` pixels; what is too long ends in dots."""
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(size)
+    words = text[:1000].encode("utf-8", "replace").decode().split()
+    lines: list[str] = []
+    while words and len(lines) < most:
+        count = 1
+        if len(lines) < most - 1:
+            while count < len(words) and font.getlength(" ".join(words[: count + 1])) <= width:
+                count += 1
+        else:
+            count = len(words)
+        lines.append(_shortened(" ".join(words[:count]), width, font))
+        words = words[count:]
+    return lines
+
+
+def _shortened(line: str, width: int, font: Any) -> str:
+    if font.getlength(line) <= width:
+        return line
+    while line and font.getlength(line + "...") > width:
+        line = line[:-1]
+    return line.rstrip() + "..."
