@@ -51,6 +51,8 @@ class StepContext:
     """The Context of one step; see `graphflow.node.Context` for what each method promises."""
 
     key: str
+    content: str
+    """Names what is computed; files are named by it."""
     cache: Cache
     pool: Pool
     settings: Settings
@@ -106,13 +108,13 @@ class StepContext:
         return SavedFile(path=str(path), size=size, digest=digest, media_type=media_type)
 
     def _free_name(self, name: str, suffix: str) -> Path:
-        """`name-<start of key><suffix>`; a file of that name that is not ours is never touched."""
+        """`name-<start of content key><suffix>`; a file of that name that is not ours is never touched."""
         for attempt in range(1, 1000):
             tail = "" if attempt == 1 else f"-{attempt}"
-            path = files.inside(self.settings.out_dir, f"{name}-{self.key[:10]}{tail}{suffix}")
+            path = files.inside(self.settings.out_dir, f"{name}-{self.content[:10]}{tail}{suffix}")
             if not path.exists():
                 return path
-            if path.is_file() and (read_provenance(path) or {}).get("key") == self.key:
+            if path.is_file() and (read_provenance(path) or {}).get("key") == self.content:
                 return path
         raise files.storage_error(FileExistsError(f"too many files named {name}"), self.settings.out_dir)
 

@@ -29,6 +29,8 @@ class Work:
     """All a runner needs to run one step."""
 
     key: str
+    content: str
+    """Names what is computed; see `plan.Step`."""
     node: str
     item: tuple[int, ...]
     spec: NodeSpec
@@ -122,7 +124,15 @@ _MEMORY_HINT = "use fewer frames, a smaller size or an offload strategy"
 def _compute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched: Flag) -> Done:
     arguments = _arguments(work, bench.cache)
     context = StepContext(
-        work.key, bench.cache, bench.pool, bench.settings, signals, cancelled, watched, work.provenance
+        work.key,
+        work.content,
+        bench.cache,
+        bench.pool,
+        bench.settings,
+        signals,
+        cancelled,
+        watched,
+        work.provenance,
     )
     context.check()
     if work.spec.context is not None:

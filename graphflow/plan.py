@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from graphflow.errors import GraphflowError, NodeError, describe
 from graphflow.graph import Graph, GraphNode, Wire, check_wired_setting
-from graphflow.keys import Environment, UnkeyableError, canon, step_key
+from graphflow.keys import Environment, UnkeyableError, canon, digest, step_key
 from graphflow.node import NodeSpec
 from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
 from graphflow.workflow import LIMITS
@@ -38,6 +38,8 @@ class Step:
     """Place in the plan: graph order first, then list order, which makes stages."""
     fingerprint: bytes = b""
     """State of the outside world that stands in the key, for nodes that read it."""
+    content: str = ""
+    """Names what is computed. It is the key, except for effects, whose key also says where they write."""
 
 
 @dataclass(frozen=True)
@@ -296,9 +298,7 @@ class _Planner:
     def step(self, node: GraphNode, refs: Mapping[str, Ref], item: tuple[int, ...]) -> dict[str, Ref]:
         spec = node.spec
         static = self.environment + node.static_token
-        if spec.effect is not None:
-            static += canon(self.facts.out_dir)
-        elif not spec.cache:
+        if spec.effect is None and not spec.cache:
             static += canon(self.facts.nonce)
         fingerprint = b""
         if spec.fingerprint is not None:
@@ -309,7 +309,9 @@ class _Planner:
             static += fingerprint
         else:
             self.check_constants(node, refs)
-        key = step_key(static, [(name, ref.token) for name, ref in refs.items()])
+        content = key = step_key(static, [(name, ref.token) for name, ref in refs.items()])
+        if spec.effect is not None:
+            key = digest([content, self.facts.out_dir])
         if key in self.facts.failed:
             return {name: Gone() for name in spec.outputs}
         if key not in self.steps:
@@ -317,7 +319,9 @@ class _Planner:
                 raise NodeError(f"more than {LIMITS.mapped_items} steps", where=node.id, code="limit.steps")
             deps = tuple(dict.fromkeys(k for ref in refs.values() for k in keys_in(ref)))
             order = (self.position[node.id], *item)
-            self.steps[key] = Step(key, node.id, spec, item, node.settings, refs, deps, order, fingerprint)
+            self.steps[key] = Step(
+                key, node.id, spec, item, node.settings, refs, deps, order, fingerprint, content
+            )
         return {name: Out(key, name) for name in spec.outputs}
 
     def known_settings(self, node: GraphNode, refs: Mapping[str, Ref]) -> dict[str, Any] | Gone | Waiting:

@@ -302,9 +302,10 @@ class Run:
     def _work(self, step: Step) -> Work:
         provenance: Mapping[str, Any] = {}
         if step.spec.effect is not None:
-            provenance = provenance_of(self._record, step.key, step.node, self._ancestors(step))
+            provenance = provenance_of(self._record, step.content, step.node, self._ancestors(step))
         return Work(
             key=step.key,
+            content=step.content,
             node=step.node,
             item=step.item,
             spec=step.spec,

@@ -1,0 +1,147 @@
+"""Every template runs on a tiny model, is canonical, and computes only what a change touches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphflow import templates, workflow
+from graphflow.run import Result
+from graphflow.workspace import Workspace
+
+NAMES = sorted(templates.templates())
+
+
+class Player:
+    """Runs templates in one workspace and remembers what each run did, by node."""
+
+    def __init__(self, workspace: Workspace, out_dir: Path) -> None:
+        self.workspace = workspace
+        self.out_dir = out_dir
+        self.computed: Counter[str] = Counter()
+        self.cached: Counter[str] = Counter()
+
+    def __call__(self, name: str, **values: Any) -> Result:
+        document, folder = templates.find(name)
+        events: list[Any] = []
+        graph = self.workspace.graph(document, values, folder=folder)
+        result = self.workspace.run(graph, out_dir=self.out_dir, on_event=events.append)
+        assert result.status == "finished", result.failures
+        self.computed = Counter(e.node for e in events if e.type == "node.finished")
+        self.cached = Counter(e.node for e in events if e.type == "node.cached")
+        return result
+
+    def files(self) -> set[str]:
+        return {path.name for path in self.out_dir.iterdir()}
+
+
+@pytest.fixture
+def play(workspace: Workspace, tmp_path: Path) -> Player:
+    return Player(workspace, tmp_path / "out")
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest, one_expert: Path, two_experts: Path) -> str:
+    name = request.getfixturevalue("name")
+    return str(two_experts if name.startswith("two_expert") else one_expert)
+
+
+def test_the_templates_of_the_readme_exist() -> None:
+    expected = {"text_to_video", "text_to_image", "two_expert_text_to_video", "prompt_grid", "best_of_n"}
+    assert expected <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_template_is_saved_canonically(name: str) -> None:
+    path = templates.templates()[name]
+    assert workflow.dump(workflow.load(path)) == path.read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_template_describes_itself_and_every_parameter(name: str) -> None:
+    document, _ = templates.find(name)
+    assert document.name == name
+    assert document.description
+    assert all(parameter.description for parameter in document.parameters.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_template_runs_by_changing_the_model_alone_and_a_second_run_computes_nothing(
+    name: str, model: str, play: Player
+) -> None:
+    play(name, model=model)
+    assert play.computed["denoise"]
+    files = play.files()
+    assert files
+    play(name, model=model)
+    assert not play.computed
+    assert play.files() == files
+
+
+def test_a_new_seed_runs_exactly_denoise_decode_and_save(play: Player, one_expert: Path) -> None:
+    play("text_to_video", model=str(one_expert), seed=1)
+    play("text_to_video", model=str(one_expert), seed=2)
+    assert set(play.computed) == {"denoise", "decode", "save"}
+
+
+def test_a_new_save_setting_runs_only_the_save(play: Player, one_expert: Path) -> None:
+    play("text_to_video", model=str(one_expert))
+    play("text_to_video", model=str(one_expert), upscale=2)
+    assert set(play.computed) == {"save"}
+
+
+def test_a_prompt_put_in_front_of_a_grid_computes_only_its_own_clips(play: Player, one_expert: Path) -> None:
+    play("prompt_grid", model=str(one_expert), prompts="red\nblue", seeds=2)
+    play("prompt_grid", model=str(one_expert), prompts="green\nred\nblue", seeds=2)
+    assert play.computed["encode"] == 1
+    assert play.computed["denoise"] == play.computed["decode"] == play.computed["save_videos"] == 2
+
+
+def test_a_grid_encodes_each_prompt_once_whatever_the_seeds(play: Player, one_expert: Path) -> None:
+    play("prompt_grid", model=str(one_expert), prompts="red\nblue", seeds=3)
+    assert play.computed["encode"] == 2
+    assert play.computed["denoise"] == 6
+
+
+def test_a_saved_video_replays_itself_from_the_cache(play: Player, one_expert: Path) -> None:
+    result = play("text_to_video", model=str(one_expert), seed=3)
+    saved = Path(result.value("file").path)
+    play(str(saved))
+    assert not play.computed
+    assert play.cached["save"] == 1
+
+
+def test_a_saved_video_replays_to_the_same_bytes_on_a_fresh_machine(
+    play: Player, one_expert: Path, tmp_path: Path
+) -> None:
+    saved = Path(play("text_to_video", model=str(one_expert), seed=3).value("file").path)
+    with Workspace(tmp_path / "other") as other:
+        again = Player(other, tmp_path / "elsewhere")
+        replayed = Path(again(str(saved)).value("file").path)
+    assert replayed.read_bytes() == saved.read_bytes()
+
+
+def test_an_open_seed_is_drawn_and_written_into_the_file(play: Player, one_expert: Path) -> None:
+    saved = Path(play("text_to_video", model=str(one_expert), seed=None).value("file").path)
+    replayed, _ = templates.find(str(saved))
+    assert isinstance(replayed.nodes["denoise"].params["seed"], int)
+    play(str(saved))
+    assert not play.computed
+
+
+def test_a_deleted_result_is_saved_again_without_denoising(play: Player, one_expert: Path) -> None:
+    saved = Path(play("text_to_video", model=str(one_expert)).value("file").path)
+    saved.unlink()
+    play("text_to_video", model=str(one_expert))
+    assert set(play.computed) == {"save"}
+    assert saved.is_file()
+
+
+def test_the_best_take_is_one_of_the_takes(play: Player, one_expert: Path) -> None:
+    result = play("best_of_n", model=str(one_expert), takes=3)
+    assert play.computed["decode"] == 3
+    assert play.computed["save_best"] == 1
+    assert result.value("video").frames.shape[0] == 5
