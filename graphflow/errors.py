@@ -101,16 +101,25 @@ class Cancelled(BaseException):
     """The run was cancelled. Not an `Exception`, so that no node swallows it by accident."""
 
 
+def from_code(code: str, message: str, *, where: str = "", hint: str = "") -> GraphflowError:
+    """The error of the class that `code` belongs to; NodeError for codes of a node's own."""
+    for kind in (MissingModel, ValueMismatch, ResourceError, StorageError, Lost):
+        if code == kind.code or code.startswith(f"{kind.code}."):
+            return kind(message, where=where, hint=hint, code=code)
+    return NodeError(message, where=where, hint=hint, code=code)
+
+
 def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
-    """Cut `text` to `limit` characters, saying so."""
-    return text if len(text) <= limit else f"{text[: limit - 20]} ... ({len(text)} chars)"
+    """Cut `text` to `limit` characters, saying so; what is not valid Unicode is written out."""
+    short = text if len(text) <= limit else f"{text[: limit - 20]} ... ({len(text)} chars)"
+    return short.encode("utf-8", "backslashreplace").decode()
 
 
 def describe(error: BaseException) -> str:
     """A one-line description of any exception, even one whose own `__str__` fails."""
     try:
         text = str(error)
-    except Exception:  # a node may raise anything; describing it must not fail
+    except BaseException:  # a node may raise anything; describing it must not fail
         text = "(its message could not be read)"
     name = type(error).__name__
     if isinstance(error, GraphflowError):

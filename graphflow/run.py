@@ -18,7 +18,7 @@ from typing import Any, Literal
 from graphflow import events, workflow
 from graphflow.context import Settings, provenance_of
 from graphflow.environment import versions
-from graphflow.errors import GraphflowError, NodeError
+from graphflow.errors import GraphflowError, NodeError, from_code
 from graphflow.execute import Done, Failed, Missed, MissingInput, Work
 from graphflow.graph import Graph
 from graphflow.keys import Environment
@@ -428,4 +428,4 @@ def first_error(result: Result) -> GraphflowError | None:
     if not result.failures:
         return None
     failure = result.failures[0]
-    return NodeError(failure.message, where=failure.node, hint=failure.hint, code=failure.code)
+    return from_code(failure.code, failure.message, where=failure.node, hint=failure.hint)
