@@ -25,11 +25,12 @@ from graphflow.context import Settings
 from graphflow.events import Event
 from graphflow.graph import Graph, build
 from graphflow.node import node
-from graphflow.plan import Facts, plan
+from graphflow.plan import plan
 from graphflow.pool import Pool
 from graphflow.registry import Registry
 from graphflow.run import Run
 from graphflow.runners.inline import InlineRunner
+from graphflow.steps import Facts
 from graphflow.workflow import Document, from_raw
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from graphflow import templates, workflow
 from graphflow.graph import Graph
 from graphflow.node import NodeSpec, spec_of
-from graphflow.run import Listener, first_error
+from graphflow.result import first_error
+from graphflow.run import Listener
 from graphflow.workflow import Document
 from graphflow.workspace import Workspace
 

@@ -21,11 +21,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from graphflow.errors import DeclarationError
+from graphflow.types import bare, is_namedtuple, mentions, metadata_of
 from graphflow.values import Recipe, SavedFile, SeedMark, Value
 
 ID_PATTERN = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)+")
@@ -124,7 +125,7 @@ class NodeSpec:
     @cached_property
     def seeds(self) -> frozenset[str]:
         """Names of the settings that are random seeds."""
-        return frozenset(name for name, hint in self.settings.items() if SeedMark() in _metadata(hint))
+        return frozenset(name for name, hint in self.settings.items() if SeedMark() in metadata_of(hint))
 
     @cached_property
     def source_hash(self) -> str:
@@ -138,7 +139,7 @@ class NodeSpec:
         """Name a call's results: `{output: value}`."""
         if not self.outputs:
             return {}
-        if self.single_output is not None and not _is_namedtuple(type(result)):
+        if self.single_output is not None and not is_namedtuple(type(result)):
             return {self.single_output: result}
         return dict(zip(self.outputs, result, strict=True))
 
@@ -186,7 +187,7 @@ def node(
             branch=branch,
             upgrades=dict(upgrades or {}),
             depends=names,
-            device=any(_mentions_recipe(p.type) for p in spec["ports"].values()) and not fold,
+            device=any(mentions(p.type, Recipe) for p in spec["ports"].values()) and not fold,
             **spec,
         )
         _check_upgrades(full)
@@ -242,7 +243,7 @@ def _read(id: str, function: Callable[..., Any]) -> dict[str, Any]:
             defaults[name] = ... if required else parameter.default
         else:
             _check_type(hint, function, name)
-            ports[name] = Port(name, _bare(hint), required)
+            ports[name] = Port(name, bare(hint), required)
     return {
         "ports": ports,
         "settings": settings,
@@ -299,11 +300,11 @@ def _outputs(function: Callable[..., Any], hints: Mapping[str, Any]) -> dict[str
     if result is type(None):
         return {}
     bundle = get_origin(result) or result  # a generic NamedTuple is written `Pairs[A, B]`
-    if _is_namedtuple(bundle):
+    if is_namedtuple(bundle):
         found = typing.get_type_hints(bundle, include_extras=True)
-        outputs = {name: _bare(found[name]) for name in bundle._fields}
+        outputs = {name: bare(found[name]) for name in bundle._fields}
     else:
-        outputs = {"out": _bare(result)}
+        outputs = {"out": bare(result)}
     for name, hint in outputs.items():
         _check_type(hint, function, f"output {name}")
     return outputs
@@ -314,7 +315,7 @@ _SCALARS = (bool, int, float, str, bytes, type(None))
 
 def _check_type(hint: Any, function: Callable[..., Any], name: str) -> None:
     """Refuse what cannot be a wire's type."""
-    hint = _bare(hint)
+    hint = bare(hint)
     origin = get_origin(hint)
     if hint is Any or isinstance(hint, TypeVar) or hint in _SCALARS or origin is Literal:
         return
@@ -343,34 +344,6 @@ def _check_upgrades(spec: NodeSpec) -> None:
             where=_where(spec.function),
             hint="give one upgrade for each version from the oldest supported up to the last but one",
         )
-
-
-def _bare(hint: Any) -> Any:
-    """The type without its Annotated metadata."""
-    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
-
-
-def _metadata(hint: Any) -> tuple[Any, ...]:
-    """All Annotated metadata in a hint, also inside unions."""
-    found: tuple[Any, ...] = ()
-    if get_origin(hint) is Annotated:
-        found += tuple(hint.__metadata__)
-        hint = get_args(hint)[0]
-    if get_origin(hint) in (Union, types.UnionType):
-        for part in get_args(hint):
-            found += _metadata(part)
-    return found
-
-
-def _mentions_recipe(hint: Any) -> bool:
-    hint = _bare(hint)
-    if isinstance(hint, type) and issubclass(hint, Recipe):
-        return True
-    return any(_mentions_recipe(part) for part in get_args(hint) if part is not Ellipsis)
-
-
-def _is_namedtuple(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
 
 
 def _where(function: Callable[..., Any]) -> str:

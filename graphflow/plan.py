@@ -8,79 +8,17 @@ again with what it has learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from graphflow.errors import GraphflowError, NodeError, describe
 from graphflow.graph import Graph, GraphNode, Wire, check_wired_setting
-from graphflow.keys import Environment, UnkeyableError, canon, digest, step_key
-from graphflow.node import NodeSpec
+from graphflow.keys import UnkeyableError, canon, digest, step_key
 from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
+from graphflow.steps import Facts, Plan, Step
 from graphflow.workflow import LIMITS
-
-
-@dataclass(slots=True)
-class Step:
-    """One call of one node. Steps with the same key are the same work and are done once."""
-
-    key: str
-    node: str
-    spec: NodeSpec
-    item: tuple[int, ...]
-    """Position in the mapped lists; empty if the node is not mapped."""
-    settings: Mapping[str, Any]
-    inputs: Mapping[str, Ref]
-    deps: tuple[str, ...]
-    order: tuple[int, ...] = ()
-    """Place in the plan: graph order first, then list order, which makes stages."""
-    fingerprint: bytes = b""
-    """State of the outside world that stands in the key, for nodes that read it."""
-    content: str = ""
-    """Names what is computed. It is the key, except for effects, whose key also says where they write."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the planner may know about the world; nothing here is changed by planning except the memo."""
-
-    stored: Callable[[Step], bool]
-    """Whether a step's result is in the cache (and, for effects, still stands)."""
-    peek: Callable[[str], Mapping[str, Any] | None]
-    """The plain structure of a step's outputs, if the step has run."""
-    failed: Collection[str] = frozenset()
-    """Keys of steps that failed in this run."""
-    environment: Environment = field(default_factory=Environment)
-    out_dir: str = ""
-    """Where effects write; part of their keys."""
-    nonce: str = ""
-    """Stands in the keys of nodes whose results must not be kept."""
-    memo: dict[bytes, Any] = field(default_factory=dict)
-    """Folded results and fingerprints, so that planning again costs nothing."""
-
-
-@dataclass
-class Plan:
-    """The outcome of planning."""
-
-    steps: dict[str, Step]
-    """Every step met, needed or not, by key."""
-    todo: list[str]
-    """Keys to run, in graph order."""
-    stored: list[str]
-    """Keys found in the cache, in graph order."""
-    outputs: dict[str, Ref]
-    """The workflow's outputs."""
-    targets: dict[str, dict[str, Ref]]
-    """Outputs of the target nodes."""
-    waiting: frozenset[str]
-    """Keys whose results decide how the plan goes on."""
-    failures: dict[str, GraphflowError]
-    """Nodes that failed while planning (folding, unequal lists, missing files)."""
-    gone: frozenset[str]
-    """Nodes that lost at least one result to a failure upstream."""
 
 
 def plan(graph: Graph, facts: Facts, targets: Iterable[str] | None = None) -> Plan:
@@ -263,7 +201,12 @@ class _Planner:
             settings = self.known_settings(node, refs)
             if not isinstance(settings, dict):
                 return dict.fromkeys(node.spec.outputs, settings)
-            return dict.fromkeys(node.spec.outputs, refs.get(self.choose(node, settings), const(None)))
+            port = self.choose(node, settings)
+            if port not in refs:
+                raise NodeError(
+                    f"nothing is wired to {port!r}, which was chosen", where=node.id, hint=f"wire {port!r}"
+                )
+            return dict.fromkeys(node.spec.outputs, refs[port])
         try:
             if node.spec.fold and all(isinstance(ref, Const) for ref in refs.values()):
                 return self.fold(node, refs)

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
@@ -18,14 +18,15 @@ from typing import Any, Literal
 from graphflow import events, workflow
 from graphflow.context import Settings, provenance_of
 from graphflow.environment import versions
-from graphflow.errors import GraphflowError, NodeError, from_code
-from graphflow.execute import Done, Failed, Missed, MissingInput, Work
+from graphflow.execute import Done, Failed, Missed, Work
 from graphflow.graph import Graph
 from graphflow.keys import Environment
-from graphflow.plan import Facts, Plan, Step, plan
-from graphflow.refs import Const, Gone, Ref, keys_in, without_gone
+from graphflow.plan import plan
+from graphflow.refs import Gone, keys_in, without_gone
+from graphflow.result import Failure, Result
 from graphflow.runners import Message, Noticed, Previewed, Progressed, Runner, Started, Stopped
 from graphflow.schedule import Schedule
+from graphflow.steps import Facts, Step
 
 MAX_MISSES = 3
 """How often one result may be lost and computed again before the step that wants it fails."""
@@ -42,52 +43,6 @@ Listener = Callable[[events.Event], None]
 @dataclass(frozen=True)
 class _Cancel:
     """Posted by `Run.cancel`."""
-
-
-@dataclass
-class Failure:
-    """A node that failed, with its own text."""
-
-    node: str
-    item: tuple[int, ...]
-    code: str
-    message: str
-    hint: str = ""
-
-
-@dataclass
-class Result:
-    """How a run ended."""
-
-    status: Literal["finished", "failed", "cancelled"]
-    plan: Plan
-    runner: Runner
-    seconds: float = 0.0
-    computed: int = 0
-    failures: list[Failure] = field(default_factory=list)
-
-    def ref(self, name: str) -> Ref:
-        return without_gone(self.plan.outputs[name])
-
-    def peek(self, name: str) -> Any:
-        """A plain output without loading tensors; None if it has any or is not there."""
-        ref = self.ref(name)
-        if isinstance(ref, Const):
-            return ref.value
-        try:
-            return self.runner.fetch(ref) if not isinstance(ref, Gone) else None
-        except MissingInput:
-            return None
-
-    def value(self, name: str) -> Any:
-        """An output. Raises NodeError if the run failed to make it."""
-        ref = self.ref(name)
-        if isinstance(ref, Gone):
-            text = self.failures[0].message if self.failures else "it was not made"
-            raise NodeError(
-                f"output {name!r} is missing: {text}", where=self.failures[0].node if self.failures else ""
-            )
-        return self.runner.fetch(ref)
 
 
 class Run:
@@ -421,11 +376,3 @@ def _resolved(graph: Graph) -> dict[str, Any]:
         if node in raw["nodes"]:
             raw["nodes"][node].setdefault("params", {})[setting] = seed
     return raw
-
-
-def first_error(result: Result) -> GraphflowError | None:
-    """The first failure of a run as an exception, or None."""
-    if not result.failures:
-        return None
-    failure = result.failures[0]
-    return from_code(failure.code, failure.message, where=failure.node, hint=failure.hint)

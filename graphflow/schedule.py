@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from graphflow.keys import canon
 from graphflow.node import NodeSpec
-from graphflow.plan import Plan, Step
 from graphflow.refs import Const, Many, Ref
+from graphflow.steps import Plan, Step
 from graphflow.values import Recipe
 
 Models = frozenset[bytes]

@@ -113,6 +113,30 @@ def bind(hint: Any, bindings: Bindings) -> Any:
     return functools.reduce(operator.or_, new) if _is_union(hint) else origin[new]
 
 
+def metadata_of(hint: Any) -> tuple[Any, ...]:
+    """All Annotated metadata in a hint, also inside unions."""
+    found: tuple[Any, ...] = ()
+    if get_origin(hint) is Annotated:
+        found += tuple(hint.__metadata__)
+        hint = get_args(hint)[0]
+    if _is_union(hint):
+        for part in get_args(hint):
+            found += metadata_of(part)
+    return found
+
+
+def mentions(hint: Any, kind: type) -> bool:
+    """True if `kind` or a subclass stands anywhere in the hint."""
+    hint = bare(hint)
+    if isinstance(hint, type) and issubclass(hint, kind):
+        return True
+    return any(mentions(part, kind) for part in get_args(hint) if part is not Ellipsis)
+
+
+def is_namedtuple(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
+
+
 def nested(hint: Any, depth: int) -> Any:
     """`hint` inside `depth` lists."""
     for _ in range(depth):

@@ -20,7 +20,8 @@ from graphflow.graph import Graph, build
 from graphflow.node import NodeSpec
 from graphflow.pool import Pool
 from graphflow.registry import Registry, load_registry
-from graphflow.run import Listener, Result, Run
+from graphflow.result import Result
+from graphflow.run import Listener, Run
 from graphflow.runners import Runner
 from graphflow.runners.inline import InlineRunner
 from graphflow.values import MAX_SEED

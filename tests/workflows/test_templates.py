@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from graphflow import templates, workflow
-from graphflow.run import Result
+from graphflow.result import Result
 from graphflow.workspace import Workspace
 
 NAMES = sorted(templates.templates())

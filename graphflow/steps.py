@@ -1,0 +1,73 @@
+"""What a plan is made of: steps, what the planner may know, and the outcome of planning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphflow.errors import GraphflowError
+from graphflow.keys import Environment
+from graphflow.node import NodeSpec
+from graphflow.refs import Ref
+
+
+@dataclass(slots=True)
+class Step:
+    """One call of one node. Steps with the same key are the same work and are done once."""
+
+    key: str
+    node: str
+    spec: NodeSpec
+    item: tuple[int, ...]
+    """Position in the mapped lists; empty if the node is not mapped."""
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, Ref]
+    deps: tuple[str, ...]
+    order: tuple[int, ...] = ()
+    """Place in the plan: graph order first, then list order, which makes stages."""
+    fingerprint: bytes = b""
+    """State of the outside world that stands in the key, for nodes that read it."""
+    content: str = ""
+    """Names what is computed. It is the key, except for effects, whose key also says where they write."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the planner may know about the world; nothing here is changed by planning except the memo."""
+
+    stored: Callable[[Step], bool]
+    """Whether a step's result is in the cache (and, for effects, still stands)."""
+    peek: Callable[[str], Mapping[str, Any] | None]
+    """The plain structure of a step's outputs, if the step has run."""
+    failed: Collection[str] = frozenset()
+    """Keys of steps that failed in this run."""
+    environment: Environment = field(default_factory=Environment)
+    out_dir: str = ""
+    """Where effects write; part of their keys."""
+    nonce: str = ""
+    """Stands in the keys of nodes whose results must not be kept."""
+    memo: dict[bytes, Any] = field(default_factory=dict)
+    """Folded results and fingerprints, so that planning again costs nothing."""
+
+
+@dataclass
+class Plan:
+    """The outcome of planning."""
+
+    steps: dict[str, Step]
+    """Every step met, needed or not, by key."""
+    todo: list[str]
+    """Keys to run, in graph order."""
+    stored: list[str]
+    """Keys found in the cache, in graph order."""
+    outputs: dict[str, Ref]
+    """The workflow's outputs."""
+    targets: dict[str, dict[str, Ref]]
+    """Outputs of the target nodes."""
+    waiting: frozenset[str]
+    """Keys whose results decide how the plan goes on."""
+    failures: dict[str, GraphflowError]
+    """Nodes that failed while planning (folding, unequal lists, missing files)."""
+    gone: frozenset[str]
+    """Nodes that lost at least one result to a failure upstream."""
