@@ -44,13 +44,13 @@ MAX_TENSORS = 50_000
 """Most tensors in one entry: 100 000 make a header that costs seconds to parse."""
 
 PIECE_BYTES = 8 * 2**20
-"""Bytes written at a time: large enough that calls cost nothing, small enough to be in flight."""
+"""Bytes copied at a time of tensors that are not dense or not in main memory: bounds the extra memory."""
 
 READ_BYTES = 2**20
 """Bytes read at a time to check a sum: stays in the processor's cache, so it costs no more than mapping."""
 
 PIECES_AHEAD = 4
-"""Pieces that may wait for their checksum: bounds the memory for tensors that are copied to be written."""
+"""Pieces that may wait for their checksum, so at most 40 MB are held for tensors that must be copied."""
 
 THREAD_FROM_BYTES = 4 * 2**20
 """Below this a checksum in line is faster than starting a thread (about 0.1 ms; crc32 does 5 GB/s)."""
@@ -141,6 +141,8 @@ def write(fd: int, kind: Kind, key: str, value: Encoded, info: EntryInfo) -> int
             faultpoint("entry.tensor_written")
         write_all(fd, value.header)
         faultpoint("entry.before_crc")
+        if not checksum.done():
+            os.fsync(fd)  # the disk works while the sum is finished; the last sync then finds little to do
         os.lseek(fd, 8 + _CRC.start, os.SEEK_SET)
         write_all(fd, _hex(checksum.result()))
         faultpoint("entry.after_crc")
@@ -187,7 +189,7 @@ def _metadata(kind: Kind, key: str, info: EntryInfo) -> dict[str, str]:
 
 def _dtype(tensor: Tensor) -> str:
     name = str(tensor.dtype).removeprefix("torch.")
-    if name not in _DTYPES or tensor.layout.__repr__() != "torch.strided" or tensor.device.type == "meta":
+    if name not in _DTYPES or str(tensor.layout) != "torch.strided" or tensor.device.type == "meta":
         raise StorageError(
             f"a {name} tensor ({tensor.layout}, {tensor.device}) cannot be stored",
             code="storage.type",
@@ -200,15 +202,15 @@ def _pieces(tensor: Tensor) -> Iterator[memoryview]:
     """The tensor's bytes in row-major order; views where it is dense and on the CPU, else small copies."""
     import torch
 
-    tensor = tensor.detach().resolve_conj().resolve_neg()
+    tensor = tensor.detach()
     size = tensor.numel() * tensor.element_size()
-    if tensor.is_contiguous() and tensor.device.type == "cpu":
+    lazy = tensor.is_conj() or tensor.is_neg()  # views whose bytes are not yet what they stand for
+    if tensor.is_contiguous() and tensor.device.type == "cpu" and not lazy:
         flat = tensor.as_strided((tensor.numel(),), (1,))  # `view` refuses odd strides of single elements
-        data = memoryview(flat.view(torch.uint8).numpy().data) if size else memoryview(b"")
-        for start in range(0, size, PIECE_BYTES):
-            yield data[start : start + PIECE_BYTES]
+        if size:
+            yield memoryview(flat.view(torch.uint8).numpy().data)
     elif size <= PIECE_BYTES:
-        yield from _pieces(tensor.cpu().contiguous())
+        yield from _pieces(tensor.resolve_conj().resolve_neg().cpu().contiguous())
     elif tensor.shape[0] == 1:
         yield from _pieces(tensor[0])
     else:
@@ -240,6 +242,10 @@ class Checksum:
         if len(self._waiting) >= PIECES_AHEAD:
             self._waiting.popleft().result()
         self._waiting.append(self._pool.submit(self._update, piece))
+
+    def done(self) -> bool:
+        """Whether `result` would give its answer at once."""
+        return all(future.done() for future in self._waiting)
 
     def result(self) -> int:
         """The sum of all pieces so far."""
@@ -339,6 +345,8 @@ def map_tensors(path: str | Path, head: Head) -> Mapping[str, Tensor]:
             return {name: file.get_tensor(name) for name in head.tensors}
     except SafetensorError as error:
         raise Corrupt(str(error)) from error
+    except RuntimeError as error:  # torch's word for a file that is gone by now, or for no memory to map it
+        raise (OSError if os.path.exists(path) else FileNotFoundError)(str(error)) from error
 
 
 def _exactly(file: BinaryIO, length: int) -> bytes:

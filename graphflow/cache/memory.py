@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from threading import Lock
@@ -39,10 +40,12 @@ class MemoryCache:
     Source: Cao and Irani, Cost-Aware WWW Proxy Caching Algorithms, USITS 1997.
     """
 
-    def __init__(self, budget_bytes: int) -> None:
+    def __init__(self, budget_bytes: int, *, dropped: Callable[[str], None] | None = None) -> None:
+        """dropped: told each key that is evicted; called under the lock, so it must not call back."""
         if budget_bytes < 0:
             raise ValueError(f"a budget of {budget_bytes} bytes")
         self.budget = budget_bytes
+        self._dropped = dropped
         self._entries: dict[str, _Entry] = {}
         self._queue: list[tuple[Rank, str]] = []
         """Heap for eviction: empty until needed, then every unpinned entry is in it, perhaps under an older
@@ -118,10 +121,10 @@ class MemoryCache:
 
     def overflow(self) -> list[str]:
         """Pinned keys to move elsewhere, worth least first, so that the rest fits the budget."""
+        if self._used <= self.budget:
+            return []
         with self._lock:
             excess = self._used - self.budget
-            if excess <= 0:
-                return []
             held = [(e.rank, key, e.size) for key in self._pins if (e := self._entries.get(key)) is not None]
             chosen = []
             for _, key, size in sorted(held):
@@ -160,6 +163,8 @@ class MemoryCache:
                 continue
             self._remove(key)
             self._age = rank[0]
+            if self._dropped is not None:
+                self._dropped(key)
 
 
 def size_of(value: Any) -> int:

@@ -53,7 +53,8 @@ class Cache:
     ) -> None:
         self.memory = memory
         self.disk = disk
-        self._notify = notify
+        self.notify = notify
+        """Told what people may want to know; also by a runner whose worker has a cache on the same folder."""
         self._failing = False
 
     def has(self, key: str) -> bool:
@@ -73,16 +74,18 @@ class Cache:
         return None if self.disk is None else self.disk.peek(key)
 
     def put(self, key: str, outputs: Mapping[str, Any], info: EntryInfo, *, keep: bool = False) -> Stored:
-        """Store in memory, and on disk if `keep` or if worth it; says where it is afterwards.
+        """Store in memory, and on disk if `keep` or if worth it; says where this put it.
 
         Does not raise for a disk that is full, nor for a value that cannot be stored.
         """
         item, size = Loaded(dict(outputs), info), size_of(outputs)
-        if keep or worth_the_disk(info.seconds, size):
-            self._write(key, item)
+        on_disk = (keep or worth_the_disk(info.seconds, size)) and self._write(key, item)
         self.memory.put(key, item, size, info.seconds)
         self._spill()
-        return _PLACES[key in self.memory, self.disk is not None and self.disk.has(key)]
+        in_memory = key in self.memory
+        if not in_memory and not on_disk:  # spilled just now, or there from an earlier run
+            on_disk = self.disk is not None and self.disk.has(key)
+        return _PLACES[in_memory, on_disk]
 
     def discard(self, key: str) -> None:
         """Forget `key` in both tiers, so that it is computed again. To free memory, `unpin` is enough."""
@@ -145,14 +148,14 @@ class Cache:
         try:
             write(self.disk)
         except CodecError as error:
-            self._notify(StoreNotice("unstorable", key, str(error)))
+            self.notify(StoreNotice("unstorable", key, str(error)))
             return False
         except StorageError as error:
             if error.error_code in ("storage.type", "storage.limit"):  # this value's fault, not the disk's
-                self._notify(StoreNotice("unstorable", key, str(error), error.hint))
+                self.notify(StoreNotice("unstorable", key, str(error), error.hint))
             elif not self._failing:
                 self._failing = True
-                self._notify(StoreNotice("full", key, f"results stay in memory: {error.message}", error.hint))
+                self.notify(StoreNotice("full", key, f"results stay in memory: {error.message}", error.hint))
             return False
         self._failing = False
         return True

@@ -146,18 +146,21 @@ def test_killed_while_clearing_up_a_bad_entry_is_still_never_used(tmp_path: Path
     assert store.stats().entries == store.stats().quarantined == 0
 
 
+KILLED_AT_RANDOM = """
+import os, random, signal
+for turn in range(12):
+    pid = os.fork()
+    while pid == 0:
+        number = random.randrange(50)
+        store.write(key(number), {"out": value(number)}, INFO)
+    time.sleep(random.Random(turn).uniform(0.001, 0.06))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+"""
+
+
 def test_killed_at_random_times_nothing_is_torn(tmp_path: Path) -> None:
-    code = (
-        "print('ready', flush=True)\n"
-        "for n in range(10**6): store.write(key(n % 50), {'out': value(n % 50)}, INFO)\n"
-    )
-    for delay in (0.005, 0.02, 0.05):
-        process = child(tmp_path, code)
-        assert process.stdout
-        process.stdout.readline()
-        time.sleep(delay)
-        process.kill()
-        process.communicate()
+    assert finish(child(tmp_path, KILLED_AT_RANDOM))[0] == 0
     store = DiskStore(tmp_path)
     assert store.verify().bad == () and leftovers(tmp_path) == []
     for entry in list(store.entries()):

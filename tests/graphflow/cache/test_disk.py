@@ -63,6 +63,12 @@ def entry_path(store: DiskStore, key: str) -> Path:
     return store.root / "entries" / key[:2] / f"{key}.safetensors"
 
 
+@pytest.fixture(autouse=True)
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Syncing is tested with the faults; here it would only take time."""
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+
+
 @pytest.fixture
 def notices() -> list[StoreNotice]:
     return []
@@ -442,6 +448,36 @@ def test_verify_finds_every_bad_file_and_repairs_when_asked(store: DiskStore) ->
     assert store.verify().bad == () and store.stats().quarantined == 2 and not store.has(key(1))
 
 
+def test_a_file_that_vanishes_while_it_is_read_is_a_miss(
+    store: DiskStore, notices: list[StoreNotice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(KEY, {"out": torch.zeros(10)}, INFO)
+    real = entryfile.check_tensors
+
+    def check_and_evict(path: str, head: entryfile.Head) -> None:
+        real(path, head)
+        os.unlink(path)
+
+    monkeypatch.setattr(entryfile, "check_tensors", check_and_evict)
+    assert store.read(KEY) is None and notices == []
+
+
+def test_no_memory_to_map_a_file_says_nothing_about_the_file(
+    store: DiskStore, notices: list[StoreNotice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import safetensors
+
+    store.write(KEY, {"out": torch.zeros(10)}, INFO)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("unable to mmap 40 bytes: Cannot allocate memory (12)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(safetensors, "safe_open", fail)
+        assert store.read(KEY) is None
+    assert [n.kind for n in notices] == ["unreadable"] and store.read(KEY) is not None
+
+
 # ---------------------------------------------------------------------------------- eviction
 
 
@@ -586,7 +622,7 @@ def test_a_large_value_is_written_without_a_second_copy(store: DiskStore, layout
         "def rss(field):\n"
         "    lines = Path('/proc/self/status').read_text().splitlines()\n"
         "    return next(int(x.split()[1]) for x in lines if x.startswith(field)) * 1024\n"
-        f"t = torch.ones(256, 512, 1024, dtype=torch.float16)[:, :, :]; t = {layout}\n"
+        f"t = torch.ones(128, 512, 1024, dtype=torch.float16)[:, :, :]; t = {layout}\n"
         "store = DiskStore(Path(sys.argv[1])); info = EntryInfo('a/b', 1, 1.0, 1.0)\n"
         "store.write('0' * 64, {'warm': torch.ones(9_000_000).view(3000, 3000).T}, info)\n"
         "before = rss('VmHWM')\n"
@@ -598,7 +634,7 @@ def test_a_large_value_is_written_without_a_second_copy(store: DiskStore, layout
     done = subprocess.run(
         [sys.executable, "-c", code, store.root], check=True, capture_output=True, text=True
     )
-    assert int(done.stdout) < 80 * 2**20  # of 256 MB
+    assert int(done.stdout) < 60 * 2**20  # of 128 MB
 
 
 def test_the_json_head_can_be_read_by_hand(store: DiskStore) -> None:
