@@ -1,0 +1,1 @@
+"""Measurements, as ratios or per-node figures from one run. `python -m benchmarks` runs all."""
