@@ -85,6 +85,8 @@ class Timeline:
     """Whether frames carry their time; otherwise they are counted."""
     promised: int
     """Frames that the header promises and that are not there."""
+    turns: int
+    """Quarter turns to the left that put a frame upright, as phones ask for."""
 
     @property
     def seconds(self) -> list[float]:
@@ -100,7 +102,7 @@ def decode_video(path: Path, cut: Cut) -> tuple[Tensor, float]:
     Decodes straight into one tensor. Raises StorageError for what is no video, is broken, cut off (unless
     `cut` keeps it) or larger than the limits.
     """
-    timeline = _timeline(path, cut)
+    timeline = _timeline(path)
     positions = _positions(timeline, cut, path)
     height, width = _fitted(timeline.height, timeline.width, cut.max_side)
     frames = _empty(len(positions), height, width, path)
@@ -117,7 +119,7 @@ def decode_video(path: Path, cut: Cut) -> tuple[Tensor, float]:
     return frames, cut.fps or timeline.rate
 
 
-def _timeline(path: Path, cut: Cut) -> Timeline:
+def _timeline(path: Path) -> Timeline:
     with _opened(path) as (container, stream):
         context = stream.codec_context
         _check_size(context.width, context.height, path)
@@ -142,7 +144,21 @@ def _timeline(path: Path, cut: Cut) -> Timeline:
         rate = _true_rate(moments, unit, rate)
         timed_length = ((moments[-1] - moments[0]) * unit + 1 / rate, rate)
         promised = max(0, stream.frames - packets, _cut_off(path, container, timed_length))
-        return Timeline(moments, unit, rate, context.height, context.width, timed, promised)
+        height, width = context.height, context.width
+        turns = _turns(container, stream)
+        if turns % 2:
+            height, width = width, height
+        return Timeline(moments, unit, rate, height, width, timed, promised, turns)
+
+
+def _turns(container: InputContainer, stream: Any) -> int:
+    from av import FFmpegError
+
+    with suppress(FFmpegError, ValueError):  # a broken first frame is found out later, with all others
+        container.seek(0)
+        for frame in container.decode(stream):
+            return int(round(frame.rotation / 90) % 4)
+    return 0
 
 
 def _true_rate(moments: list[int], unit: float, told: float) -> float:
@@ -211,7 +227,7 @@ def _fill(path: Path, timeline: Timeline, positions: list[int], frames: Tensor) 
         for count, frame in enumerate(container.decode(stream)):
             position = order.get(frame.pts, -1) if timeline.timed else count
             if position in places and not frame.is_corrupt:
-                pixels = torch.from_numpy(_rgb(frame, frames.shape[1], frames.shape[2]))
+                pixels = torch.from_numpy(_rgb(frame, frames.shape[1], frames.shape[2], timeline.turns))
                 for place in places[position]:
                     frames[place] = pixels
                     found.add(place)
@@ -269,18 +285,26 @@ def _format_of(path: Path) -> str:
     )
 
 
-def _rgb(frame: VideoFrame, height: int, width: int) -> Any:
-    from av.video.reformatter import Interpolation as I
+def _rgb(frame: VideoFrame, height: int, width: int, turns: int) -> Any:
+    """A frame as a uint8 array of this size, upright."""
+    import numpy
+    from av.video.reformatter import Interpolation
 
-    smooth = I.AREA if frame.width > width else I.BICUBIC
+    if turns % 2:
+        height, width = width, height
+    smooth = Interpolation.AREA if frame.width > width else Interpolation.BICUBIC
     shown = frame.reformat(
         width=width,
         height=height,
         format="rgb24",
-        interpolation=smooth | I.ACCURATE_RND | I.FULL_CHR_H_INT | I.BITEXACT,
+        interpolation=smooth
+        | Interpolation.ACCURATE_RND
+        | Interpolation.FULL_CHR_H_INT
+        | Interpolation.BITEXACT,
         threads=1,
     )
-    return shown.to_ndarray()
+    array = shown.to_ndarray()
+    return numpy.ascontiguousarray(numpy.rot90(array, turns)) if turns else array
 
 
 def _fitted(height: int, width: int, max_side: int | None) -> tuple[int, int]:

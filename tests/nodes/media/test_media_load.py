@@ -55,6 +55,24 @@ def test_larger_frames_are_scaled_down(ctx: LocalContext) -> None:
     assert run_node(load_video, path=path, max_side=480).frames.shape == (2, 32, 48, 3)
 
 
+@pytest.mark.parametrize(("matrix", "corner"), [((0, 1, -1, 0), (0, -1)), ((-1, 0, 0, -1), (-1, -1))])
+def test_a_phone_video_is_upright(
+    ctx: LocalContext, matrix: tuple[int, ...], corner: tuple[int, int]
+) -> None:
+    frames = torch.zeros(2, 32, 48, 3, dtype=torch.uint8)
+    frames[:, :8, :8] = 255
+    path = Path(run_node(save_video, Video(frames=frames, fps=8.0), context=ctx).path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 44  # the matrix of the track header: a b u c d v x y w
+    data[at : at + 20] = struct.pack(
+        ">iiiii", *(n << 16 for n in matrix[:2]), 0, *(n << 16 for n in matrix[2:])
+    )
+    path.write_bytes(data)
+    loaded = run_node(load_video, path=str(path)).frames
+    assert loaded.shape[1:3] == ((48, 32) if matrix[0] == 0 else (32, 48))
+    assert loaded[0, corner[0], corner[1]].min() > 200 and loaded.float().mean() < 40
+
+
 def test_more_frames_than_the_limit_are_refused_with_advice(ctx: LocalContext) -> None:
     path = run_node(save_video, numbered(20), context=ctx).path
     with pytest.raises(StorageError, match="20 frames are more than the limit of 19") as caught:
