@@ -40,8 +40,16 @@ class Environment:
 def canon(value: Any) -> bytes:
     """Canonical bytes of plain data or a tensor-free Value.
 
-    -0.0 equals 0.0. Raises UnkeyableError for NaN, infinities, tensors and unknown types.
+    -0.0 equals 0.0. Raises UnkeyableError for NaN, infinities, tensors, unknown types and what is nested
+    without end.
     """
+    try:
+        return _canon(value)
+    except RecursionError:
+        raise UnkeyableError("a value is nested too deep to stand in a content key") from None
+
+
+def _canon(value: Any) -> bytes:
     kind = type(value)
     if value is None:
         return b"N"
@@ -60,23 +68,23 @@ def canon(value: Any) -> bytes:
     if kind is bytes:
         return b"b%d:%b" % (len(value), value)
     if kind is list:
-        return b"l%d:%b" % (len(value), b"".join([canon(item) for item in value]))
+        return b"l%d:%b" % (len(value), b"".join([_canon(item) for item in value]))
     return _canon_rest(value, kind)
 
 
 def _canon_rest(value: Any, kind: type) -> bytes:
     if isinstance(value, tuple):
-        return b"t%d:%b" % (len(value), b"".join([canon(item) for item in value]))
+        return b"t%d:%b" % (len(value), b"".join([_canon(item) for item in value]))
     if kind is dict:
-        pairs = sorted((canon(k), canon(v)) for k, v in value.items())
+        pairs = sorted((_canon(k), _canon(v)) for k, v in value.items())
         return b"d%d:%b" % (len(pairs), b"".join([k + v for k, v in pairs]))
     if kind in (set, frozenset):
-        items = sorted(canon(item) for item in value)
+        items = sorted(_canon(item) for item in value)
         return b"e%d:%b" % (len(items), b"".join(items))
     if isinstance(value, Value):
-        return b"v" + canon(value.type_name()) + canon(value.key_fields())
+        return b"v" + _canon(value.type_name()) + _canon(value.key_fields())
     if isinstance(value, Enum):
-        return b"m" + canon(f"{kind.__module__}.{kind.__qualname__}") + canon(value.value)
+        return b"m" + _canon(f"{kind.__module__}.{kind.__qualname__}") + _canon(value.value)
     if is_tensor(value):
         raise UnkeyableError("a tensor cannot stand in a content key; it is known by the step that made it")
     raise UnkeyableError(f"a {kind.__name__} cannot stand in a content key")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import msgpack
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from graphflow.errors import describe
+
 if TYPE_CHECKING:
     from torch import Tensor as Tensor
 else:
@@ -170,8 +172,13 @@ class CodecError(ValueError):
 def encode(value: object) -> Encoded:
     """Take a value apart. Raises CodecError for what cannot travel (live modules, functions, ...)."""
     tensors: dict[str, Tensor] = {}
-    tree = _pack(value, tensors)
-    return Encoded(msgpack.packb(tree, use_bin_type=True), tensors)
+    try:
+        header = msgpack.packb(_pack(value, tensors), use_bin_type=True)
+    except (UnicodeEncodeError, RecursionError, ValueError) as error:
+        if isinstance(error, CodecError):
+            raise
+        raise CodecError(f"a value cannot travel on a wire: {describe(error)}") from None
+    return Encoded(header, tensors)
 
 
 def decode(header: bytes, tensors: Mapping[str, Tensor] | None) -> Any:
@@ -186,8 +193,11 @@ def decode(header: bytes, tensors: Mapping[str, Tensor] | None) -> Any:
         return _unpack(tree, tensors, value_types())
     except CodecError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException) as error:
-        raise CodecError(f"malformed value header: {error}") from error
+    except (*_MALFORMED, msgpack.UnpackException) as error:
+        raise CodecError(f"malformed value header: {describe(error)}") from None
+
+
+_MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 
 
 def value_types() -> dict[str, type[Value]]:
@@ -207,7 +217,7 @@ def _pack(value: object, tensors: dict[str, Tensor]) -> object:
         return value
     if kind is int:
         assert isinstance(value, int)
-        return value if -(2**63) <= value < 2**63 else {_TAG: "int", "v": str(value)}
+        return value if -(2**63) <= value < 2**63 else {_TAG: "int", "v": hex(value)}
     if isinstance(value, Value):
         fields = {name: _pack(getattr(value, name), tensors) for name in type(value).model_fields}
         return {_TAG: "value", "t": value.type_name(), "f": fields}
@@ -220,7 +230,7 @@ def _pack(value: object, tensors: dict[str, Tensor]) -> object:
     if isinstance(value, tuple):
         return {_TAG: "tuple", "v": [_pack(item, tensors) for item in value]}
     if kind is dict:
-        return {_TAG: "dict", "v": [[k, _pack(v, tensors)] for k, v in value.items()]}  # type: ignore[attr-defined]
+        return {_TAG: "dict", "v": [[_pack(k, tensors), _pack(v, tensors)] for k, v in value.items()]}  # type: ignore[attr-defined]
     raise CodecError(f"a {kind.__name__} cannot travel on a wire; return plain data or a Value")
 
 
@@ -235,16 +245,26 @@ def _unpack(tree: Any, tensors: Mapping[str, Tensor] | None, types: Mapping[str,
         case "tuple":
             return tuple(_unpack(item, tensors, types) for item in tree["v"])
         case "dict":
-            return {k: _unpack(v, tensors, types) for k, v in tree["v"]}
+            return {_unpack(k, tensors, types): _unpack(v, tensors, types) for k, v in tree["v"]}
         case "int":
-            return int(tree["v"])
+            return int(tree["v"], 0)
         case "value":
             fields = {k: _unpack(v, tensors, types) for k, v in tree["f"].items()}
             if tree["t"] not in types:
                 raise CodecError(f"unknown value type {tree['t']!r}; is its node pack installed?")
             kind = types[tree["t"]]
-            return kind.model_construct(**fields) if tensors is None else kind.model_validate(fields)
+            return kind.model_validate(fields) if tensors is not None else _without_tensors(kind, fields)
     raise CodecError(f"unknown tag {tree[_TAG]!r}")
+
+
+def _without_tensors(kind: type[Value], fields: Mapping[str, Any]) -> Value:
+    """A value whose tensors are refs, so its fields cannot be validated; their names must be right."""
+    missing = [
+        name for name, field in kind.model_fields.items() if field.is_required() and name not in fields
+    ]
+    if missing or fields.keys() - kind.model_fields.keys():
+        raise CodecError(f"the stored fields of {kind.type_name()} are not those it has now")
+    return kind.model_construct(**fields)
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:
