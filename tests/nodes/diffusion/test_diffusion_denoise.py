@@ -36,6 +36,12 @@ def test_both_experts_take_part(bench: Benches) -> None:
     assert torch.equal(tiny.denoise(guidance=4.0).samples, tiny.denoise(guidance=4.0, guidance_2=4.0).samples)
 
 
+def test_a_single_step(bench: Benches) -> None:
+    for variant in ALL:
+        tiny = bench(variant)
+        assert torch.equal(tiny.denoise(steps=1).samples, tiny.plain(num_inference_steps=1).latents)
+
+
 def test_one_frame_is_a_picture(bench: Benches) -> None:
     tiny = bench("wan21")
     latents = tiny.denoise(latents=run_node(empty_latents, tiny.model.vae, frames=1))
@@ -134,6 +140,23 @@ def test_cancel_inside_a_step_leaves_no_trace(bench: Benches, variant: str) -> N
         with pytest.raises(Cancelled):
             tiny.denoise(prompt=prompt, context=context)
         assert torch.equal(tiny.denoise(prompt=prompt).samples, whole.samples)
+
+
+def test_cancel_with_a_step_cache_leaves_no_trace(bench: Benches) -> None:
+    """A half-used cache would break the next run; it is emptied on the way out."""
+    from diffusers import FirstBlockCacheConfig
+
+    tiny, prompt = bench("wan21"), bench("wan21").encode()
+    with tiny.context().use(tiny.model.denoiser) as experts:
+        experts.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.5))
+    try:
+        whole = tiny.denoise(prompt=prompt)
+        for point in (6, 7, 8):
+            with pytest.raises(Cancelled):
+                tiny.denoise(prompt=prompt, context=tiny.context(cancel_after=point))
+            assert torch.equal(tiny.denoise(prompt=prompt).samples, whole.samples)
+    finally:
+        experts.transformer.disable_cache()
 
 
 def test_hooks_are_taken_away(bench: Benches) -> None:

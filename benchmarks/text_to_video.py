@@ -1,0 +1,157 @@
+"""Text to video through the graph against the plain diffusers pipeline: same model, same process, in turns.
+
+    python benchmarks/text_to_video.py                       # the embedded model
+    python benchmarks/text_to_video.py --model FOLDER --steps 20
+
+Weights are loaded before the clock starts, on both sides. Each round makes the same clip three times: by the
+plain call, by the graph with results kept in memory, and by the graph with results written to disk as well.
+Every round has a prompt of its own, so nothing comes from a cache. The ratio is that of the medians. Frames
+must be equal bits.
+CPU time is the steadier figure on a machine that does other things too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import WanPipeline
+from graphflow_nodes import diffusion
+from graphflow_nodes.diffusion.load import DEFAULT_MODEL, load_model
+from graphflow_nodes.diffusion.source import locate
+
+from graphflow.cache.disk import DiskStore
+from graphflow.cache.memory import MemoryCache
+from graphflow.cache.tiers import Cache
+from graphflow.context import Settings
+from graphflow.graph import build
+from graphflow.pool import Pool
+from graphflow.registry import Registry
+from graphflow.run import Run
+from graphflow.runners.inline import InlineRunner
+from graphflow.workflow import from_raw
+
+PROMPT = "a red ball moving to the right on a black background"
+
+WARM_UP = 2
+"""Rounds before the clock counts: each side in turn comes first once."""
+
+
+def document(model: str, prompt: str, steps: int, seed: int) -> dict[str, Any]:
+    """The shortest graph from a prompt to frames."""
+    nodes = {
+        "model": {"type": "diffusion/load_model", "params": {"model": model, "dtype": "float32"}},
+        "encode": {
+            "type": "diffusion/encode_prompt",
+            "params": {"prompt": prompt},
+            "inputs": {"text_encoder": "model.text_encoder"},
+        },
+        "latents": {"type": "diffusion/empty_latents", "inputs": {"vae": "model.vae"}},
+        "denoise": {
+            "type": "diffusion/denoise",
+            "params": {"steps": steps, "seed": seed},
+            "inputs": {
+                "denoiser": "model.denoiser",
+                "scheduler": "model.scheduler",
+                "prompt": "encode",
+                "latents": "latents",
+            },
+        },
+        "decode": {"type": "diffusion/decode", "inputs": {"vae": "model.vae", "latents": "denoise"}},
+    }
+    return {"graphflow": 1, "nodes": nodes, "outputs": {"video": "decode"}}
+
+
+class ThroughGraph:
+    """The engine with the model's parts open; `store` also writes every result to disk."""
+
+    def __init__(self, model: str, steps: int, pool: Pool, store: DiskStore | None) -> None:
+        self.model, self.steps = model, steps
+        self.registry = Registry().with_nodes([getattr(diffusion, name) for name in diffusion.__all__])
+        self.runner = InlineRunner(Cache(MemoryCache(2**30), store), pool)
+
+    def __call__(self, prompt: str, seed: int) -> Any:
+        graph = build(from_raw(document(self.model, prompt, self.steps, seed)), self.registry)
+        result = Run(graph, self.runner, Settings(Path("unused"))).execute()
+        assert result.status == "finished" and result.computed == 3, result.failures
+        return result.value("video").frames
+
+
+class PlainPipeline:
+    """The stock pipeline, called with the model's own settings."""
+
+    def __init__(self, model: str, steps: int) -> None:
+        native = load_model(model=model).native
+        self.pipe = WanPipeline.from_pretrained(locate(model))
+        self.pipe.set_progress_bar_config(disable=True)
+        self.settings = {
+            "width": native.width,
+            "height": native.height,
+            "num_frames": native.frames,
+            "num_inference_steps": steps,
+            "guidance_scale": native.guidance,
+            "max_sequence_length": native.max_sequence_length,
+        }
+
+    def __call__(self, prompt: str, seed: int) -> Any:
+        generator = torch.Generator().manual_seed(seed)
+        frames = self.pipe(prompt=prompt, generator=generator, output_type="np", **self.settings).frames[0]
+        return torch.from_numpy((frames * 255).round().astype("uint8"))
+
+
+def measure(model: str, steps: int, rounds: int, folder: Path) -> None:
+    pool = Pool("cpu")
+    sides: dict[str, Callable[[str, int], Any]] = {
+        "plain": PlainPipeline(model, steps),
+        "graph": ThroughGraph(model, steps, pool, None),
+        "graph + disk": ThroughGraph(model, steps, pool, DiskStore(folder / "cache")),
+    }
+    cpu: dict[str, list[float]] = {name: [] for name in sides}
+    wall: dict[str, list[float]] = {name: [] for name in sides}
+    for index in range(-WARM_UP, rounds):
+        made = {}
+        for name in sides if index % 2 else reversed(sides):
+            began, ticks = time.perf_counter(), time.process_time()
+            made[name] = sides[name](f"{PROMPT} {index}", 7)
+            if index >= 0:
+                cpu[name].append(time.process_time() - ticks)
+                wall[name].append(time.perf_counter() - began)
+        assert all(torch.equal(frames, made["plain"]) for frames in made.values()), "frames differ"
+    report(cpu, wall)
+
+
+def report(cpu: dict[str, list[float]], wall: dict[str, list[float]]) -> None:
+    print("| | CPU s, median | to plain | wall s, median | to plain |")
+    print("|---|---|---|---|---|")
+    bases = [statistics.median(times["plain"]) for times in (cpu, wall)]
+    for name in cpu:
+        cells = [name]
+        for times, base in zip((cpu, wall), bases, strict=True):
+            median = statistics.median(times[name])
+            cells += [f"{median:.3f}", f"{median / base:.3f}"]
+        print("| " + " | ".join(cells) + " |")
+    print("frames of all three: equal bits")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1, help="of torch; one makes CPU times comparable")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        measure(options.model, options.steps, options.rounds, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
