@@ -345,4 +345,5 @@ class _Planner:
             waiting=frozenset(self.waiting - stored.keys()),
             failures=self.failures,
             gone=frozenset(self.gone),
+            refs=self.refs,
         )

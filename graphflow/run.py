@@ -26,7 +26,7 @@ from graphflow.refs import Gone, keys_in, without_gone
 from graphflow.result import Failure, Result
 from graphflow.runners import Message, Noticed, Previewed, Progressed, Runner, Started, Stopped
 from graphflow.schedule import Schedule
-from graphflow.steps import Facts, Step
+from graphflow.steps import Facts, Plan, Step
 
 MAX_MISSES = 3
 """How often one result may be lost and computed again before the step that wants it fails."""
@@ -113,6 +113,10 @@ class Run:
     def notice(self, kind: str, message: str) -> None:
         """Pass on what the cache has to say; may be called from any thread."""
         self._mailbox.put(Noticed(kind, message))
+
+    def plan(self) -> Plan:
+        """What would run now; computes nothing."""
+        return plan(self.graph, self._facts, self.targets)
 
     def execute(self) -> Result:
         """Run to the end. Raises DocumentError or KeyError only before anything was started."""

@@ -71,3 +71,5 @@ class Plan:
     """Nodes that failed while planning (folding, unequal lists, missing files)."""
     gone: frozenset[str]
     """Nodes that lost at least one result to a failure upstream."""
+    refs: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
+    """What stands on the outputs of every node that the targets ask for."""

@@ -1,0 +1,68 @@
+"""`graphflow explain`: what a run would compute, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphflow.cli.options import AsJson, Assignments, DataDir, PackFolders, opened_by
+from graphflow.cli.output import count_text, say, say_json, table
+from graphflow.cli.run import Device, Only, Out, checked_targets, open_workspace
+
+if TYPE_CHECKING:
+    from graphflow.explain import Story
+
+
+def explain(
+    ctx: typer.Context,
+    ref: Annotated[
+        str, typer.Argument(metavar="WORKFLOW", help="Template name, JSON file, or a saved file.")
+    ],
+    assignments: Assignments = None,
+    out: Out = Path("output"),
+    data_dir: DataDir = None,
+    only: Only = None,
+    device: Device = None,
+    json: AsJson = False,
+    packs: PackFolders = None,
+) -> None:
+    """Say what `run` with the same options would compute, and why; computes nothing itself.
+
+    For each node: in the cache, to run (which setting or upstream node changed since the last run),
+    folded into the plan, not needed, or waiting for a result that decides.
+    """
+    from graphflow import explain as explaining
+
+    opened = opened_by(ctx)
+    values = opened.values(assignments or [])
+    workspace = open_workspace(opened, data_dir, packs, device=device)
+    graph = workspace.graph(opened.document, values, folder=opened.folder)
+    plan = workspace.prepare(graph, out_dir=out, targets=checked_targets(graph, only)).plan()
+    last = explaining.read(workspace.data_dir, explaining.identity(ref))
+    stories = explaining.stories(graph, plan, workspace.environment, last, out_dir=str(out.absolute()))
+    if json:
+        say_json([asdict(story) for story in stories])
+    else:
+        _tell(stories)
+
+
+def _tell(stories: Sequence[Story]) -> None:
+    table(
+        ("node", "type", "", "why"), [(s.node, s.type, state_text(s), "; ".join(s.reasons)) for s in stories]
+    )
+    steps = sum(story.steps for story in stories)
+    cached = sum(story.cached for story in stories)
+    say(f"{count_text(steps, 'step')} to run, {cached} in the cache")
+
+
+def state_text(story: Story) -> str:
+    """The state, with counts where a node is mapped."""
+    if story.state == "run" and story.steps + story.cached > 1:
+        return f"run {story.steps}" + (f", {story.cached} cached" if story.cached else "")
+    if story.state == "cached" and story.cached > 1:
+        return f"{story.cached} cached"
+    return story.state

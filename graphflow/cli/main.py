@@ -1,0 +1,111 @@
+"""The program `graphflow`: puts the commands together and turns every error into one clear message."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from graphflow import __version__
+from graphflow.cli import exits
+from graphflow.cli.cache import application as cache_application
+from graphflow.cli.doctor import doctor
+from graphflow.cli.explain import explain
+from graphflow.cli.models import models
+from graphflow.cli.new import new
+from graphflow.cli.nodes import nodes
+from graphflow.cli.options import WorkflowCommand
+from graphflow.cli.output import tell, warn
+from graphflow.cli.run import run
+from graphflow.cli.schema import schema
+from graphflow.cli.templates import templates
+from graphflow.cli.validate import validate
+from graphflow.errors import GraphflowError
+
+
+def application() -> typer.Typer:
+    """All commands."""
+    app = typer.Typer(
+        name="graphflow",
+        help="Node graphs for open video models: write a workflow once, run it anywhere, compute only what "
+        "changed.",
+        epilog=exits.TABLE,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(_top)
+    app.command("run", cls=WorkflowCommand, epilog=exits.TABLE)(run)
+    app.command("explain", cls=WorkflowCommand)(explain)
+    app.command("validate")(validate)
+    app.command("nodes")(nodes)
+    app.command("models")(models)
+    app.command("templates")(templates)
+    app.command("new")(new)
+    app.command("schema")(schema)
+    app.command("doctor")(doctor)
+    app.add_typer(cache_application(), name="cache")
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"graphflow {__version__}")
+        raise typer.Exit
+
+
+def _top(
+    version: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_show_version, help="Show the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The entry point: run a command and leave with its exit code."""
+    code = invoke(sys.argv[1:])
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code. Never raises."""
+    try:
+        result: Any = application()(args=list(arguments), prog_name="graphflow", standalone_mode=False)
+        return result if isinstance(result, int) else exits.OK
+    except GraphflowError as error:
+        tell(error)
+        return exits.code_of(error)
+    except (KeyboardInterrupt, typer.Abort):
+        warn("cancelled")
+        return exits.CANCELLED
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.OK
+    except Exception as error:  # border: whatever went wrong, a person gets one line and a report
+        return _usage(error) if hasattr(error, "format_message") else _internal(error, arguments)
+
+
+def _usage(error: Any) -> int:
+    """A wrong option or argument, found by the option parser."""
+    text = error.format_message()
+    if text:
+        warn(f"error: {text}")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "graphflow"
+    warn(f"  `{path} --help` lists what there is")
+    return exits.USAGE
+
+
+def _internal(error: Exception, arguments: Sequence[str]) -> int:
+    from graphflow.cli.report import write_report
+
+    path = write_report(error, arguments)
+    where = f"the details are in {path}" if path else "the details could not be written anywhere"
+    warn(f"error: graphflow itself failed ({type(error).__name__}); {where}")
+    return exits.INTERNAL

@@ -1,0 +1,194 @@
+"""A command whose options come from a workflow: its declared parameters become real options with help."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from graphflow.errors import DocumentError, GraphflowError, Problem
+
+if TYPE_CHECKING:
+    from graphflow.cli.parameters import Described
+    from graphflow.registry import Registry
+    from graphflow.workflow import Document
+
+PACKS = "GRAPHFLOW_PACKS"
+"""Environment variable with folders of further node packs, separated as in PATH."""
+
+PREFIX = "parameter_"
+"""Stands before a workflow parameter's name in click's own names, so that none collides with an option."""
+
+_OPENED = "graphflow.opened"
+
+PackFolders = Annotated[
+    list[Path] | None,
+    typer.Option("--packs", metavar="DIR", help="Folder with further node packs; also GRAPHFLOW_PACKS."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", metavar="DIR", help="Folder that holds the cache; also by GRAPHFLOW_DATA_DIR."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the workflow."),
+]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A workflow that was found, with what its parameters take and the texts given for them."""
+
+    document: Document
+    folder: Path | None
+    registry: Registry
+    known: dict[str, Described]
+    given: dict[str, str]
+
+    def values(self, assignments: Sequence[str] = ()) -> dict[str, Any]:
+        """Parameter values from options and `--set`. Raises DocumentError with everything that is wrong."""
+        from graphflow.cli.parameters import values_from
+
+        return values_from(self.known, self.document, {**self.given, **_pairs(assignments)})
+
+
+class WorkflowCommand(TyperCommand):
+    """Reads the workflow before its options, so that these can be declared, listed and checked."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.ignore_unknown_options = True
+        first, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.ignore_unknown_options = False
+        reference = first.get("ref")
+        if isinstance(reference, str):
+            if reference.startswith("-"):
+                problem = Problem("usage", reference, "name the workflow before its parameters")
+                raise DocumentError([problem])
+            ctx.meta[_OPENED] = self._open(reference, first.get("packs"), wants_help="--help" in args)
+        return super().parse_args(ctx, args)
+
+    def _open(self, reference: str, packs: Any, *, wants_help: bool) -> Opened | None:
+        from graphflow import templates
+        from graphflow.cli.parameters import described
+        from graphflow.registry import load_registry
+
+        try:
+            document, folder = templates.find(reference)
+            registry = load_registry(pack_folders(packs))
+        except GraphflowError:
+            if wants_help:
+                return None  # the command's own help still helps
+            raise
+        return Opened(document, folder, registry, described(document, registry, folder), {})
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        opened: Opened | None = ctx.meta.get(_OPENED)
+        return [*super().get_params(ctx), *(self._dynamic(opened) if opened else [])]
+
+    def _dynamic(self, opened: Opened) -> list[Any]:
+        """Click options for the workflow's parameters, made by typer from a function signature."""
+        taken = {option for param in self.params for option in param.opts}
+        return _options(
+            [p for p in opened.known.values() if f"--{p.name}" not in taken], opened.document.name
+        )
+
+    def invoke(self, ctx: Any) -> Any:
+        opened: Opened | None = ctx.meta.get(_OPENED)
+        for name in [name for name in ctx.params if name.startswith(PREFIX)]:
+            text = ctx.params.pop(name)
+            if text is not None and opened is not None:
+                opened.given[name.removeprefix(PREFIX)] = text
+        return super().invoke(ctx)
+
+
+def opened_by(ctx: typer.Context) -> Opened:
+    """The workflow that this invocation of a WorkflowCommand is about."""
+    found = ctx.meta[_OPENED]
+    assert isinstance(found, Opened)
+    return found
+
+
+def pack_folders(given: Sequence[Path | str] | None) -> list[Path]:
+    """Folders of `--packs` and GRAPHFLOW_PACKS. Raises DocumentError for one that is not a folder."""
+    listed = [part for part in os.environ.get(PACKS, "").split(os.pathsep) if part]
+    folders = [Path(part).expanduser() for part in [*(given or []), *listed]]
+    absent = [
+        Problem("packs.missing", str(folder), "no such folder") for folder in folders if not folder.is_dir()
+    ]
+    if absent:
+        raise DocumentError(absent)
+    return folders
+
+
+def _options(parameters: list[Described], workflow: str) -> list[Any]:
+    if not parameters:
+        return []
+    panel = f"Parameters of {workflow or 'the workflow'}"
+    fields = [_field(parameter, panel) for parameter in parameters]
+
+    def callback(**values: Any) -> None: ...
+
+    callback.__signature__ = inspect.Signature(fields)  # type: ignore[attr-defined]
+    callback.__annotations__ = {field.name: field.annotation for field in fields}
+    app = typer.Typer(add_completion=False)
+    app.command()(callback)
+    return [param for param in typer.main.get_command(app).params if str(param.name).startswith(PREFIX)]
+
+
+def _field(parameter: Described, panel: str) -> inspect.Parameter:
+    names = [f"--{parameter.name}"]
+    if "_" in parameter.name:
+        names.append(f"--{parameter.name.replace('_', '-')}")
+    option = typer.Option(
+        None, *names, help=_help(parameter), metavar=_metavar(parameter), show_default=False,
+        rich_help_panel=panel,
+    )  # fmt: skip
+    return inspect.Parameter(
+        PREFIX + parameter.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=str | None
+    )
+
+
+def _metavar(parameter: Described) -> str:
+    kinds = parameter.kinds - {"null"}
+    if parameter.choices:
+        return "CHOICE"
+    names = {"string": "TEXT", "array": "JSON", "object": "JSON", "boolean": "BOOL"}
+    return "|".join(sorted({names.get(kind, kind.upper()) for kind in kinds})) or "VALUE"
+
+
+def _help(parameter: Described) -> str:
+    parts = [parameter.description.strip().rstrip(".")]
+    if parameter.choices or parameter.limits:
+        parts.append(parameter.expected if parameter.choices else parameter.limits)
+    if "seed" in parameter.spec.seeds and parameter.setting == "seed" and parameter.default is None:
+        parts.append("default: drawn anew")
+    elif parameter.default is not None:
+        text = str(parameter.default)
+        parts.append(f"default: {text if len(text) <= 80 else text[:77] + '...'}")
+    return _escaped("; ".join(part for part in parts if part))
+
+
+def _escaped(text: str) -> str:
+    """Text that the help's markup shows as it is."""
+    return text.replace("[", "\\[")
+
+
+def _pairs(assignments: Sequence[str]) -> dict[str, str]:
+    wrong = [text for text in assignments if not text.partition("=")[1] or text.startswith("=")]
+    if wrong:
+        raise DocumentError(
+            [
+                Problem("usage", "--set", f"{text!r} is not NAME=VALUE", 'write --set prompt="a ball"')
+                for text in wrong
+            ]
+        )
+    return {name.strip(): value for name, _, value in (text.partition("=") for text in assignments)}

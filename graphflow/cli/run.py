@@ -1,0 +1,204 @@
+"""`graphflow run`: run a workflow, show how it goes, say where the results are."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphflow.cli.options import Assignments, DataDir, Opened, PackFolders, opened_by, pack_folders
+from graphflow.cli.output import seconds_text
+from graphflow.errors import DocumentError, Problem, StorageError
+
+if TYPE_CHECKING:
+    from graphflow.graph import Graph
+    from graphflow.result import Result
+    from graphflow.run import Run
+    from graphflow.workspace import Workspace
+
+DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:\d{1,3})?")
+
+
+class OnError(StrEnum):
+    """What a failure means for work that does not depend on it."""
+
+    skip = "skip"
+    stop = "stop"
+
+
+class RunnerKind(StrEnum):
+    """Where nodes run."""
+
+    inline = "inline"
+    process = "process"
+
+
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for saved files.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="NODE", help="Run only this node and what it needs; may be repeated."),
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="Such as cpu or cuda:0; by default chosen, or GRAPHFLOW_DEVICE."),
+]
+
+
+def run(
+    ctx: typer.Context,
+    ref: Annotated[
+        str, typer.Argument(metavar="WORKFLOW", help="Template name, JSON file, or a saved file.")
+    ],
+    assignments: Assignments = None,
+    out: Out = Path("output"),
+    data_dir: DataDir = None,
+    only: Only = None,
+    on_error: Annotated[
+        OnError, typer.Option("--on-error", help="After a failure: go on with the rest, or stop.")
+    ] = OnError.skip,
+    runner: Annotated[
+        RunnerKind, typer.Option("--runner", help="Threads of this process, or a process per device.")
+    ] = RunnerKind.inline,
+    device: Device = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON event a line on stdout.")] = False,
+    packs: PackFolders = None,
+) -> int:
+    """Run a workflow: what was computed before is taken from the cache.
+
+    WORKFLOW is a template's name (`graphflow templates`), a JSON file, or a video or picture saved by
+    graphflow, which carries its workflow. The workflow's parameters are options:
+    `graphflow run NAME --help` lists them.
+    """
+    from graphflow.cli import results
+
+    opened = opened_by(ctx)
+    values = opened.values(assignments or [])
+    check_folder(out, "--out")
+    workspace = open_workspace(opened, data_dir, packs, device=device, runner=runner.value)
+    graph = workspace.graph(opened.document, values, folder=opened.folder)
+    targets = checked_targets(graph, only)
+    reporter = _reporter(as_json=json)
+    job = workspace.prepare(graph, out_dir=out, on_event=reporter, targets=targets, on_error=on_error.value)
+    with reporter, interruptible(job):
+        result = job.execute()
+    results.remember(workspace, graph, result, reporter.events, ref, out)
+    code = results.conclude(workspace, graph, result, reporter.events, out, quiet=json)
+    _leave(workspace, code, result)
+    return code
+
+
+def open_workspace(
+    opened: Opened,
+    data_dir: Path | None,
+    packs: list[Path] | None,
+    *,
+    device: str | None = None,
+    runner: str = "inline",
+) -> Workspace:
+    """The workspace of a command. Raises StorageError for a data folder that cannot be used."""
+    from graphflow import files
+    from graphflow.workspace import Workspace, default_data_dir
+
+    if device is not None and not DEVICE.fullmatch(device):
+        raise DocumentError(
+            [Problem("device", "--device", f"{device!r} is no device", "such as cpu or cuda:0")]
+        )
+    folder = data_dir.expanduser() if data_dir is not None else default_data_dir()
+    files.make_folder(folder)
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise StorageError(
+            "the data folder cannot be read", where=str(folder), code="storage.permission",
+            hint="change its permissions, or choose another with --data-dir",
+        )  # fmt: skip
+    kind: Any = runner
+    return Workspace(folder, packs=pack_folders(packs), registry=opened.registry, device=device, runner=kind)
+
+
+def check_folder(path: Path, option: str) -> None:
+    """Refuse an output folder that cannot be one, before anything is computed."""
+    nearest = next((p for p in [path.absolute(), *path.absolute().parents] if p.exists()), None)
+    if nearest is not None and not nearest.is_dir():
+        raise StorageError(
+            "this is a file, not a folder", where=str(nearest), hint=f"choose another {option}",
+            code="storage.type",
+        )  # fmt: skip
+
+
+def checked_targets(graph: Graph, only: list[str] | None) -> list[str] | None:
+    """The nodes of `--only`. Raises DocumentError for one that is not in the graph."""
+    from graphflow.workflow import did_you_mean
+
+    unknown = [id for id in only or [] if id not in graph.nodes]
+    if unknown:
+        raise DocumentError(
+            [
+                Problem(
+                    "node.missing",
+                    f"--only {id}",
+                    "there is no such node",
+                    did_you_mean(id, dict(graph.nodes)),
+                )
+                for id in unknown
+            ]
+        )
+    return only or None
+
+
+def _reporter(*, as_json: bool) -> Any:
+    from graphflow.cli import progress
+
+    if as_json:
+        return progress.JsonReporter()
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from graphflow.cli.bars import BarReporter
+
+        return BarReporter()
+    return progress.PlainReporter()
+
+
+@contextmanager
+def interruptible(job: Run) -> Iterator[None]:
+    """The first Ctrl-C cancels the run, the second leaves at once."""
+    count = 0
+
+    def on_signal(number: int, frame: object) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            os._exit(128 + number)
+        job.cancel()
+
+    before = [(number, signal.signal(number, on_signal)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def _leave(workspace: Workspace, code: int, result: Result) -> None:
+    """After a cancel a node may still compute in a thread that nothing can stop: leave without it."""
+    if result.status == "cancelled":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _exit_now(code)
+    workspace.close()
+
+
+_exit_now: Callable[[int], Any] = os._exit
+
+
+def cancelled_text(seconds: float) -> str:
+    """What a person should know after a cancel."""
+    return (
+        f"cancelled after {seconds_text(seconds)}; finished parts are in the cache: "
+        "the same command goes on from there"
+    )
