@@ -10,7 +10,7 @@ import os
 import struct
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,9 @@ _BROKEN = (
     zlib.error,
 )
 """What Pillow raises for broken files."""
+
+
+Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -96,17 +99,18 @@ class Timeline:
 # ------------------------------------------------------------------------------------------- videos
 
 
-def decode_video(path: Path, cut: Cut) -> tuple[Tensor, float]:
+def decode_video(path: Path, cut: Cut, report: Report) -> tuple[Tensor, float]:
     """The frames of a video that `cut` asks for, (frames, height, width, 3), and their rate.
 
-    Decodes straight into one tensor. Raises StorageError for what is no video, is broken, cut off (unless
+    Decodes straight into one tensor. report: called with the frames done and wanted; may raise to cancel.
+    Raises StorageError for what is no video, is broken, cut off (unless
     `cut` keeps it) or larger than the limits.
     """
     timeline = _timeline(path)
     positions = _positions(timeline, cut, path)
     height, width = _fitted(timeline.height, timeline.width, cut.max_side)
     frames = _empty(len(positions), height, width, path)
-    found = _fill(path, timeline, positions, frames)
+    found = _fill(path, timeline, positions, frames, report)
     missing = len(positions) - len(found)
     if missing or (timeline.promised and positions[-1] == len(timeline.moments) - 1):
         if not cut.keep_incomplete or not found:
@@ -211,7 +215,7 @@ def _positions(timeline: Timeline, cut: Cut, path: Path) -> list[int]:
     return [max(0, bisect_right(seconds, cut.start + k / cut.fps + slack) - 1) for k in range(count)]
 
 
-def _fill(path: Path, timeline: Timeline, positions: list[int], frames: Tensor) -> set[int]:
+def _fill(path: Path, timeline: Timeline, positions: list[int], frames: Tensor, report: Report) -> set[int]:
     """Decode into `frames` until the decoder gives up; the places that were filled."""
     import torch
     from av import FFmpegError
@@ -225,6 +229,7 @@ def _fill(path: Path, timeline: Timeline, positions: list[int], frames: Tensor) 
         if timeline.timed and positions[0] > 0:
             container.seek(timeline.moments[positions[0]], stream=stream, backward=True)
         for count, frame in enumerate(container.decode(stream)):
+            report(len(found), len(positions))
             position = order.get(frame.pts, -1) if timeline.timed else count
             if position in places and not frame.is_corrupt:
                 pixels = torch.from_numpy(_rgb(frame, frames.shape[1], frames.shape[2], timeline.turns))

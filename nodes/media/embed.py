@@ -27,12 +27,14 @@ _PLAIN = 16_000
 """Longest JSON that is stored as it is."""
 
 
-def provenance_text(provenance: Mapping[str, Any], limit: int = MAX_TEXT) -> str:
+def provenance_text(provenance: Mapping[str, Any], *, whole: bool = True, limit: int = MAX_TEXT) -> str:
     """The text to embed: at most `limit` characters, ASCII, the same for the same provenance.
 
+    whole: False leaves only the key of the step, by which the engine knows its own files.
     Raises ValueError if the provenance is not plain JSON (NaN and infinity are not).
     """
-    text = _canonical(dict(provenance))
+    key = str(provenance.get("key", ""))[:100]
+    text = _canonical(dict(provenance) if whole else {"key": key})
     if len(text) <= min(_PLAIN, limit):
         return text
     if len(text) <= MAX_TEXT:
@@ -41,7 +43,7 @@ def provenance_text(provenance: Mapping[str, Any], limit: int = MAX_TEXT) -> str
             return packed
     digest = hashlib.sha256(text.encode()).hexdigest()
     note = {"omitted": "too large to embed", "characters": len(text), "sha256": digest}
-    return _canonical({**note, "key": str(provenance.get("key", ""))[:100]})
+    return _canonical({**note, "key": key})
 
 
 def exif_with(text: str) -> bytes:

@@ -40,6 +40,7 @@ def _frames_fingerprint(*, path: str, **settings: object) -> list[str]:
 
 @node("media/load_video", fingerprint=_file_fingerprint, depends=_PARTS)
 def load_video(
+    ctx: Context,
     *,
     path: str,
     start: Annotated[float, Field(ge=0)] = 0.0,
@@ -58,7 +59,7 @@ def load_video(
     Raises StorageError, naming the file, for anything that cannot be read within the limits.
     """
     cut = Cut(start, end, fps, max_side, max_frames, incomplete == "keep")
-    frames, rate = decode_video(source_file(path), cut)
+    frames, rate = decode_video(source_file(path), cut, ctx.progress)
     return Video(frames=frames, fps=rate)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from graphflow.errors import NodeError
 from graphflow.node import Context, node
-from graphflow.values import Image, SavedFile, Video
+from graphflow.values import Image, SavedFile, Tensor, Video
 
 from .embed import KEY, MAX_JPEG_TEXT, MAX_TEXT, exif_with, provenance_text
 from .encode import H264, VP9, encode_gif, encode_video
@@ -34,6 +36,7 @@ def save_video(
     crf: Annotated[int, Field(ge=0, le=51)] = 16,
     upscale: Annotated[int, Field(ge=1, le=16)] = 1,
     scaling: Scaling = "nearest",
+    embed_workflow: bool = True,
 ) -> SavedFile:
     """Save a video: mp4 (H.264), webm (VP9) or gif, with the workflow inside.
 
@@ -41,17 +44,21 @@ def save_video(
     crf: quality of mp4 and webm; 0 is best, 16 looks like the frames, 23 is small.
     upscale: enlarge this many times, so that a tiny clip can be watched; `nearest` keeps pixels sharp.
     mp4 and webm need even sizes: an odd height or width gets its last row or column twice.
+    embed_workflow: False leaves prompts and settings out of the file; it cannot be replayed then.
     Frames are encoded one by one; equal frames and settings give equal bytes.
-    Raises NodeError for a video without frames, StorageError if it cannot be written.
+    Raises NodeError for a video without frames or over 16384 pixels a side,
+    StorageError if it cannot be written.
     """
     check_video(video)
-    text = provenance_text(ctx.provenance)
+    _check_sides(video.frames, upscale, 16_384)
+    text = provenance_text(ctx.provenance, whole=embed_workflow)
     rate = video.fps if fps is None else fps
+    done = itertools.count()
+    total = len(video.frames) * (2 if format == "gif" else 1)
 
     def shown() -> Iterator[Any]:
-        total = len(video.frames)
-        for done, frame in enumerate(video.frames):
-            ctx.progress(done, total)
+        for frame in video.frames:
+            ctx.progress(next(done), total)
             yield _enlarged(array_of(frame), upscale, scaling)
 
     if format == "gif":
@@ -74,15 +81,20 @@ def save_image(
     quality: Annotated[int, Field(ge=1, le=100)] = 95,
     upscale: Annotated[int, Field(ge=1, le=16)] = 1,
     scaling: Scaling = "nearest",
+    embed_workflow: bool = True,
 ) -> SavedFile:
     """Save an image: png (exact), jpeg, or webp (exact at quality 100), with the workflow inside.
 
     quality: of jpeg and webp, 100 is best. upscale: enlarge this many times.
-    Raises NodeError for pixels that are not uint8 RGB, StorageError if it cannot be written.
+    embed_workflow: False leaves prompts and settings out of the file; it cannot be replayed then.
+    Raises NodeError for pixels that are not uint8 RGB or over 16383 a side,
+    StorageError if it cannot be written.
     """
     check_picture(image.pixels)
+    _check_sides(image.pixels, upscale, 16_383)
     array = _enlarged(array_of(image.pixels), upscale, scaling)
-    text = provenance_text(ctx.provenance, MAX_JPEG_TEXT if format == "jpeg" else MAX_TEXT)
+    limit = MAX_JPEG_TEXT if format == "jpeg" else MAX_TEXT
+    text = provenance_text(ctx.provenance, whole=embed_workflow, limit=limit)
     suffix = ".jpg" if format == "jpeg" else f".{format}"
     return save(
         ctx, name, suffix, f"image/{format}", lambda path: _write_image(path, array, format, quality, text)
@@ -90,14 +102,17 @@ def save_image(
 
 
 @node("media/save_frames", cache=False, effect=still_stands, depends=_PARTS)
-def save_frames(video: Video, ctx: Context, *, name: Name = "frames") -> SavedFile:
+def save_frames(
+    video: Video, ctx: Context, *, name: Name = "frames", embed_workflow: bool = True
+) -> SavedFile:
     """Save every frame as a PNG in one zip file, with the workflow as `graphflow.json` beside them.
 
+    embed_workflow: False leaves prompts and settings out of the file; it cannot be replayed then.
     Names are frame_00000.png and on; `media/load_frames` reads the file back exactly.
     Raises NodeError for a video without frames, StorageError if it cannot be written.
     """
     check_video(video)
-    text = provenance_text(ctx.provenance)
+    text = provenance_text(ctx.provenance, whole=embed_workflow)
 
     def write(path: Path) -> None:
         total = len(video.frames)
@@ -108,6 +123,15 @@ def save_frames(video: Video, ctx: Context, *, name: Name = "frames") -> SavedFi
                 archive.writestr(_member(f"frame_{done:05}.png"), _png(array_of(frame)))
 
     return save(ctx, name, ".zip", "application/zip", write)
+
+
+def _check_sides(pixels: Tensor, upscale: int, limit: int) -> None:
+    height, width = (side * upscale for side in pixels.shape[-3:-1])
+    if max(height, width) > limit:
+        raise NodeError(
+            f"it would be {width} x {height} pixels; at most {limit} a side can be written",
+            hint="lower upscale, or use media/resize first",
+        )
 
 
 def _enlarged(array: Any, factor: int, scaling: str) -> Any:

@@ -223,6 +223,7 @@ def _lines(text: str, width: int, size: int, most: int) -> list[str]:
 def _shortened(line: str, width: int, font: Any) -> str:
     if font.getlength(line) <= width:
         return line
+    line = line[:width]  # no letter is narrower than a pixel
     while line and font.getlength(line + "...") > width:
         line = line[:-1]
     return line.rstrip() + "..."

@@ -114,7 +114,7 @@ def test_it_is_found_by_content_whatever_the_name(name: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("name", MADE)
 def test_changed_files_never_raise(name: str, tmp_path: Path) -> None:
     rng = random.Random(name)
-    for turn in range(150):
+    for turn in range(90):
         changed = bytearray(MADE[name][: rng.randrange(1 << 20) if turn % 3 == 0 else None])
         for _ in range(rng.choice((0, 1, 10))):
             changed[rng.randrange(len(changed))] = rng.choice((0, 255, rng.randrange(256)))
@@ -125,7 +125,7 @@ def test_changed_files_never_raise(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", MADE)
 def test_every_cut_off_file_is_read_or_has_none(name: str, tmp_path: Path) -> None:
     data = MADE[name]
-    for length in [*range(0, min(len(data), 300)), *range(300, len(data), 97)]:
+    for length in [*range(0, min(len(data), 300), 3), *range(300, len(data), 97)]:
         assert read(data[:length], tmp_path) in (None, DATA)
 
 

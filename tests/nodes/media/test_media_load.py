@@ -14,7 +14,7 @@ from graphflow_nodes.media import decode as decoding
 from graphflow_nodes.media import load_frames, load_image, load_video, save_frames, save_image, save_video
 from PIL import Image as Pillow
 
-from graphflow.errors import GraphflowError, StorageError
+from graphflow.errors import Cancelled, GraphflowError, StorageError
 from graphflow.node import spec_of
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import Image, Video
@@ -47,6 +47,12 @@ def test_another_rate(ctx: LocalContext, format: str) -> None:
     half = run_node(load_video, path=path, fps=5.0)
     assert numbers(half) == list(range(0, 20, 2)) and half.fps == 5.0
     assert numbers(run_node(load_video, path=path, fps=20.0, end=0.3)) == [0, 0, 1, 1, 2, 2]
+
+
+def test_loading_can_be_cancelled(ctx: LocalContext) -> None:
+    path = run_node(save_video, numbered(20), context=ctx).path
+    with pytest.raises(Cancelled):
+        run_node(load_video, context=LocalContext(cancel_after=5), path=path)
 
 
 def test_larger_frames_are_scaled_down(ctx: LocalContext) -> None:

@@ -133,9 +133,29 @@ def test_progress_is_reported_and_cancels(clip: Video, ctx: LocalContext) -> Non
     from graphflow.errors import Cancelled
 
     run_node(save_video, clip, context=ctx)
-    assert [total for _, total in ctx.progress_log] == [12] * 12
+    assert ctx.progress_log == [(i, 12) for i in range(12)]
+    ctx.progress_log.clear()
+    run_node(save_video, clip, context=ctx, format="gif")
+    assert ctx.progress_log == [(i, 24) for i in range(24)]
     with pytest.raises(Cancelled):
         run_node(save_video, clip, context=LocalContext(cancel_after=4))
+
+
+def test_the_workflow_can_be_left_out(clip: Video, ctx: LocalContext) -> None:
+    image = Image(pixels=clip.frames[0])
+    for node, value in ((save_video, clip), (save_image, image), (save_frames, clip)):
+        saved = run_node(node, value, context=ctx, embed_workflow=False)
+        assert read_provenance(saved.path) == {"key": ctx.provenance["key"]}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_too_large_to_write_is_refused(ctx: LocalContext, format: str) -> None:
+    wide = torch.zeros(1, 2, 1100, 3, dtype=torch.uint8)
+    with pytest.raises(NodeError, match="17600 x 32") as caught:
+        run_node(save_video, Video(frames=wide, fps=8.0), context=ctx, format=format, upscale=16)
+    assert "upscale" in caught.value.hint
+    with pytest.raises(NodeError, match="17600 x 32"):
+        run_node(save_image, Image(pixels=wide[0]), context=ctx, upscale=16)
 
 
 @pytest.mark.parametrize("shape", [(0, 8, 8, 3), (2, 8, 8, 4), (8, 8, 3), (2, 0, 8, 3)])
