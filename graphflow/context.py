@@ -78,7 +78,7 @@ class StepContext:
         if now - self._reported >= PROGRESS_SECONDS or done >= total:
             self._reported = now
             eta = (now - self._started) / done * (total - done) if done > 0 else None
-            self.signals.progress(done, total, eta)
+            self.signals.progress(int(done), int(total), eta)
 
     def preview(self, make: Callable[[], Value]) -> None:
         if self.watched.is_set():

@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Event as Flag
-from typing import Any, get_origin
+from typing import Any, Protocol, get_origin
 
 from pydantic import ValidationError
 
-from graphflow.cache.records import EntryInfo
 from graphflow.cache.memory import size_of
+from graphflow.cache.records import EntryInfo
 from graphflow.cache.tiers import Cache
 from graphflow.context import Settings, Signals, StepContext
 from graphflow.errors import Cancelled, GraphflowError, NodeError, ResourceError, describe
@@ -99,7 +99,7 @@ def execute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched
     """Run one step. Raises Cancelled; every other ending is returned as an Outcome."""
     try:
         if work.spec.cache and bench.cache.disk is not None:
-            with bench.cache.lease(work.key):
+            with bench.cache.lease(work.key, lambda: _check(cancelled)):
                 if bench.cache.has(work.key) and bench.cache.get(work.key) is not None:
                     return Done(work.key, 0.0, 0, "disk", hit=True)
                 return _compute(work, bench, signals, cancelled, watched)
@@ -111,11 +111,17 @@ def execute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched
     except GraphflowError as error:
         return Failed(work.key, error.error_code, error.message, error.hint)
     except MemoryError as error:
+        error.__traceback__ = None  # frees what the node's frames hold, before anything else needs memory
         return Failed(work.key, "resource.memory", describe(error), _MEMORY_HINT)
     except BaseException as error:  # border: step execution; a node is foreign code and may raise anything
         if _is_out_of_memory(error):
             return Failed(work.key, "resource.memory", describe(error), _MEMORY_HINT)
         return Failed(work.key, "node", describe(error))
+
+
+def _check(cancelled: Flag) -> None:
+    if cancelled.is_set():
+        raise Cancelled
 
 
 _MEMORY_HINT = "use fewer frames, a smaller size or an offload strategy"
@@ -167,7 +173,14 @@ def _arguments(work: Work, cache: Cache) -> dict[str, Any]:
     return arguments
 
 
-def gather(ref: Ref, cache: Cache) -> Any:
+class Results(Protocol):
+    """Where results are read from."""
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        """The outputs of a step by name, or None."""
+
+
+def gather(ref: Ref, cache: Results) -> Any:
     """The value a ref stands for. Raises MissingInput if the cache lost it."""
     match ref:
         case Const(value=value):

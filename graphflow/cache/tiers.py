@@ -62,7 +62,10 @@ class Cache:
         return key in self.memory or (self.disk is not None and self.disk.has(key))
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """The outputs by name, from memory or else from disk (then also kept in memory); None on a miss."""
+        """The outputs by name, from memory or else from disk (then also kept in memory); None on a miss.
+
+        What it gives is shared with all who ask: not to be changed.
+        """
         found = self._load(key)
         return None if found is None else found.outputs
 
