@@ -103,8 +103,7 @@ def decode_video(path: Path, cut: Cut, report: Report) -> tuple[Tensor, float]:
     """The frames of a video that `cut` asks for, (frames, height, width, 3), and their rate.
 
     Decodes straight into one tensor. report: called with the frames done and wanted; may raise to cancel.
-    Raises StorageError for what is no video, is broken, cut off (unless
-    `cut` keeps it) or larger than the limits.
+    Raises StorageError for what is no video, is broken, cut off (unless `cut` keeps it) or over the limits.
     """
     timeline = _timeline(path)
     positions = _positions(timeline, cut, path)
@@ -174,7 +173,7 @@ def _true_rate(moments: list[int], unit: float, told: float) -> float:
 
 
 def _cut_off(path: Path, container: InputContainer, found: tuple[float, float]) -> int:
-    """Frames missing at the end, where the header or the end mark tells; sound may be longer than pictures.
+    """Frames missing at the end, where an end mark or the length of a file with nothing but video tells.
 
     found: seconds and rate of the frames that are there.
     """
@@ -182,7 +181,8 @@ def _cut_off(path: Path, container: InputContainer, found: tuple[float, float]) 
         with path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return int(file.read(1) != b";")
-    if container.duration is None or container.streams.audio:
+    lone = container.format.name.startswith("matroska") and len(container.streams) == 1
+    if not lone or container.duration is None:
         return 0
     seconds, rate = found
     return int(container.duration / 1e6 * rate + 0.5) - int(seconds * rate + 0.5)
