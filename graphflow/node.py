@@ -25,7 +25,7 @@ from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from graphflow.errors import DeclarationError
+from graphflow.errors import DeclarationError, NodeError
 from graphflow.types import bare, is_namedtuple, mentions, metadata_of
 from graphflow.values import Recipe, SavedFile, SeedMark, Value
 
@@ -142,6 +142,21 @@ class NodeSpec:
         if self.single_output is not None and not is_namedtuple(type(result)):
             return {self.single_output: result}
         return dict(zip(self.outputs, result, strict=True))
+
+    def checked(self, result: Any) -> dict[str, Any]:
+        """`pack`, with lists and values checked. Raises NodeError if they are not what is declared."""
+        try:
+            outputs = self.pack(result)
+        except (TypeError, ValueError):
+            text = f"{self.id} must return {len(self.outputs)} outputs"
+            raise NodeError(text, code="node.output") from None
+        for name, value in outputs.items():
+            kind = get_origin(self.outputs[name]) or self.outputs[name]
+            known = kind is list or (isinstance(kind, type) and issubclass(kind, Value))
+            if known and not isinstance(value, kind):
+                text = f"output {name!r} should be a {kind.__name__}, not a {type(value).__name__}"
+                raise NodeError(text, code="node.output")
+        return outputs
 
 
 def node(

@@ -8,14 +8,15 @@ again with what it has learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pydantic import ValidationError
 
 from graphflow.errors import GraphflowError, NodeError, describe
 from graphflow.graph import Graph, GraphNode, Wire, check_wired_setting
-from graphflow.keys import UnkeyableError, canon, digest, step_key
+from graphflow.keys import canon, digest, step_key
 from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
 from graphflow.steps import Facts, Plan, Step
 from graphflow.workflow import LIMITS
@@ -44,7 +45,9 @@ class _Planner:
         self.facts = facts
         self.refs: dict[str, dict[str, Ref]] = {}
         self.steps: dict[str, Step] = {}
-        self.failures: dict[str, GraphflowError] = {}
+        self.failures: dict[tuple[str, tuple[int, ...]], GraphflowError] = {}
+        self.mapped = 0
+        """Items met in lists that are mapped."""
         self.waiting: set[str] = set()
         self.gone: set[str] = set()
         self.environment = facts.environment.token()
@@ -83,13 +86,15 @@ class _Planner:
         chosen: set[str] = set()
 
         def visit(refs: Mapping[str, Ref]) -> None:
-            settings = self.known_settings(node, refs)
-            if isinstance(settings, dict):
-                chosen.add(self.choose(node, settings))
+            with suppress(GraphflowError):  # told when the item is placed
+                settings = self.known_settings(node, refs)
+                if isinstance(settings, dict):
+                    chosen.add(self.choose(node, settings))
 
         wired = {name: self.gather(node, name) for name in node.inputs if name in node.spec.settings}
         levels = {name: depth for name, depth in node.levels.items() if name in wired}
-        self.each(node, wired, levels, visit)
+        with suppress(GraphflowError):
+            self.each(node, wired, levels, visit)
         return chosen
 
     def each(
@@ -111,7 +116,8 @@ class _Planner:
 
     def choose(self, node: GraphNode, settings: dict[str, Any]) -> str:
         assert node.spec.branch is not None
-        port = node.spec.branch(**settings)
+        with _border(node):
+            port = node.spec.branch(**settings)
         if port not in node.spec.ports:
             raise NodeError(f"{node.spec.id} chose {port!r}, which is not one of its ports", where=node.id)
         return port
@@ -122,16 +128,23 @@ class _Planner:
         names = self.chosen_ports(node) | set(node.spec.settings) if node.spec.branch else node.inputs.keys()
         refs = {name: self.gather(node, name) for name in node.inputs if name in names}
         levels = {name: depth for name, depth in node.levels.items() if name in refs}
-        try:
-            return self.apply(node, refs, levels, ())
-        except GraphflowError as error:
-            return self.fail(node, error)
+        return self.attempt(node, refs, levels, ())
 
     def gather(self, node: GraphNode, name: str) -> Ref:
         wire = node.inputs[name]
         if isinstance(wire, Wire):
             return self.refs[wire.node][wire.output]
         return many([self.refs[one.node][one.output] for one in wire])
+
+    def attempt(
+        self, node: GraphNode, refs: Mapping[str, Ref], levels: Mapping[str, int], item: tuple[int, ...]
+    ) -> dict[str, Ref]:
+        """`apply`, where an item that fails does not stop the others."""
+        try:
+            return self.apply(node, refs, levels, item)
+        except GraphflowError as error:
+            self.failures[node.id, item] = error
+            return {name: Gone() for name in node.spec.outputs}
 
     def apply(
         self, node: GraphNode, refs: Mapping[str, Ref], levels: Mapping[str, int], item: tuple[int, ...]
@@ -156,9 +169,12 @@ class _Planner:
                 where=node.id,
                 hint="std/product makes aligned lists of every combination",
             )
+        self.mapped += lengths[mapped[0]]
+        if self.mapped > LIMITS.mapped_items:
+            raise NodeError(f"more than {LIMITS.mapped_items} items", where=node.id, code="limit.steps")
         deeper = {name: depth - 1 for name, depth in levels.items()}
         rows = [
-            self.apply(node, {**refs, **{n: columns[n][i] for n in mapped}}, deeper, (*item, i))
+            self.attempt(node, {**refs, **{n: columns[n][i] for n in mapped}}, deeper, (*item, i))
             for i in range(lengths[mapped[0]])
         ]
         return {output: many([row[output] for row in rows]) for output in node.spec.outputs}
@@ -167,7 +183,7 @@ class _Planner:
         """A list's items, or why they are not known."""
         match ref:
             case Const(value=value):
-                return [const(item) for item in value]
+                return [const(item) for item in _listed(value)]
             case Many(items=items):
                 return list(items)
             case Out(key=key, output=output, index=index):
@@ -177,7 +193,7 @@ class _Planner:
                 value = known[output]
                 for i in index:
                     value = value[i]
-                return [peeked(Out(key, output, (*index, i)), known) for i in range(len(value))]
+                return [peeked(Out(key, output, (*index, i)), known) for i in range(len(_listed(value)))]
             case _:
                 return ref
 
@@ -190,31 +206,34 @@ class _Planner:
     # -------------------------------------------------------------------- one item
 
     def leaf(self, node: GraphNode, refs: Mapping[str, Ref], item: tuple[int, ...]) -> dict[str, Ref]:
+        if node.spec.branch is not None:
+            return dict.fromkeys(node.spec.outputs, self.branch(node, refs))
         refs = {name: without_gone(ref) for name, ref in refs.items()}
         for kind in (Gone, Waiting):
             for ref in refs.values():
                 if isinstance(ref, kind):
-                    if kind is Gone:
-                        self.gone.add(node.id)
-                    return dict.fromkeys(node.spec.outputs, ref)
-        if node.spec.branch is not None:
-            settings = self.known_settings(node, refs)
-            if not isinstance(settings, dict):
-                return dict.fromkeys(node.spec.outputs, settings)
-            port = self.choose(node, settings)
-            if port not in refs:
-                raise NodeError(
-                    f"nothing is wired to {port!r}, which was chosen", where=node.id, hint=f"wire {port!r}"
-                )
-            return dict.fromkeys(node.spec.outputs, refs[port])
-        try:
-            if node.spec.fold and all(isinstance(ref, Const) for ref in refs.values()):
-                return self.fold(node, refs)
-            return self.step(node, refs, item)
-        except GraphflowError as error:
-            if not item:
-                raise
-            return self.fail(node, error)
+                    return dict.fromkeys(node.spec.outputs, self.passed(node, ref))
+        if node.spec.fold and all(isinstance(ref, Const) for ref in refs.values()):
+            return self.fold(node, refs)
+        return self.step(node, refs, item)
+
+    def branch(self, node: GraphNode, refs: Mapping[str, Ref]) -> Ref:
+        """The chosen side; whatever became of the other sides does not matter."""
+        settings = self.known_settings(node, refs)
+        if not isinstance(settings, dict):
+            return self.passed(node, settings)
+        port = self.choose(node, settings)
+        if port not in refs:
+            raise NodeError(
+                f"nothing is wired to {port!r}, which was chosen", where=node.id, hint=f"wire {port!r}"
+            )
+        return self.passed(node, refs[port])
+
+    def passed(self, node: GraphNode, ref: Ref) -> Ref:
+        """What a node passes on instead of working; takes note of what is gone."""
+        if isinstance(without_gone(ref), Gone):
+            self.gone.add(node.id)
+        return ref
 
     def fold(self, node: GraphNode, refs: Mapping[str, Ref]) -> dict[str, Ref]:
         settings = self.known_settings(node, refs)
@@ -227,15 +246,9 @@ class _Planner:
         token = step_key(node.static_token, ((n, r.token) for n, r in refs.items())).encode()
         token += self.fingerprint(node, settings)
         if token not in self.facts.memo:
-            try:
-                result = node.spec.pack(node.spec.function(**ports, **settings))
+            with _border(node):
+                result = node.spec.checked(node.spec.function(**ports, **settings))
                 self.facts.memo[token] = {name: const(value) for name, value in result.items()}
-            except GraphflowError as error:
-                raise NodeError(
-                    error.message, where=node.id, hint=error.hint, code=error.error_code
-                ) from error
-            except Exception as error:  # border: step execution; a folded node is foreign code too
-                raise NodeError(describe(error), where=node.id) from error
         return dict(self.facts.memo[token])
 
     def step(self, node: GraphNode, refs: Mapping[str, Ref], item: tuple[int, ...]) -> dict[str, Ref]:
@@ -256,10 +269,9 @@ class _Planner:
         if spec.effect is not None:
             key = digest([content, self.facts.out_dir])
         if key in self.facts.failed:
+            self.gone.add(node.id)
             return {name: Gone() for name in spec.outputs}
         if key not in self.steps:
-            if len(self.steps) >= LIMITS.mapped_items:
-                raise NodeError(f"more than {LIMITS.mapped_items} steps", where=node.id, code="limit.steps")
             deps = tuple(dict.fromkeys(k for ref in refs.values() for k in keys_in(ref)))
             order = (self.position[node.id], *item)
             self.steps[key] = Step(
@@ -298,21 +310,13 @@ class _Planner:
     def fingerprint(self, node: GraphNode, settings: Mapping[str, Any]) -> bytes:
         if node.spec.fingerprint is None:
             return b""
-        try:
-            token = b"fingerprint" + canon([node.spec.id, dict(settings)])
-            if token not in self.facts.memo:
+        token = b"fingerprint" + canon([node.spec.id, dict(settings)])
+        if token not in self.facts.memo:
+            with _border(node):
                 self.facts.memo[token] = canon(node.spec.fingerprint(**settings))
-            found = self.facts.memo[token]
-        except GraphflowError as error:
-            raise NodeError(error.message, where=node.id, hint=error.hint, code=error.error_code) from error
-        except (OSError, UnkeyableError, ValueError) as error:
-            raise NodeError(describe(error), where=node.id) from error
+        found = self.facts.memo[token]
         assert isinstance(found, bytes)
         return found
-
-    def fail(self, node: GraphNode, error: GraphflowError) -> dict[str, Ref]:
-        self.failures.setdefault(node.id, error)
-        return {name: Gone() for name in node.spec.outputs}
 
     # -------------------------------------------------------------------- what must run
 
@@ -343,7 +347,25 @@ class _Planner:
             outputs=outputs,
             targets={id: self.refs[id] for id in wanted},
             waiting=frozenset(self.waiting - stored.keys()),
-            failures=self.failures,
+            failures={id: error for (id, _), error in reversed(self.failures.items())},
+            failed_items=self.failures,
             gone=frozenset(self.gone),
             refs=self.refs,
         )
+
+
+@contextmanager
+def _border(node: GraphNode) -> Iterator[None]:
+    """Whatever a node's own code raises while planning is that node's failure."""
+    try:
+        yield
+    except GraphflowError as error:
+        raise NodeError(error.message, where=node.id, hint=error.hint, code=error.error_code) from error
+    except (Exception, SystemExit) as error:  # border: step execution; a node is foreign code
+        raise NodeError(describe(error), where=node.id) from error
+
+
+def _listed(value: Any) -> list[Any] | tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise NodeError(f"a list was declared, but a {type(value).__name__} came", code="node.output")
+    return value

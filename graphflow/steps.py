@@ -68,8 +68,10 @@ class Plan:
     waiting: frozenset[str]
     """Keys whose results decide how the plan goes on."""
     failures: dict[str, GraphflowError]
-    """Nodes that failed while planning (folding, unequal lists, missing files)."""
+    """Nodes that failed while planning (folding, unequal lists, missing files), each with its first error."""
+    failed_items: dict[tuple[str, tuple[int, ...]], GraphflowError]
+    """The same by node and item."""
     gone: frozenset[str]
-    """Nodes that lost at least one result to a failure upstream."""
+    """Nodes that lost at least one result to a failure, upstream or of their own step."""
     refs: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
     """What stands on the outputs of every node that the targets ask for."""

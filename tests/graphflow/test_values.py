@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from typing import Any
@@ -180,10 +181,8 @@ def test_thousands_of_damaged_headers_are_refused_or_read_but_never_crash() -> N
                 case 3:
                     del damaged[at:]
                     damaged += b"\xc0"
-        try:
+        with contextlib.suppress(CodecError):
             decode(bytes(damaged), tensors if round_ % 2 else None)
-        except CodecError:
-            pass
 
 
 def test_fields_that_a_type_does_not_have_are_refused_also_without_tensors() -> None:
