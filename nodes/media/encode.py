@@ -40,6 +40,8 @@ class Codec:
     encoder: str
     media_type: str
     options: Mapping[str, str]
+    scaling: str
+    """How colour is brought to half the resolution: flags and, for left-sited colour, its place."""
     container: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -48,6 +50,7 @@ H264 = Codec(
     "libx264",
     "video/mp4",
     {"preset": "medium"},
+    "bicubic+accurate_rnd+bitexact:out_h_chr_pos=0:out_v_chr_pos=128",
     {"movflags": "use_metadata_tags+faststart"},
 )
 VP9 = Codec(
@@ -55,6 +58,7 @@ VP9 = Codec(
     "libvpx-vp9",
     "video/webm",
     {"b": "0", "deadline": "good", "cpu-used": "3", "row-mt": "0"},
+    "area+accurate_rnd+bitexact",
 )
 
 
@@ -68,6 +72,7 @@ def encode_video(path: Path, codec: Codec, frames: Frames, fps: float, *, crf: i
     with _written(path, codec.muxer, codec.container) as container:
         container.metadata[KEY] = text
         stream: Any = None
+        graph: Any = None
         for position, array in enumerate(frames):
             if stream is None:
                 stream = container.add_stream(codec.encoder, rate, options={**codec.options, "crf": str(crf)})
@@ -75,9 +80,11 @@ def encode_video(path: Path, codec: Codec, frames: Frames, fps: float, *, crf: i
                 stream.height, stream.width = height + height % 2, width + width % 2
                 stream.pix_fmt = "yuv420p"
                 _set_up(stream.codec_context)
+                graph = _to_yuv(codec, stream.height, stream.width, rate)
                 if height % 2 or width % 2:
                     container.metadata[PADDED_KEY] = f"{width}x{height}"
-            container.mux(stream.encode(_yuv(_picture(padded(array, 2), position, rate))))
+            graph.push(_picture(padded(array, 2), position, rate))
+            container.mux(stream.encode(graph.pull()))
         container.mux(stream.encode(None))
 
 
@@ -154,36 +161,31 @@ def _picture(array: Any, position: int, rate: Fraction) -> VideoFrame:
     return frame
 
 
-def _yuv(frame: VideoFrame) -> VideoFrame:
-    from av.video.reformatter import ColorRange, Colorspace, Interpolation
-
-    return frame.reformat(
-        format="yuv420p",
-        dst_colorspace=Colorspace.ITU709,
-        src_color_range=ColorRange.JPEG,
-        dst_color_range=ColorRange.MPEG,
-        interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT,
-        threads=1,
-    )
+def _to_yuv(codec: Codec, height: int, width: int, rate: Fraction) -> Graph:
+    """A filter graph that turns RGB frames into 4:2:0, with colour samples where decoders look for them."""
+    scale = f"out_color_matrix=bt709:out_range=tv:flags={codec.scaling}"
+    return _chain((height, width), rate, ("scale", scale), ("format", "yuv420p"))
 
 
 def _palette(frames: Iterator[Any], rate: Fraction) -> VideoFrame:
     graph: Any = None
     for position, array in enumerate(frames):
         if graph is None:
-            graph = _graph_of(array.shape, rate, "palettegen", "reserve_transparent=0")
+            graph = _chain(array.shape, rate, ("palettegen", "reserve_transparent=0"))
         graph.push(_picture(array, position, rate))
     graph.push(None)
     palette: VideoFrame = graph.pull()
     return palette
 
 
-def _graph_of(shape: tuple[int, ...], rate: Fraction, name: str, arguments: str) -> Graph:
+def _chain(shape: tuple[int, ...], rate: Fraction, *filters: tuple[str, str]) -> Graph:
+    """RGB frames of (height, width) in, frames out, through filters in a row."""
     from av.filter import Graph
 
     graph = Graph()
     source = _buffer(graph, shape[1], shape[0], "rgb24", rate)
-    graph.link_nodes(source, graph.add(name, arguments), graph.add("buffersink")).configure()
+    steps = [graph.add(name, arguments) for name, arguments in filters]
+    graph.link_nodes(source, *steps, graph.add("buffersink")).configure()
     return graph
 
 

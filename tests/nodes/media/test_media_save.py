@@ -50,6 +50,17 @@ def test_flat_colours_come_back_true(ctx: LocalContext, format: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["mp4", "webm"])
+def test_colour_stays_where_it_was(ctx: LocalContext, format: str) -> None:
+    frames = torch.full((2, 32, 64, 3), 128, dtype=torch.uint8)
+    frames[:, :, 21:43] = torch.tensor([230, 30, 30], dtype=torch.uint8)  # edges between colour samples
+    saved = run_node(save_video, Video(frames=frames, fps=8.0), context=ctx, format=format, crf=4)
+    loaded = run_node(load_video, path=saved.path).frames
+    left = difference(loaded[:, :, :32], frames[:, :, :32])
+    right = difference(loaded[:, :, 32:], frames[:, :, 32:])
+    assert max(left, right) < 1.6 * min(left, right)
+
+
+@pytest.mark.parametrize("format", ["mp4", "webm"])
 def test_enlarged_pixels_stay_sharp(ctx: LocalContext, format: str) -> None:
     checks = (torch.arange(16)[:, None] + torch.arange(16)) % 2 * 255
     frames = checks.to(torch.uint8)[None, ..., None].expand(2, 16, 16, 3)
