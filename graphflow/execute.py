@@ -100,7 +100,7 @@ def execute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched
     try:
         if work.spec.cache and bench.cache.disk is not None:
             with bench.cache.lease(work.key, lambda: _check(cancelled)):
-                if bench.cache.has(work.key) and bench.cache.get(work.key) is not None:
+                if _made_meanwhile(work, bench.cache):
                     return Done(work.key, 0.0, 0, "disk", hit=True)
                 return _compute(work, bench, signals, cancelled, watched)
         return _compute(work, bench, signals, cancelled, watched)
@@ -117,6 +117,12 @@ def execute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched
         if _is_out_of_memory(error):
             return Failed(work.key, "resource.memory", describe(error), _MEMORY_HINT)
         return Failed(work.key, "node", describe(error))
+
+
+def _made_meanwhile(work: Work, cache: Cache) -> bool:
+    """Whether another process stored the result while this one planned or waited; effects must also stand."""
+    outputs = cache.get(work.key) if cache.has(work.key) else None
+    return outputs is not None and (work.spec.effect is None or work.spec.effect(outputs))
 
 
 def _check(cancelled: Flag) -> None:
