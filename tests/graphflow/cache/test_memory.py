@@ -217,6 +217,8 @@ TestAgainstModel.settings = settings(max_examples=60, stateful_step_count=40, de
 def test_size_counts_what_is_kept_alive() -> None:
     whole = torch.zeros(1000, dtype=torch.float32)
     assert size_of(whole[:1]) == PLAIN_BYTES + 4000  # a view keeps the whole storage
+    assert size_of(list(whole)[:10]) == 4000 + 11 * PLAIN_BYTES  # ten views of one storage
+    assert size_of(torch.eye(3).to_sparse()) > 0
     video = Video(frames=torch.zeros(2, 4, 4, 3, dtype=torch.uint8), fps=8.0)
     assert 96 <= size_of({"out": video}) <= 96 + 10 * PLAIN_BYTES
     assert size_of("x" * 1000) >= 1000
