@@ -93,12 +93,7 @@ class _Run:
             "scheduler": tapped(self.scheduler, tap),
             **experts._asdict(),
         }
-        pipe = shell(
-            chosen,
-            parts,
-            boundary_ratio=self.denoiser.boundary_ratio,
-            expand_timesteps=self.denoiser.expand_timesteps,
-        )
+        pipe = shell(chosen, parts, **self.denoiser.settings)
         output = pipe(
             **chosen.arguments(self.call),
             **_moved(prompt.tensors, device),
@@ -168,7 +163,7 @@ def _call(
     denoiser: Denoiser, latents: Latents, steps: int | None, guidance: float | None, guidance_2: float | None
 ) -> Call:
     """Settings with the model's own in place of the empty ones."""
-    native, two = denoiser.native, denoiser.boundary_ratio is not None
+    native, two = denoiser.native, denoiser.experts == 2
     if guidance_2 is not None and not two:
         raise NodeError(
             "guidance_2 needs a model with two experts",
@@ -234,14 +229,16 @@ def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> 
     for name, value in (("prompt", prompt.family), ("latents", latents.family)):
         if value != denoiser.family:
             raise ValueMismatch(f"the {name} is for {value}, the denoiser for {denoiser.family}", where=name)
-    channels, wanted = latents.geometry.channels, denoiser.config.get("in_channels")
+    channels = latents.geometry.channels
+    wanted = denoiser.config.get("in_channels", channels)
     if channels != wanted:
         raise ValueMismatch(
             f"the latents have {channels} channels, the denoiser takes {wanted}",
             where="latents",
             hint="make the latents with the VAE of the denoiser's model",
         )
-    width, wanted = prompt.tensors["prompt_embeds"].shape[-1], denoiser.config.get("text_dim")
+    width = prompt.tensors["prompt_embeds"].shape[-1]
+    wanted = denoiser.config.get("text_dim", width)
     if width != wanted:
         raise ValueMismatch(
             f"the prompt is {width} numbers wide, the denoiser takes {wanted}",

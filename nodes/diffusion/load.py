@@ -191,9 +191,8 @@ def _denoiser(folder: _Folder, dtype: Dtype | None, attention: str | None) -> De
     second = index.get("transformer_2") or [None]
     return Denoiser(
         **folder.common(dtype),
-        experts=2 if second[0] is not None else 1,
-        boundary_ratio=index.get("boundary_ratio"),
-        expand_timesteps=bool(index.get("expand_timesteps", False)),
+        experts=2 if second[0] is not None and index.get("boundary_ratio") is not None else 1,
+        settings={name: index[name] for name in folder.family.settings if name in index},
         config=_public(folder.needs("transformer")),
         attention=attention,
         preview=folder.sidecar.preview,
@@ -203,31 +202,24 @@ def _denoiser(folder: _Folder, dtype: Dtype | None, attention: str | None) -> De
 def _scheduler(folder: _Folder, sampler: Sampler, shift: float | None) -> Scheduler:
     own = read_json(folder.path / "scheduler" / "scheduler_config.json")
     class_name, config = str(own.get("_class_name")), _public(own)
+    solvers = folder.family.solvers
+    own_solver = next((solver for solver in solvers.values() if solver.class_name == class_name), None)
+    shift = folder.sidecar.shift if shift is None else shift
     if sampler != "model":
-        chosen = dict(folder.family.samplers[sampler])
-        class_name, field = chosen.pop("class_name"), chosen.pop("shift")
-        own_shift = _own_shift(folder, config)
-        config = {**chosen, "num_train_timesteps": config.get("num_train_timesteps", 1000), field: own_shift}
-    if shift is None:
-        shift = folder.sidecar.shift
+        chosen = solvers[sampler]
+        if shift is None and own_solver is not None:
+            shift = config.get(own_solver.shift)
+        config = {**chosen.config, "num_train_timesteps": config.get("num_train_timesteps", 1000)}
+        own_solver, class_name = chosen, chosen.class_name
     if shift is not None:
-        config[_shift_field(folder, class_name)] = float(shift)
+        if own_solver is None:
+            raise NodeError(
+                f"the shift of a {class_name} cannot be set",
+                where="shift",
+                hint=f"leave it empty, or choose a sampler of {', '.join(solvers)}",
+            )
+        config[own_solver.shift] = float(shift)
     return Scheduler(class_name=class_name, config=config)
-
-
-def _own_shift(folder: _Folder, config: Mapping[str, Any]) -> float:
-    fields = {str(sampler["shift"]) for sampler in folder.family.samplers.values()}
-    return float(next((config[field] for field in sorted(fields) if config.get(field) is not None), 1.0))
-
-
-def _shift_field(folder: _Folder, class_name: str) -> str:
-    for sampler in folder.family.samplers.values():
-        if sampler["class_name"] == class_name:
-            return str(sampler["shift"])
-    raise NodeError(
-        f"the shift of a {class_name} cannot be set",
-        hint="leave shift empty, or choose sampler 'euler' or 'unipc'",
-    )
 
 
 def _vae(folder: _Folder, dtype: Dtype) -> VAE:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -23,7 +22,8 @@ from .families import family
 from .source import INDEX, ModelSource, identity, locate, read_header, read_json, require_weights
 from .values import Dtype, Geometry, Native, VAEInfo
 
-_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_BYTES = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2}
+"""Of numbers that are loaded as they are stored; all others take one byte."""
 
 
 class Component(Recipe):
@@ -66,11 +66,11 @@ class Component(Recipe):
         return sum(map(self._weight_bytes, files))
 
     def _weight_bytes(self, path: Path) -> int:
-        total = 0
-        for name, entry in read_header(path).items():
-            stored = _BYTES.get(entry["dtype"], 1)
-            total += math.prod(entry["shape"]) * (self._width(name) if entry["dtype"][0] in "FB" else stored)
-        return total
+        floats = ("F16", "BF16", "F32", "F64")
+        return sum(
+            entry.numbers * (self._width(name) if entry.dtype in floats else _BYTES.get(entry.dtype, 1))
+            for name, entry in read_header(path).items()
+        )
 
     def _width(self, name: str) -> int:
         """Bytes of one number of the weight called `name` once loaded."""
@@ -110,13 +110,12 @@ class Experts(NamedTuple):
 
 
 class Denoiser(Component):
-    """The transformer, or the two experts of Wan 2.2 with the noise level where they change places."""
+    """The transformer, or the two experts of Wan 2.2."""
 
     experts: Annotated[int, Field(ge=1, le=2)] = 1
-    boundary_ratio: float | None = None
-    """Share of the schedule, from pure noise down, that the first expert takes; None for one expert."""
-    expand_timesteps: bool = False
-    """One timestep for every token instead of one for the clip."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """What the pipeline must know about the denoiser. For Wan `boundary_ratio`, the noise level (of 1) below
+    which the second expert takes over, and `expand_timesteps`, one timestep for every token."""
     config: dict[str, Any]
     """The transformer's architecture."""
     attention: Annotated[str | None, NUMERICS] = None

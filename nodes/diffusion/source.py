@@ -5,21 +5,22 @@ Nothing here imports torch or reads whole weights.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import math
 import re
 import struct
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graphflow.errors import MissingModel, NodeError
 from graphflow.values import Value
 
 from .embedded import embedded_folder, embedded_models
-from .values import Dtype
+from .values import Dtype, Positive
 
 INDEX = "model_index.json"
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -30,8 +31,10 @@ MAX_JSON = 4_000_000
 MAX_HEADER = 100_000_000
 """Largest safetensors header, the limit of the format's own reader."""
 _IDENTIFYING = (".json", ".txt", ".model", ".safetensors")
+WHOLE_BYTES = 64_000_000
+"""Files up to this size are hashed whole; that takes some hundredths of a second, once."""
 SAMPLES, SAMPLE_BYTES = 16, 4096
-"""Blocks of a weights file that enter its digest: training or conversion changes nearly every block."""
+"""Blocks of a larger file that enter its digest."""
 
 
 class ModelSource(Value):
@@ -50,20 +53,28 @@ class ModelSource(Value):
         return {"identity": self.identity}
 
 
+class TensorEntry(NamedTuple):
+    """One tensor in a safetensors header."""
+
+    dtype: str
+    """By the format's name, such as `F32` or `BF16`."""
+    numbers: int
+
+
 class Sidecar(BaseModel):
     """`graphflow.json` beside `model_index.json`: what the model was made for. Every field may be absent."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
-    width: int | None = None
-    height: int | None = None
-    frames: int | None = None
-    fps: float | None = None
-    steps: int | None = None
+    width: Positive | None = None
+    height: Positive | None = None
+    frames: Positive | None = None
+    fps: Annotated[float, Field(gt=0)] | None = None
+    steps: Positive | None = None
     guidance: float | None = None
     guidance_2: float | None = None
-    shift: float | None = None
-    max_sequence_length: int | None = None
+    shift: Annotated[float, Field(gt=0)] | None = None
+    max_sequence_length: Positive | None = None
     dtype: Dtype | None = None
     preview: tuple[tuple[float, ...], ...] = ()
     """Latent channels to RGB: one row (red, green, blue) a channel and a last row of constants; 0..1."""
@@ -115,32 +126,40 @@ def identify(model: str, folder: Path, *, revision: str | None = None, download:
 
 
 def identity(folder: Path) -> str:
-    """What is in a model folder, the same on every machine.
+    """What is in a model folder.
 
-    A snapshot of a hub repository is known by its commit. Otherwise a sha256 over the configs of its
-    components and, of every weights file, its size, its header and sampled blocks. Notes and pictures
-    beside them do not count.
+    A snapshot of a hub repository is known by its commit; every other folder by a sha256 over the configs
+    and weights of its components, the same on every machine unless a file is too large to be read whole.
+    Notes and pictures beside the components do not count.
     """
     if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
         return f"{folder.parent.parent.name}@{folder.name}"
     digest = hashlib.sha256()
-    parts = [part for part in read_json(folder / INDEX) if (folder / part).is_dir()]
+    parts = [
+        part for part in read_json(folder / INDEX) if Path(part).name == part and (folder / part).is_dir()
+    ]
     files = [path for part in parts for path in (folder / part).iterdir() if path.suffix in _IDENTIFYING]
     for path in [folder / INDEX, *sorted(files)]:
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-        for block in _sampled(path) if path.suffix == ".safetensors" else [path.read_bytes()]:
-            digest.update(block)
+        state = path.stat()
+        content = _file_digest(path, state.st_size, state.st_mtime_ns)
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\0".encode())
     return f"sha256:{digest.hexdigest()}"
 
 
-def _sampled(path: Path) -> Iterator[bytes]:
-    header = read_header(path)
-    yield json.dumps(header, sort_keys=True).encode()
-    size = path.stat().st_size
+@functools.lru_cache(maxsize=4096)
+def _file_digest(path: Path, size: int, modified: int) -> str:
+    """sha256 of a file; of a large one only size, time of change and sampled blocks are known.
+
+    Remembered by size and time of change, so that planning again costs nothing.
+    """
     with path.open("rb") as file:
+        if size <= WHOLE_BYTES:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256(f"{size} {modified}".encode())
         for index in range(SAMPLES):
-            file.seek(max(0, (size - SAMPLE_BYTES) * index // (SAMPLES - 1)))
-            yield file.read(SAMPLE_BYTES)
+            file.seek((size - SAMPLE_BYTES) * index // (SAMPLES - 1))
+            digest.update(file.read(SAMPLE_BYTES))
+    return digest.hexdigest()
 
 
 def require_weights(folder: Path, source: ModelSource) -> None:
@@ -187,17 +206,20 @@ def read_sidecar(folder: Path) -> Sidecar:
         raise NodeError(f"{SIDECAR} of model {folder.name!r}: {place}: {first['msg']}") from error
 
 
-def read_header(path: Path) -> Mapping[str, Any]:
-    """The header of a safetensors file: tensor name to dtype and shape. Raises NodeError if it is broken."""
+def read_header(path: Path) -> dict[str, TensorEntry]:
+    """The header of a safetensors file, by tensor name. Raises NodeError if the file is broken or cut off."""
     try:
+        size = path.stat().st_size
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > MAX_HEADER:
-                raise ValueError("the header is too long")
+            if length > min(size - 8, MAX_HEADER):
+                raise ValueError("its header is longer than allowed")
             header = json.loads(file.read(length))
-        if not isinstance(header, dict):
-            raise ValueError("the header is not a JSON object")
-    except (OSError, ValueError, struct.error, RecursionError) as error:
-        raise NodeError(f"{path.name} is not a safetensors file: {error}") from error
-    header.pop("__metadata__", None)
-    return header
+        header.pop("__metadata__", None)
+        entries = {name: TensorEntry(e["dtype"], math.prod(e["shape"])) for name, e in header.items()}
+        end = 8 + length + max((e["data_offsets"][1] for e in header.values()), default=0)
+        if end != size:
+            raise ValueError(f"it should be {end} bytes long and is {size}")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error, RecursionError) as error:
+        raise NodeError(f"{path.parent.name}/{path.name} is not a safetensors file: {error}") from error
+    return entries

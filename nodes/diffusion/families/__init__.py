@@ -6,13 +6,13 @@ import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from graphflow.errors import NodeError
 
-from ..values import Geometry, Latents, Native, VAEInfo
+from ..values import Geometry, Latents, Native
 
 Config = Mapping[str, Any]
 """A parsed JSON config of a diffusers folder."""
@@ -38,6 +38,17 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Solver:
+    """A scheduler class that suits a family."""
+
+    class_name: str
+    shift: str
+    """The config field that holds the shift of the noise schedule."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Config values that the family needs."""
+
+
+@dataclass(frozen=True)
 class Family:
     """All that differs between model families, as data and small functions."""
 
@@ -46,8 +57,10 @@ class Family:
     """Task to diffusers pipeline class; `text_to_video` is always there."""
     text_parts: tuple[str, ...]
     """Pipeline components that encode a prompt."""
-    samplers: Mapping[str, Mapping[str, Any]]
-    """Sampler name to the scheduler's `class_name` and the config values that the family needs."""
+    settings: tuple[str, ...]
+    """Entries of `model_index.json` that are no components and that the pipeline's constructor takes."""
+    solvers: Mapping[str, Solver]
+    """By the name that the load nodes' `sampler` setting takes."""
     keep_in_fp32: tuple[str, ...]
     """Name parts of denoiser weights that stay float32 in a half-precision model."""
     native: Callable[[Configs], Native]
@@ -90,6 +103,3 @@ def family_of(pipeline: str) -> Family:
 def code_digest(name: str) -> str:
     """sha256 of a family's module: its code decides numbers, so recipes carry it into content keys."""
     return hashlib.sha256((Path(__file__).parent / f"{name}.py").read_bytes()).hexdigest()
-
-
-__all__ = ["Call", "Config", "Configs", "Family", "VAEInfo", "code_digest", "family", "family_of", "names"]

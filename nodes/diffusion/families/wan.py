@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from ..values import Geometry, Native
-from . import Call, Configs, Family
+from . import Call, Configs, Family, Solver
 
 PIPELINE_MULTIPLE = 16
 """WanPipeline refuses widths and heights that are not multiples of this."""
@@ -78,14 +78,14 @@ FAMILY = Family(
     name="wan",
     pipelines={"text_to_video": "WanPipeline"},
     text_parts=("text_encoder", "tokenizer"),
-    samplers={
-        "euler": {"class_name": "FlowMatchEulerDiscreteScheduler", "shift": "shift"},
-        "unipc": {
-            "class_name": "UniPCMultistepScheduler",
-            "shift": "flow_shift",
-            "prediction_type": "flow_prediction",
-            "use_flow_sigmas": True,
-        },
+    settings=("boundary_ratio", "expand_timesteps"),
+    solvers={
+        "euler": Solver("FlowMatchEulerDiscreteScheduler", "shift"),
+        "unipc": Solver(
+            "UniPCMultistepScheduler",
+            "flow_shift",
+            {"prediction_type": "flow_prediction", "use_flow_sigmas": True},
+        ),
     },
     keep_in_fp32=("rope", "time_embedder", "scale_shift_table", "norm1", "norm2", "norm3"),
     native=native,

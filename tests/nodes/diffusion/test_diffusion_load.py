@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from graphflow_nodes.diffusion import load_denoiser, load_model, load_scheduler, load_text_encoder, load_vae
+from graphflow_nodes.diffusion import source as sources
 from graphflow_nodes.diffusion.families import family, family_of, names
 from graphflow_nodes.diffusion.source import identity, locate
 
@@ -53,8 +55,8 @@ def test_parts_one_by_one_equal_the_whole(tiny_wan: Folders) -> None:
 
 def test_what_the_variants_are(bench: Benches) -> None:
     two, many = bench("wan22").model.denoiser, bench("wan5b").model.denoiser
-    assert (two.experts, two.boundary_ratio, two.expand_timesteps) == (2, 0.875, False)
-    assert (many.experts, many.boundary_ratio, many.expand_timesteps) == (1, None, True)
+    assert (two.experts, two.settings["boundary_ratio"]) == (2, 0.875)
+    assert (many.experts, many.settings["expand_timesteps"]) == (1, True)
     assert bench("wan5b").model.vae.geometry.model_dump() == {
         "channels": 48,
         "spatial": 16,
@@ -173,10 +175,39 @@ def test_incomplete_weights(copy: Path) -> None:
         pass
 
 
-def test_broken_weights_are_named(copy: Path) -> None:
-    (copy / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"\xff" * 64)
+BROKEN = [b"", b"\xff" * 64, b"\x02" + b"\0" * 7 + b"[]", b"\x08" + b"\0" * 7 + b"{}"]
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_broken_weights_are_named(copy: Path, content: bytes) -> None:
+    (copy / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(content)
     with pytest.raises(NodeError, match="is not a safetensors file"):
-        run_node(load_vae, model=str(copy))
+        run_node(load_vae, model=str(copy)).memory_bytes()
+
+
+def test_weights_that_are_cut_off_are_named(copy: Path) -> None:
+    weights = copy / "transformer" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(NodeError, match=r"transformer/diffusion_pytorch_model\.safetensors .* should be"):
+        run_node(load_denoiser, model=str(copy)).memory_bytes()
+
+
+def test_large_files_are_known_by_samples_and_time(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = identity(copy)
+    monkeypatch.setattr(sources, "WHOLE_BYTES", 1000)
+    sources._file_digest.cache_clear()
+    sampled = identity(copy)
+    assert whole != sampled == identity(copy)
+    weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    os.utime(weights, ns=(1, 1))
+    assert identity(copy) != sampled
+    sources._file_digest.cache_clear()
+
+
+def test_an_index_cannot_point_outside(copy: Path) -> None:
+    index = json.loads((copy / "model_index.json").read_text())
+    (copy / "model_index.json").write_text(json.dumps({**index, "..": ["a", "b"], "/tmp": ["a", "b"]}))
+    assert identity(copy).startswith("sha256:")
 
 
 def test_code_inside_a_model_is_never_loaded(copy: Path) -> None:
