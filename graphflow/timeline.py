@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from xml.sax.saxutils import escape
 
 from graphflow import events
 from graphflow.events import Event
@@ -118,8 +117,9 @@ def draw(told: Iterable[Event], *, title: str = "") -> str:
         f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="8"/>',
         f'<text class="title" x="{SIDE}" y="30">{_clean(_short(title or "run", 60))}</text>',
         f'<text class="note" x="{WIDTH - SIDE}" y="30" text-anchor="end">{_summary(found, rows, end)}</text>',
+        *map(_stripe, range(0, len(rows), 2)),
         *axis.grid(),
-        *(line for index, row in enumerate(rows) for line in _row(index, row, axis)),
+        *(line for index, row in enumerate(rows) for line in _row(TOP + index * ROW, row, axis)),
         *_legend(rows, height, hidden),
         "</svg>",
     ]
@@ -302,4 +302,7 @@ def _short(text: str, limit: int) -> str:
 
 def _clean(text: str) -> str:
     """Text safe in XML, also as an attribute; control characters left out."""
-    return escape("".join(c for c in text if c.isprintable()), {'"': "&quot;"})
+    shown = "".join(c for c in text if c.isprintable())
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        shown = shown.replace(char, entity)
+    return shown

@@ -63,7 +63,7 @@ class PlainReporter(Reporter):
 
     def tell(self, event: Event) -> None:
         match event:
-            case events.RunStarted(steps=steps, cached=cached):
+            case events.RunStarted(steps=steps, cached=cached) if steps or cached:
                 self.line(f"{steps} to run, {cached} in the cache" if steps else f"all {cached} in the cache")
             case events.NodeCached(node=node) if node not in self._cached:
                 self._cached.add(node)
@@ -87,8 +87,6 @@ class PlainReporter(Reporter):
                 warn(f"failed    {named(node, event.item)}: {event.message} [{event.code}]")
                 if event.hint:
                     warn(f"          {event.hint}")
-            case events.NodeSkipped(node=node, reason=reason):
-                warn(f"skipped   {node}: {reason}")
             case events.CacheNotice(message=message):
                 warn(f"notice    {message}")
 

@@ -8,6 +8,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from graphflow import __version__, files
@@ -18,7 +19,7 @@ def write_report(error: BaseException, arguments: Sequence[str]) -> Path | None:
     """Write what happened into the data folder, else into the temporary folder; None if neither works."""
     text = report_text(error, arguments)
     name = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + f"{time.time_ns() % 10**6:06}.txt"
-    for folder in _folders():
+    for folder in _folders(arguments):
         path = folder / name
         try:
             files.make_folder(folder)
@@ -41,7 +42,14 @@ def report_text(error: BaseException, arguments: Sequence[str]) -> str:
     )
 
 
-def _folders() -> list[Path]:
+def _folders(arguments: Sequence[str]) -> list[Path]:
+    """Where the report may go: the data folder that the command line or the system names, then any."""
     from graphflow.workspace import default_data_dir
 
-    return [default_data_dir() / "reports", Path(tempfile.gettempdir())]
+    given = [value for option, value in pairwise(arguments) if option == "--data-dir"]
+    given += [text.partition("=")[2] for text in arguments if text.startswith("--data-dir=")]
+    return [
+        *(Path(text) / "reports" for text in given),
+        default_data_dir() / "reports",
+        Path(tempfile.gettempdir()),
+    ]

@@ -42,6 +42,8 @@ def conclude(
     if result.status == "cancelled":
         warn(cancelled_text(result.seconds))
         return exits.CANCELLED
+    if result.status == "failed" and not _anything_ran(told):
+        return exit_code(result)  # it failed while planning, and has said so
     saved = saved_files(result)
     if not quiet:
         _node_table(graph, told)
@@ -56,6 +58,10 @@ def conclude(
     if not quiet:
         say(_summary(result, told))
     return exit_code(result)
+
+
+def _anything_ran(told: Sequence[Event]) -> bool:
+    return any(isinstance(event, (events.NodeStarted, events.NodeCached)) for event in told)
 
 
 def exit_code(result: Result) -> int:
