@@ -215,16 +215,14 @@ def _tick(seconds: float, end: float) -> str:
     return f"{seconds / 60:g} min" if end < 7200 else f"{seconds / 3600:g} h"
 
 
-def _row(index: int, row: Row, axis: _Axis) -> list[str]:
-    top = TOP + index * ROW
+def _stripe(index: int) -> str:
+    return f'<rect class="stripe" x="1" y="{TOP + index * ROW}" width="{WIDTH - 2}" height="{ROW}"/>'
+
+
+def _row(top: int, row: Row, axis: _Axis) -> list[str]:
     middle = top + ROW / 2 + 4
-    lines = []
-    if index % 2 == 0:
-        lines.append(f'<rect class="stripe" x="1" y="{top}" width="{WIDTH - 2}" height="{ROW}"/>')
-    full = f"<title>{_clean(row.name)}</title>"
-    lines.append(
-        f'<text class="name" x="{SIDE}" y="{middle}">{full}{_clean(_short(row.name, MAX_NAME))}</text>'
-    )
+    name = f"<title>{_clean(row.name)}</title>{_clean(_short(row.name, MAX_NAME))}"
+    lines = [f'<text class="name" x="{SIDE}" y="{middle}">{name}</text>']
     y = top + (ROW - BAR) / 2
     for bar in _thinned(row.bars):
         x = axis.x(bar.start)
