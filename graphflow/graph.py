@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,6 +19,9 @@ from graphflow.keys import canon
 from graphflow.node import NodeSpec
 from graphflow.registry import Registry
 from graphflow.workflow import Document, did_you_mean
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 class Wire(NamedTuple):
@@ -66,6 +70,16 @@ class Graph:
     outputs: dict[str, Wire]
     seeds: dict[str, int] = field(default_factory=dict)
     """Seeds that were drawn because the document left them open, by `node.setting`."""
+
+    @cached_property
+    def dag(self) -> nx.DiGraph[str]:
+        """The graph for analysis and layout: node ids, an edge for every pair of nodes that a wire joins."""
+        import networkx as nx
+
+        dag: nx.DiGraph[str] = nx.DiGraph()
+        dag.add_nodes_from(self.nodes)
+        dag.add_edges_from((wire.node, id) for id, node in self.nodes.items() for _, wire in node.sources())
+        return dag
 
     def default_targets(self) -> list[str]:
         """Nodes a plain run must bring to an end: outputs and effects, or all leaves if there are none."""
@@ -239,26 +253,16 @@ class _Builder:
 
     def order(self, nodes: Mapping[str, GraphNode]) -> list[str] | None:
         """Topological order; None, and a problem with the path, if there is a cycle."""
-        after: dict[str, list[str]] = {id: [] for id in nodes}
-        missing = dict.fromkeys(nodes, 0)
-        for id, node in nodes.items():
-            for source in dict.fromkeys(wire.node for _, wire in node.sources()):
-                after[source].append(id)
-                missing[id] += 1
-        order = [id for id, count in missing.items() if not count]
-        for id in order:  # grows while it is read
-            for follower in after[id]:
-                missing[follower] -= 1
-                if not missing[follower]:
-                    order.append(follower)
-        if len(order) == len(nodes):
-            return order
-        loop = _loop(after, set(nodes).difference(order))
-        text = " -> ".join([*loop, loop[0]])
-        self.problem(
-            "graph.cycle", f"nodes.{loop[0]}", f"the graph runs in a circle: {text}", "remove one wire"
-        )
-        return None
+        before = {id: dict.fromkeys(wire.node for _, wire in node.sources()) for id, node in nodes.items()}
+        try:
+            return list(TopologicalSorter(before).static_order())
+        except CycleError as error:
+            loop = error.args[1]
+            text = " -> ".join(loop)
+            self.problem(
+                "graph.cycle", f"nodes.{loop[0]}", f"the graph runs in a circle: {text}", "remove one wire"
+            )
+            return None
 
     # ---------------------------------------------------------------- types
 
@@ -321,14 +325,6 @@ class _Builder:
                         f"{id!r} has no setting {target!r}",
                         did_you_mean(target, known),
                     )
-
-
-def _loop(after: Mapping[str, list[str]], among: set[str]) -> list[str]:
-    """The nodes of one circle. networkx is imported only here: it takes a fifth of a second."""
-    import networkx as nx
-
-    edges = [(id, follower) for id in after for follower in after[id] if id in among and follower in among]
-    return [edge[0] for edge in nx.find_cycle(nx.DiGraph(edges))]
 
 
 def _validated(spec: NodeSpec, params: Mapping[str, Any], wired: list[str]) -> dict[str, Any]:
