@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-output
 
-.PHONY: demo test test-fast lint format bench lock clean
+.PHONY: demo test test-fast lint format bench docs lock clean
 
 demo: $(VENV)/.runtime  ## make a video from a prompt, with no GPU and no download
 	$(BIN)/graphflow run text_to_video \
@@ -28,6 +28,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev  ## the figures of the README
 	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.runtime  ## the generated pages
+	$(BIN)/python docs/generate.py
 
 lock:  ## exact versions, from a fresh environment
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -276,10 +276,7 @@ class _Builder:
                     depth = types.levels(want, have, bindings)
                 else:
                     have = [nodes[w.node].outputs[w.output] for w in wire]
-                    item = types.item_type(_without_none(want))
-                    depth = (
-                        0 if item is not None and all(types.fits(item, h, bindings) for h in have) else None
-                    )
+                    depth = 0 if _takes_all(want, have, bindings) else None
                 if depth is None:
                     self.type_problem(node, name, wire, want, have)
                 elif depth:
@@ -371,17 +368,21 @@ def _setting_hint(spec: NodeSpec, name: str) -> str:
     return ", ".join([text, *bounds])
 
 
-def _without_none(want: Any) -> Any:
-    """`list[T]` from `list[T] | None`."""
-    from typing import get_args
+def _takes_all(want: Any, have: list[Any], bindings: types.Bindings) -> bool:
+    """Whether a list of wires of these types fits, all as items of one of the lists that `want` allows."""
+    for item in _item_types(want):
+        trial = dict(bindings)
+        if all(types.fits(item, one, trial) for one in have):
+            bindings.update(trial)
+            return True
+    return False
 
-    want = types.bare(want)
-    if types.item_type(want) is not None:
-        return want
-    parts = [part for part in get_args(want) if types.item_type(part) is not None]
-    return parts[0] if parts else want
+
+def _item_types(want: Any) -> list[Any]:
+    """`[T]` for `list[T]`, `[T, U]` for `list[T] | list[U] | None`, else nothing."""
+    parts = [types.item_type(part) for part in (want, *get_args(types.bare(want)))]
+    return [part for part in parts if part is not None][: 1 if types.item_type(want) is not None else None]
 
 
 def _wraps(want: Any, have: Any) -> bool:
-    item = types.item_type(_without_none(want))
-    return item is not None and types.fits(item, have, {})
+    return any(types.fits(item, have, {}) for item in _item_types(want))
