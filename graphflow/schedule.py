@@ -9,10 +9,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from graphflow.keys import canon
 from graphflow.node import NodeSpec
-from graphflow.refs import Const, Many, Ref
+from graphflow.refs import Const, Many, const
 from graphflow.steps import Plan, Step
 from graphflow.values import Recipe
 
@@ -43,8 +44,10 @@ class Schedule:
         self.running: set[str] = set()
         self.pending: set[str] = set()
         """Keys to run that have not started."""
-        self.blockers: dict[str, int] = {}
-        self.dependents: dict[str, list[str]] = {}
+        self.blockers: dict[str, set[str]] = {}
+        """What each pending step still waits for."""
+        self.dependents: dict[str, set[str]] = {}
+        """Pending steps by what they need, there or not."""
         self.queues: dict[str, dict[Models, _Queue]] = {lane: {} for lane in slots}
         self.open: Models = frozenset()
         """Models opened last."""
@@ -56,7 +59,8 @@ class Schedule:
         """Take over a plan; also a later plan of the same run, which keeps what is running."""
         self.steps.update(plan.steps)
         self.available.update(plan.stored)
-        self.pending = {key for key in plan.todo if key not in self.running and key not in self.available}
+        self.available.difference_update(plan.todo)
+        self.pending = {key for key in plan.todo if key not in self.running}
         self.blockers = {}
         self.dependents = {}
         for queues in self.queues.values():
@@ -66,11 +70,11 @@ class Schedule:
                 self._wait(key)
 
     def _wait(self, key: str) -> None:
-        missing = [dep for dep in self.steps[key].deps if dep not in self.available]
-        self.blockers[key] = len(missing)
-        for dep in missing:
-            self.dependents.setdefault(dep, []).append(key)
-        if not missing:
+        deps = self.steps[key].deps
+        self.blockers[key] = {dep for dep in deps if dep not in self.available}
+        for dep in deps:
+            self.dependents.setdefault(dep, set()).add(key)
+        if not self.blockers[key]:
             self._ready(key)
 
     def _ready(self, key: str) -> None:
@@ -86,16 +90,16 @@ class Schedule:
         for lane, free in self.free.items():
             if free <= 0:
                 continue
-            queue = self._best(self.queues[lane].values())
-            if queue is None:
-                continue
-            _, key = heapq.heappop(queue.heap)
-            self.pending.discard(key)
-            self.running.add(key)
-            self.free[lane] -= 1
-            if queue.models:
-                self.open = queue.models
-            return self.steps[key]
+            while (queue := self._best(self.queues[lane].values())) is not None:
+                _, key = heapq.heappop(queue.heap)
+                if key not in self.pending or self.blockers[key]:
+                    continue  # started already, or an input was lost after it was ready
+                self.pending.discard(key)
+                self.running.add(key)
+                self.free[lane] -= 1
+                if queue.models:
+                    self.open = queue.models
+                return self.steps[key]
         return None
 
     def _best(self, queues: Iterable[_Queue]) -> _Queue | None:
@@ -108,43 +112,65 @@ class Schedule:
         """The step's result is there."""
         self._release(key)
         self.available.add(key)
-        for dependent in self.dependents.pop(key, ()):
-            self.blockers[dependent] -= 1
-            if self.blockers[dependent] == 0 and dependent in self.pending:
-                self._ready(dependent)
+        for dependent in self.dependents.get(key, ()):
+            missing = self.blockers[dependent]
+            if key in missing and dependent in self.pending:
+                missing.discard(key)
+                if not missing:
+                    self._ready(dependent)
 
     def fail(self, key: str) -> list[str]:
         """The step failed; what depends on it will not run. Returns the keys given up."""
         self._release(key)
         self.failed.add(key)
+        return self._lose(key)
+
+    def _lose(self, key: str) -> list[str]:
+        """Give up what depends on a failed key."""
         lost: list[str] = []
         stack = [key]
         while stack:
-            for dependent in self.dependents.pop(stack.pop(), ()):
+            for dependent in self.dependents.get(stack.pop(), ()):
                 if dependent in self.pending:
                     self.pending.discard(dependent)
                     lost.append(dependent)
                     stack.append(dependent)
         return lost
 
-    def missed(self, key: str, absent: str) -> None:
-        """The step could not read the result `absent` after all: compute it again, then the step."""
-        self._release(key)
-        self.redo(absent)
-        self.pending.add(key)
-        self._wait(key)
+    def missed(self, key: str, absent: str) -> list[str]:
+        """The step could not read the result `absent` after all: compute it again, then the step.
 
-    def redo(self, key: str) -> None:
-        """A stored result turned out to be unreadable: compute it, and what it needs, again."""
+        Returns the keys that run again for it; where something that failed stands in the way, the step is
+        given up.
+        """
+        self._release(key)
+        again = self._redo(absent)
+        if absent in self.pending or absent in self.running:
+            self.pending.add(key)
+            self._wait(key)
+        else:
+            self._lose(key)
+        return again
+
+    def _redo(self, key: str) -> list[str]:
+        """A result turned out to be unreadable: compute it, and what it needs, again."""
         self.available.discard(key)
+        for dependent in self.dependents.get(key, ()):
+            self.blockers[dependent].add(key)
+        found: list[str] = []
         stack = [key]
         while stack:
             again = stack.pop()
             if again in self.pending or again in self.running or again in self.available:
                 continue
+            if again in self.failed:
+                self._lose(again)
+                continue
             self.pending.add(again)
+            found.append(again)
             stack.extend(dep for dep in self.steps[again].deps if dep not in self.available)
             self._wait(again)
+        return found
 
     def _release(self, key: str) -> None:
         if key in self.running:
@@ -164,15 +190,17 @@ class Schedule:
         if not step.spec.device:
             return frozenset()
         found: set[bytes] = set()
-        stack: list[Ref] = list(step.inputs.values())
+        stack: list[Any] = list(step.inputs.values())
         while stack:
-            ref = stack.pop()
-            if isinstance(ref, Many):
-                stack.extend(ref.items)
-            elif isinstance(ref, Const) and isinstance(ref.value, Recipe):
-                if ref.token not in self._models:
-                    self._models[ref.token] = canon(ref.value.base())
-                found.add(self._models[ref.token])
+            match stack.pop():
+                case Many(items=items):
+                    stack.extend(items)
+                case Const(value=Recipe() as recipe, token=token):
+                    if token not in self._models:
+                        self._models[token] = canon(recipe.base())
+                    found.add(self._models[token])
+                case Const(value=list() as values):
+                    stack.extend(const(value) for value in values)
         return frozenset(found)
 
 
