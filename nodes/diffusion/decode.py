@@ -25,12 +25,14 @@ def decode(
     *,
     tile: Annotated[int, Field(ge=64, le=8192)] | None = None,
     overlap: Annotated[int, Field(ge=16, le=4096)] = 64,
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None,
 ) -> Video:
     """Decode a denoised clip into frames.
 
     latents: normalised, (1, channels, latent frames, height, width).
     tile: pixels; decode in square tiles that overlap by `overlap` pixels. Saves memory and changes pixels
         slightly. Empty decodes whole frames.
+    fps: frames a second of the video; empty is what the latents were made for.
     Returns uint8 frames, (frames, height, width, 3), sRGB.
     Raises ValueMismatch if the latents were made for another VAE.
     """
@@ -40,7 +42,7 @@ def decode(
     recipe = vae if tile is None else vae.model_copy(update={"tiling": _tiling(tile, overlap)})
     with ctx.use(recipe) as live, torch.no_grad(), _progress(live, ctx, samples.shape[2]):
         pixels = family(vae.family).decode(live, samples)
-    return Video(frames=to_uint8(pixels[0]), fps=latents.fps)
+    return Video(frames=to_uint8(pixels[0]), fps=fps or latents.fps)
 
 
 def to_uint8(pixels: Any) -> Any:

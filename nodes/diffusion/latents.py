@@ -27,7 +27,7 @@ def empty_latents(
 ) -> Latents:
     """The size and length of a clip that is to be made; the denoise draws the noise.
 
-    width, height: pixels. frames: 1 makes a still picture. fps: frames a second of the finished clip.
+    width, height: pixels. frames: 1 makes a still picture. fps: frames a second the clip is made for.
     Left empty, each is what the model was made for.
     Raises NodeError, naming the nearest allowed values, for a size the model cannot make.
     """

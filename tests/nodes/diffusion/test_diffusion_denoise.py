@@ -142,6 +142,23 @@ def test_cancel_inside_a_step_leaves_no_trace(bench: Benches, variant: str) -> N
         assert torch.equal(tiny.denoise(prompt=prompt).samples, whole.samples)
 
 
+def test_step_caches_see_the_noise_level_of_the_whole(
+    bench: Benches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny, seen = bench("wan22"), []
+    with tiny.context().use(tiny.model.denoiser) as experts:
+        for module in experts.live():
+            own = module.cache_context
+            monkeypatch.setattr(
+                module, "cache_context", lambda name, own=own, **k: seen.append(k["sigma"]) or own(name, **k)
+            )
+    tiny.denoise()
+    whole = list(seen)
+    seen.clear()
+    tiny.denoise(latents=tiny.denoise(end_step=2))
+    assert seen == whole and len(whole) == 8
+
+
 def test_cancel_with_a_step_cache_leaves_no_trace(bench: Benches) -> None:
     """A half-used cache would break the next run; it is emptied on the way out."""
     from diffusers import FirstBlockCacheConfig

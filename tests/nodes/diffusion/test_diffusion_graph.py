@@ -1,0 +1,100 @@
+"""The nodes in a graph: what is computed again, what is not, and the plain pipeline's frames at the end."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from graphflow_nodes import diffusion
+
+from graphflow.registry import Registry
+from graphflow.run import Result
+from graphflow.workflow import from_raw
+from graphflow.workspace import Workspace
+from tests.support.wan_bench import PROMPT, Bench
+
+Benches = Callable[..., Bench]
+
+REGISTRY = Registry().with_nodes([getattr(diffusion, name) for name in diffusion.__all__])
+
+
+def document(folder: Path, /, **params: dict[str, Any]) -> dict[str, Any]:
+    """Text to video; keyword arguments are settings by node."""
+    nodes: dict[str, Any] = {
+        "model": {"type": "diffusion/load_model", "params": {"model": str(folder), "dtype": "float32"}},
+        "encode": {
+            "type": "diffusion/encode_prompt",
+            "params": {"prompt": PROMPT, "negative_prompt": "blurred"},
+            "inputs": {"text_encoder": "model.text_encoder"},
+        },
+        "latents": {"type": "diffusion/empty_latents", "inputs": {"vae": "model.vae"}},
+        "denoise": {
+            "type": "diffusion/denoise",
+            "params": {"seed": 3},
+            "inputs": {
+                "denoiser": "model.denoiser",
+                "scheduler": "model.scheduler",
+                "prompt": "encode",
+                "latents": "latents",
+            },
+        },
+        "decode": {"type": "diffusion/decode", "inputs": {"vae": "model.vae", "latents": "denoise"}},
+    }
+    for name, settings in params.items():
+        nodes[name]["params"] = {**nodes[name].get("params", {}), **settings}
+    return {"graphflow": 1, "nodes": nodes, "outputs": {"video": "decode"}}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    with Workspace(tmp_path, registry=REGISTRY, device="cpu") as made:
+        yield made
+
+
+def run(workspace: Workspace, raw: dict[str, Any]) -> tuple[Result, set[str]]:
+    """The result, and the nodes that really ran."""
+    started: set[str] = set()
+
+    def listen(event: Any) -> None:
+        if event.type == "node.started":
+            started.add(event.node)
+
+    result = workspace.run(workspace.graph(from_raw(raw)), on_event=listen, checkpoint_seconds=0)
+    assert result.status == "finished", result.failures
+    return result, started
+
+
+@pytest.mark.parametrize("variant", ["wan21", "wan22", "wan5b"])
+def test_frames_of_a_graph_are_the_plain_pipelines(
+    bench: Benches, workspace: Workspace, variant: str
+) -> None:
+    tiny = bench(variant)
+    result, _ = run(workspace, document(tiny.folder))
+    assert torch.equal(result.value("video").frames, tiny.plain().frames)
+
+
+def test_only_what_depends_on_a_change_runs_again(
+    bench: Benches, workspace: Workspace, tmp_path: Path
+) -> None:
+    folder = bench("wan21").folder
+    assert run(workspace, document(folder))[1] == {"encode", "denoise", "decode"}
+    assert run(workspace, document(folder))[1] == set()
+    assert run(workspace, document(folder, denoise={"seed": 4}))[1] == {"denoise", "decode"}
+    assert run(workspace, document(folder, decode={"tile": 64, "overlap": 16}))[1] == {"decode"}
+    assert run(workspace, document(folder, decode={"fps": 24.0}))[1] == {"decode"}
+    assert run(workspace, document(folder, encode={"prompt": "other"}))[1] == {"encode", "denoise", "decode"}
+    assert run(workspace, document(folder, latents={"width": 32}))[1] == set()  # said, not changed
+    assert run(workspace, document(folder, model={"download": True}))[1] == set()
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    assert run(workspace, document(copy))[1] == set()  # the same model in another place
+
+
+def test_another_process_finds_everything_computed(bench: Benches, tmp_path: Path) -> None:
+    folder = bench("wan21").folder
+    for expected in ({"encode", "denoise", "decode"}, set()):
+        with Workspace(tmp_path, registry=REGISTRY, device="cpu") as workspace:
+            assert run(workspace, document(folder))[1] == expected
