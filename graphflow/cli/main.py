@@ -84,7 +84,11 @@ def invoke(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         warn("cancelled")
         return exits.CANCELLED
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except (
+        SystemExit
+    ) as error:  # typer's answer to a closed pipe: the reader, such as `head`, has seen enough
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
     except Exception as error:  # border: whatever went wrong, a person gets one line and a report

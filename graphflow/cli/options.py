@@ -168,9 +168,9 @@ def _metavar(parameter: Described) -> str:
 def _help(parameter: Described) -> str:
     parts = [parameter.description.strip().rstrip(".")]
     if parameter.choices or parameter.limits:
-        parts.append(parameter.expected if parameter.choices else parameter.limits)
-    if "seed" in parameter.spec.seeds and parameter.setting == "seed" and parameter.default is None:
-        parts.append("default: drawn anew")
+        parts.append(parameter.expected if parameter.choices or parameter.is_seed else parameter.limits)
+    if parameter.is_seed and parameter.default is None:
+        parts.append("default: random")
     elif parameter.default is not None:
         text = str(parameter.default)
         parts.append(f"default: {text if len(text) <= 80 else text[:77] + '...'}")

@@ -19,6 +19,9 @@ from graphflow.registry import Registry
 from graphflow.types import name_of
 from graphflow.workflow import LIMITS, Document, did_you_mean
 
+OPEN_SEED = ("random", "null")
+"""Words for a seed that is to be drawn."""
+
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 _KINDS: Mapping[str, type] = {"integer": int, "array": list, "object": dict}
@@ -53,10 +56,17 @@ class Described:
         return "choice" if self.choices else name_of(self.spec.settings[self.setting])
 
     @property
+    def is_seed(self) -> bool:
+        """Whether it sets a random seed."""
+        return self.setting in self.spec.seeds
+
+    @property
     def expected(self) -> str:
         """Type and limits in one line, for hints and help."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
+        if self.is_seed:
+            return f"{self.type_text}, {self.limits}, or random"
         return ", ".join(part for part in (self.type_text, self.limits) if part)
 
 
@@ -132,6 +142,8 @@ def _facts(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[list[str
 
 def parse(parameter: Described, text: str) -> Any:
     """The value that `text` stands for. Raises DocumentError, naming the parameter, if it does not fit."""
+    if parameter.is_seed and text.lower() in OPEN_SEED:
+        return None
     try:
         value = _value(parameter, text)
         check_setting(parameter.spec, parameter.setting, json.dumps(value, allow_nan=False))

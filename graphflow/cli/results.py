@@ -55,6 +55,8 @@ def conclude(
     timeline = write_timeline(graph, told, out)
     if timeline is not None:
         line(f"timeline  {_shown(timeline)}")
+    for place, seed in graph.seeds.items():
+        line(f"drawn     {place} = {seed}")
     if not quiet:
         say(_summary(result, told))
     return exit_code(result)
