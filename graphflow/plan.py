@@ -332,7 +332,7 @@ class _Planner:
             if key in todo or key in stored:
                 continue
             step = self.steps[key]
-            if self.facts.stored(step):
+            if key not in self.waiting and self.facts.stored(step):
                 stored[key] = True
             else:
                 todo.add(key)
@@ -346,7 +346,7 @@ class _Planner:
             ],
             outputs=outputs,
             targets={id: self.refs[id] for id in wanted},
-            waiting=frozenset(self.waiting - stored.keys()),
+            waiting=frozenset(self.waiting),
             failures={id: error for (id, _), error in reversed(self.failures.items())},
             failed_items=self.failures,
             gone=frozenset(self.gone),

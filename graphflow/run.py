@@ -9,21 +9,24 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from typing import Any, Literal
 
-from graphflow import events, workflow
+from graphflow import events
 from graphflow.context import Settings, provenance_of
 from graphflow.environment import versions
-from graphflow.execute import Done, Failed, Missed, Work
+from graphflow.errors import shorten
+from graphflow.execute import Done, Failed, Missed, MissingInput, Work
 from graphflow.graph import Graph
 from graphflow.keys import Environment
 from graphflow.plan import plan
-from graphflow.refs import Gone, keys_in, without_gone
-from graphflow.result import Failure, Result
+from graphflow.record import ancestors, resolved
+from graphflow.refs import keys_in, without_gone
+from graphflow.result import Failure, Result, lost_something, skipped
 from graphflow.runners import Message, Noticed, Previewed, Progressed, Runner, Started, Stopped
 from graphflow.schedule import Schedule
 from graphflow.steps import Facts, Plan, Step
@@ -33,9 +36,6 @@ MAX_MISSES = 3
 
 CANCEL_GRACE = 0.8
 """Seconds a cancelled run waits for its steps to reach a cancel point."""
-
-MAX_PROVENANCE_KEYS = 200
-"""Keys of earlier steps that a saved file names; a file must stay a file, not a log."""
 
 Listener = Callable[[events.Event], None]
 
@@ -102,7 +102,7 @@ class Run:
     @cached_property
     def _record(self) -> dict[str, Any]:
         """What every saved file of this run carries; made only if one is saved."""
-        return {"workflow": _resolved(self.graph), "versions": versions()}
+        return {"workflow": resolved(self.graph), "versions": versions()}
 
     # ------------------------------------------------------------------------ from outside
 
@@ -121,13 +121,15 @@ class Run:
     def execute(self) -> Result:
         """Run to the end. Raises DocumentError or KeyError only before anything was started."""
         self._clock = time.monotonic()
+        for id in self.targets or ():
+            self.graph.nodes[id]
         self._emit(events.RunAccepted, workflow=self.graph.document.name)
         session = self.runner.start(self.settings, self._mailbox.put, self.watched)
         self._session = session
         try:
-            self._replan()
+            self._adopt(self.plan())
             self._emit(events.RunStarted, steps=len(self._plan.todo), cached=len(self._plan.stored))
-            self._tell_cached()
+            self._tell()
             self._loop()
         finally:
             session.close()
@@ -161,22 +163,41 @@ class Run:
         return not self._schedule.idle or set(self._plan.todo) != before
 
     def _replan(self) -> None:
+        """Plan with what is known now. What is waited for and has run, but cannot be read, runs again."""
+        planned = self.plan()
+        lost = [key for key in planned.waiting if key in self._done]
+        for key in lost:
+            self._lost(key)
+        self._adopt(self.plan() if lost else planned)
+        self._tell()
+
+    def _adopt(self, planned: Plan) -> None:
         self._dirty = False
-        self._plan = plan(self.graph, self._facts, self.targets)
-        for node, error in self._plan.failures.items():
-            self._fail(node, (), error.error_code, error.message, error.hint)
-        self._schedule.adopt(self._plan)
-        wanted = {dep for key in self._plan.todo for dep in self._plan.steps[key].deps} | self._plan.waiting
-        wanted |= {key for ref in self._plan.outputs.values() for key in keys_in(ref)}
-        for key in wanted - self._pinned:
-            self.runner.pin(key)
+        self._plan = planned
+        self._schedule.adopt(planned)
+        outputs = {key for ref in planned.outputs.values() for key in keys_in(ref)}
+        self._kept = outputs | planned.waiting
+        self._counted = set(planned.todo)
+        self._readers = Counter(dep for key in planned.todo for dep in planned.steps[key].deps)
+        wanted = self._readers.keys() | self._kept
+        self._pin(wanted)
         for key in self._pinned - wanted:
             self.runner.unpin(key)
-        self._pinned = wanted
-        self._readers = Counter(dep for key in self._plan.todo for dep in self._plan.steps[key].deps)
-        self._kept = {key for ref in self._plan.outputs.values() for key in keys_in(ref)} | self._plan.waiting
-        if self._seq > 1:
-            self._tell_cached()
+        self._pinned = set(wanted)
+
+    def _pin(self, keys: Iterable[str]) -> None:
+        for key in set(keys) - self._pinned:
+            self._pinned.add(key)
+            self.runner.pin(key)
+
+    def _tell(self) -> None:
+        """Say what planning found: failures and results in the cache."""
+        for (node, item), error in self._plan.failed_items.items():
+            self._fail(node, item, error.error_code, error.message, error.hint)
+        for key in self._plan.stored:
+            if key not in self._done and key not in self._cached_told:
+                self._cached_told.add(key)
+                self._emit_node(events.NodeCached, key)
 
     def _handle(self, message: Message | _Cancel) -> None:
         match message:
@@ -204,17 +225,17 @@ class Run:
     def _finished(self, done: Done) -> None:
         step = self._schedule.steps[done.key]
         self._done[done.key] = done
-        if done.hit:
-            self._emit_node(events.NodeCached, done.key)
-        else:
-            self._emit_node(
-                events.NodeFinished, done.key, seconds=done.seconds, bytes=done.bytes, stored=done.stored
-            )
+        self._emit_node(
+            events.NodeFinished, done.key, seconds=done.seconds, bytes=done.bytes, stored=done.stored
+        )
         self._schedule.done(done.key)
         self._release(step)
 
     def _release(self, step: Step) -> None:
         """Let go of inputs that nobody else will read."""
+        if step.key not in self._counted:
+            return  # a later plan does not want it any more
+        self._counted.discard(step.key)
         for dep in step.deps:
             self._readers[dep] -= 1
             if self._readers[dep] <= 0 and dep not in self._kept and dep in self._pinned:
@@ -222,12 +243,28 @@ class Run:
                 self.runner.unpin(dep)
 
     def _missed(self, key: str, absent: str) -> None:
-        self._misses[absent] += 1
-        if self._misses[absent] > MAX_MISSES:
-            self._handle(Failed(key, "cache.lost", "a result it needs was lost again and again"))
+        if absent in self._schedule.available:  # else it is on its way: another step has missed it before
+            self._lost(absent)
+        again = self._schedule.missed(key, absent)
+        self._counted.update(again)
+        self._pin(again)
+        for one in again:
+            self._readers.update(self._schedule.steps[one].deps)
+            self._pin(self._schedule.steps[one].deps)
+
+    def _lost(self, key: str) -> None:
+        """A result cannot be read back: it is computed again, or has failed if that happens too often."""
+        step = self._schedule.steps[key]
+        self._done.pop(key, None)
+        self._misses[key] += 1
+        if self._misses[key] > MAX_MISSES:
+            self._failed.add(key)
+            self._schedule.fail(key)
+            self._fail(step.node, step.item, "cache.lost", "its result was lost again and again", "")
             return
-        self.runner.discard(absent)
-        self._schedule.missed(key, absent)
+        self.runner.discard(key)
+        text = f"a result of {step.node!r} could not be read back and is computed again"
+        self._emit(events.CacheNotice, kind="lost", message=text)
 
     def _drain(self) -> None:
         """After a cancel: wait a little for steps to reach a cancel point."""
@@ -239,6 +276,8 @@ class Run:
             except Empty:
                 return
             match message:
+                case Started(key=key):
+                    self._emit_node(events.NodeStarted, key)
                 case Stopped(key=key) | Failed(key=key) | Missed(key=key):
                     self._schedule.running.discard(key)
                 case Done():
@@ -252,7 +291,7 @@ class Run:
             return True
         if spec.effect is not None:
             outputs = self.runner.peek(step.key) if self.runner.has(step.key) else None
-            return outputs is not None and spec.effect(outputs)
+            return outputs is not None and _stands(spec.effect, outputs)
         return spec.cache and self.runner.has(step.key)
 
     def _peek(self, key: str) -> Mapping[str, Any] | None:
@@ -261,7 +300,9 @@ class Run:
     def _work(self, step: Step) -> Work:
         provenance: Mapping[str, Any] = {}
         if step.spec.effect is not None:
-            provenance = provenance_of(self._record, step.content, step.node, self._ancestors(step))
+            provenance = provenance_of(
+                self._record, step.content, step.node, ancestors(step, self._schedule.steps)
+            )
         return Work(
             key=step.key,
             content=step.content,
@@ -275,23 +316,10 @@ class Run:
             provenance=provenance,
         )
 
-    def _ancestors(self, step: Step) -> dict[str, str]:
-        """Keys of the steps that led here, nearest first."""
-        found: dict[str, str] = {}
-        queue = list(step.deps)
-        for key in queue:
-            before = self._schedule.steps[key]
-            name = ".".join([before.node, *map(str, before.item)])
-            if name not in found:
-                found[name] = key
-                queue.extend(before.deps)
-            if len(found) >= MAX_PROVENANCE_KEYS:
-                break
-        return found
-
     def _fail(self, node: str, item: tuple[int, ...], code: str, message: str, hint: str) -> None:
         if (node, item) in self._failures:
             return
+        message, hint = shorten(message), shorten(hint)
         self._failures[node, item] = Failure(node, item, code, message, hint)
         self._dirty = True
         self._emit(events.NodeFailed, node=node, item=item, code=code, message=message, hint=hint)
@@ -311,72 +339,52 @@ class Run:
         step = self._schedule.steps[key]
         self._emit(event, node=step.node, item=step.item, **fields)
 
-    def _tell_cached(self) -> None:
-        for key in self._plan.stored:
-            if key not in self._done and key not in self._cached_told:
-                self._cached_told.add(key)
-                self._emit_node(events.NodeCached, key)
-
     # ------------------------------------------------------------------------ the end
 
     def _finish(self) -> Result:
         seconds = time.monotonic() - self._clock
         failures = list(self._failures.values())
         computed = sum(not done.hit for done in self._done.values())
-        for done in self._done.values():
-            if done.volatile:
-                self.runner.discard(done.key)
+        hits = len(self._cached_told) + len(self._done) - computed
+        result = Result("finished", self._plan, self.runner, seconds, computed, failures)
+        self._discard_volatile(result)
         if self._cancelled:
+            result.status = "cancelled"
             self._emit(events.RunCancelled, seconds=seconds)
-            return Result("cancelled", self._plan, self.runner, seconds, computed, failures)
-        if failures:
-            self._tell_skipped()
-        if self._lost_something():
+            return result
+        nodes = {self._schedule.steps[key].node for key in (*self._done, *self._plan.stored)}
+        pending = {self._schedule.steps[key].node for key in self._schedule.pending}
+        for id, reason in skipped(self.graph, self._plan, failures, nodes, pending):
+            self._emit(events.NodeSkipped, node=id, reason=reason)
+        if self._stopping or lost_something(self._plan, failures, nodes):
+            result.status = "failed"
             first = failures[0]
             self._emit(
                 events.RunFailed, seconds=seconds, code=first.code, message=f"{first.node}: {first.message}"
             )
-            return Result("failed", self._plan, self.runner, seconds, computed, failures)
-        self._emit(
-            events.RunFinished,
-            seconds=seconds,
-            computed=computed,
-            cached=len(self._cached_told),
-            failed=len(failures),
-        )
-        return Result("finished", self._plan, self.runner, seconds, computed, failures)
+        else:
+            self._emit(
+                events.RunFinished, seconds=seconds, computed=computed, cached=hits, failed=len(failures)
+            )
+        return result
 
-    def _lost_something(self) -> bool:
-        """Whether an output or target as a whole could not be made (single items may be missing)."""
-        if not self._failures:
-            return False
-        if self._stopping:
-            return True
-        refs = [
-            *self._plan.outputs.values(),
-            *(ref for t in self._plan.targets.values() for ref in t.values()),
-        ]
-        return any(isinstance(without_gone(ref), Gone) for ref in refs)
-
-    def _tell_skipped(self) -> None:
-        finished = {self._schedule.steps[key].node for key in self._done}
-        lost = [id for id in self.graph.nodes if id in self._plan.gone or id in self._pending_nodes()]
-        reason = f"needs {next(iter(self._failures.values())).node}, which failed"
-        for id in lost:
-            if id not in finished and (id, ()) not in self._failures:
-                self._emit(events.NodeSkipped, node=id, reason=reason)
-
-    def _pending_nodes(self) -> set[str]:
-        return {self._schedule.steps[key].node for key in self._schedule.pending}
+    def _discard_volatile(self, result: Result) -> None:
+        """Results of a source that changed while it was read, and all made from them, are good for this
+        run only: their keys name what the source was before."""
+        tainted: set[str] = set()
+        for key, done in self._done.items():
+            if done.volatile or not tainted.isdisjoint(self._schedule.steps[key].deps):
+                tainted.add(key)
+        for name, ref in self._plan.outputs.items() if tainted else ():
+            if not tainted.isdisjoint(keys_in(ref)):
+                with suppress(MissingInput):
+                    result.held[name] = self.runner.fetch(without_gone(ref))
+        for key in tainted:
+            self.runner.discard(key)
 
 
-def _resolved(graph: Graph) -> dict[str, Any]:
-    """The document as JSON with the seeds that were drawn written into it, so that it replays."""
-    import json
-
-    raw: dict[str, Any] = json.loads(workflow.dump(graph.document))
-    for place, seed in graph.seeds.items():
-        node, _, setting = place.rpartition(".")
-        if node in raw["nodes"]:
-            raw["nodes"][node].setdefault("params", {})[setting] = seed
-    return raw
+def _stands(effect: Callable[[Mapping[str, Any]], bool], outputs: Mapping[str, Any]) -> bool:
+    try:
+        return bool(effect(outputs))
+    except Exception:  # border: a node's own code; what cannot be checked is done anew
+        return False

@@ -122,6 +122,7 @@ class Schedule:
     def fail(self, key: str) -> list[str]:
         """The step failed; what depends on it will not run. Returns the keys given up."""
         self._release(key)
+        self.available.discard(key)
         self.failed.add(key)
         return self._lose(key)
 

@@ -396,9 +396,12 @@ def test_more_items_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_a_list_whose_length_a_run_decides_is_waited_for_and_then_planned_again() -> None:
     world = World()
     graph = built(
-        {"o": "t"}, a="num", s=("spread", {"count": 3}, {"x": "a"}), d=("double", {}, {"x": "s"}),
+        {"o": "t"},
+        a="num",
+        s=("spread", {"count": 3}, {"x": "a"}),
+        d=("double", {}, {"x": "s"}),
         t=("total", {}, {"items": "d"}),
-    )  # fmt: skip
+    )
     first = world.plan(graph)
     (key,) = first.waiting
     assert todo(first) == ["s"] and first.steps[key].node == "s" and isinstance(first.outputs["o"], Waiting)
@@ -429,9 +432,11 @@ def test_a_result_that_is_not_the_list_it_should_be_is_that_nodes_failure() -> N
 def test_a_failed_step_is_gone_and_its_collector_gets_the_rest() -> None:
     world = World()
     graph = built(
-        {"o": "t"}, a=("numbers", {"values": [1, 2]}), b=("boom", {"on": 1}, {"x": "a"}),
+        {"o": "t"},
+        a=("numbers", {"values": [1, 2]}),
+        b=("boom", {"on": 1}, {"x": "a"}),
         t=("total", {}, {"items": "b"}),
-    )  # fmt: skip
+    )
     first = world.plan(graph)
     bad, good = keys(first)["b"]
     world.failed.add(bad)
@@ -483,9 +488,11 @@ def test_a_choice_plans_only_the_chosen_side(condition: bool, side: str) -> None
 def test_a_choice_that_a_step_decides_is_waited_for() -> None:
     world = World()
     graph = built(
-        {"o": "e"}, **SIDES, q=("even", {}, {"x": "n"}),
+        {"o": "e"},
+        **SIDES,
+        q=("even", {}, {"x": "n"}),
         e=("either", {}, {"then": "yes", "otherwise": "no", "condition": "q"}),
-    )  # fmt: skip
+    )
     first = world.plan(graph)
     assert todo(first) == ["q"]
     world.results[first.todo[0]] = {"out": False}
@@ -510,9 +517,11 @@ def test_a_mapped_choice_plans_only_what_its_items_choose() -> None:
 def test_an_item_does_not_care_about_the_side_that_other_items_took() -> None:
     world = World()
     graph = built(
-        {"o": "e"}, **SIDES, f=("flags", {"values": [True, False]}),
+        {"o": "e"},
+        **SIDES,
+        f=("flags", {"values": [True, False]}),
         e=("either", {}, {"then": "yes", "otherwise": "no", "condition": "f"}),
-    )  # fmt: skip
+    )
     yes, no = keys(world.plan(graph))["yes"][0], keys(world.plan(graph))["no"][0]
     world.failed.add(no)
     ref = world.plan(graph).outputs["o"]
@@ -551,9 +560,12 @@ def test_a_wired_choice_outside_its_limits_is_a_failed_node() -> None:
     from graphflow_nodes.std.logic import select
 
     graph = built(
-        {"o": "s"}, REGISTRY.with_nodes([select]), n="num", i=("num", {"value": 9}),
+        {"o": "s"},
+        REGISTRY.with_nodes([select]),
+        n="num",
+        i=("num", {"value": 9}),
         s=("std/select", {}, {"a": "n", "index": "i"}),
-    )  # fmt: skip
+    )
     planned = World().plan(graph)
     assert planned.failures["s"].error_code == "setting.invalid"
 
