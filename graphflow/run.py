@@ -289,6 +289,8 @@ class Run:
         spec = step.spec
         if step.key in self._done:
             return True
+        if step.key in self._schedule.running:
+            return False  # its result may be there already, but it has not been told
         if spec.effect is not None:
             outputs = self.runner.peek(step.key) if self.runner.has(step.key) else None
             return outputs is not None and _stands(spec.effect, outputs)
