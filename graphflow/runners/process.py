@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple
 from itertools import count
 from pathlib import Path
 from threading import Event as Flag
@@ -26,6 +26,7 @@ from graphflow.execute import Done, Failed, Missed, Work, gather
 from graphflow.refs import Ref
 from graphflow.runners import Message, Post, Progressed, Started, Stopped
 from graphflow.runners.holdings import Holdings
+from graphflow.runners.jobs import Blame, Job
 from graphflow.runners.limits import Limits, default_limits
 from graphflow.runners.wire import Frame, pack_work, unpack_message
 from graphflow.runners.worker import Ending, Worker
@@ -36,39 +37,6 @@ CLOSE_SECONDS = 2.0
 
 MAX_STARTS = 3
 """Workers that may be lost under a step before it had begun; then it fails too."""
-
-
-@dataclass(eq=False)
-class _Job:
-    """One step that was submitted and has not ended."""
-
-    work: Work
-    session: ProcessSession
-    frame: Frame
-    sent: bool = False
-    started: bool = False
-    told: bool = False
-    """Its start was posted; after a lost worker it may start again."""
-    starts: int = 0
-    timer: Timer | None = None
-
-    @property
-    def name(self) -> str:
-        return repr(".".join([self.work.node, *map(str, self.work.item)]))
-
-    def stop_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-
-@dataclass
-class _Blame:
-    """Why the program itself ended a worker."""
-
-    jobs: list[_Job] = field(default_factory=list)
-    code: str = ""
-    message: str = ""
 
 
 class ProcessRunner:
@@ -101,12 +69,12 @@ class ProcessRunner:
         """Guards all below."""
         self._holdings = Holdings(cache, self.tell, self._lock)
         self._worker: Worker | None = None
-        self._blame: _Blame | None = None
+        self._blame: Blame | None = None
         self._refusal: Failed | None = None
         """Why the last worker would not serve; stands until the next run."""
         self._sessions: dict[int, ProcessSession] = {}
-        self._jobs: dict[tuple[int, str], _Job] = {}
-        self._suspects: list[_Job] = []
+        self._jobs: dict[tuple[int, str], Job] = {}
+        self._suspects: set[tuple[int, str]] = set()
         """Ran together when a worker was lost: each runs alone now, so that the guilty one is known."""
         self._ids = count(1)
         self._closed = False
@@ -146,12 +114,12 @@ class ProcessRunner:
     def submit(self, session: ProcessSession, work: Work) -> None:
         """Take a step; it goes to the worker at once unless suspects run alone."""
         try:
-            job = _Job(work, session, pack_work(work))
+            job = Job(work, session, pack_work(work))
         except ValueError as error:
             session.post(Failed(work.key, "node.input", f"its inputs cannot travel: {describe(error)}"))
             return
         with self._lock:
-            self._jobs[session.id, work.key] = job
+            self._jobs[job.place] = job
             session.tell_watched()
             self._pump()
 
@@ -175,6 +143,7 @@ class ProcessRunner:
         with self._lock:
             session.closed = True
             self._sessions.pop(session.id, None)
+            self._suspects = {place for place in self._suspects if place[0] != session.id}
             self.tell("close", session=session.id)
 
     def close(self) -> None:
@@ -198,13 +167,20 @@ class ProcessRunner:
             return
         if self._worker is None:
             self._worker = self._start_worker()
-        waiting = [job for job in self._jobs.values() if not job.sent]
-        if self._suspects:
-            waiting = self._suspects[:1] if len(waiting) == len(self._jobs) else []
-        for job in waiting:
+        for job in self._next():
             job.sent = True
             job.starts += 1
-            self._worker.send("work", session=job.session.id, work=job.frame)
+            work = {**job.frame, "keep": job.work.keep or job.session.careful}
+            self._worker.send("work", session=job.session.id, work=work)
+
+    def _next(self) -> list[Job]:
+        """Jobs to send now: all that wait, but a suspect only if nothing else waits or runs."""
+        waiting = [job for job in self._jobs.values() if not job.sent]
+        sent = [job for job in self._jobs.values() if job.sent]
+        if any(job.place in self._suspects for job in sent):
+            return []
+        clear = [job for job in waiting if job.place not in self._suspects]
+        return clear or (waiting[:1] if not sent else [])
 
     def _start_worker(self) -> Worker:
         worker = Worker(self._receive, self._ended, echo=self.echo)
@@ -272,7 +248,7 @@ class ProcessRunner:
                     job.session.tell_watched()
                 job.session.say(message)
 
-    def _begin(self, job: _Job) -> None:
+    def _begin(self, job: Job) -> None:
         job.started = True
         if not job.told:
             job.told = True
@@ -280,30 +256,30 @@ class ProcessRunner:
         if self.limits.step_seconds is not None:
             job.timer = _timer(self.limits.step_seconds, self._expired, job)
 
-    def _finish(self, job: _Job, message: Message) -> None:
+    def _finish(self, job: Job, message: Message) -> None:
         job.stop_timer()
-        self._jobs.pop((job.session.id, job.work.key), None)
-        if job in self._suspects:
-            self._suspects.remove(job)
+        self._jobs.pop(job.place, None)
+        if not isinstance(message, Missed):  # it comes again
+            self._suspects.discard(job.place)
         job.session.say(message)
 
     # ------------------------------------------------------------------------ its end
 
-    def _expired(self, job: _Job) -> None:
+    def _expired(self, job: Job) -> None:
         """A step took longer than it may."""
         with self._lock:
-            if job.started and self._jobs.get((job.session.id, job.work.key)) is job:
+            if job.started and self._jobs.get(job.place) is job:
                 text = f"stopped after {self.limits.step_seconds:g} s, the limit for one step"
-                self._kill(_Blame([job], "worker.timeout", text))
+                self._kill(Blame([job], "worker.timeout", text))
 
     def _overdue(self, session: ProcessSession) -> None:
         """A cancelled run's steps have had their time."""
         with self._lock:
             jobs = [job for job in self._jobs.values() if job.session is session and job.sent]
             if jobs:
-                self._kill(_Blame(jobs))
+                self._kill(Blame(jobs))
 
-    def _kill(self, blame: _Blame) -> None:
+    def _kill(self, blame: Blame) -> None:
         if self._worker is not None and self._blame is None:
             self._blame = blame
             self._worker.kill()
@@ -314,6 +290,8 @@ class ProcessRunner:
             self._holdings.lost()
             if self._closed:
                 return
+            for session in self._sessions.values():
+                session.careful = True
             running = [job for job in self._jobs.values() if job.started]
             for job in self._jobs.values():
                 job.stop_timer()
@@ -326,16 +304,16 @@ class ProcessRunner:
                 self._suspect(running, ending)
             self._pump()
 
-    def _settle(self, blame: _Blame) -> None:
+    def _settle(self, blame: Blame) -> None:
         """Steps that made us end the worker. The others start again."""
         for job in blame.jobs:
             key = job.work.key
             self._finish(job, Failed(key, blame.code, blame.message) if blame.code else Stopped(key))
 
-    def _suspect(self, running: list[_Job], ending: Ending) -> None:
+    def _suspect(self, running: list[Job], ending: Ending) -> None:
         """A worker was lost: a step that ran alone did it; of several each must run alone to tell."""
         if len(running) > 1:
-            self._suspects = running
+            self._suspects.update(job.place for job in running)
             return
         for job in running or [job for job in self._jobs.values() if job.starts >= MAX_STARTS]:
             during = "while running" if running else "again and again before it could run"
@@ -354,6 +332,8 @@ class ProcessSession:
         self.watched = watched
         self.cancelled = False
         self.closed = False
+        self.careful = False
+        """A worker was lost: from now on all results go to disk, so that no further loss costs them."""
         self._watched_there = watched.is_set()
 
     def submit(self, work: Work) -> None:

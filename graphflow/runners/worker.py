@@ -115,23 +115,21 @@ class Worker:
             process.kill()
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         link = Link(cast("BinaryIO", process.stdout), cast("BinaryIO", process.stdin))
-        ends = {
-            _thread(self._write, "write", link): process.stdin,
-            _thread(self._read, "read", link): process.stdout,
-            _thread(self._listen, "listen", process.stderr): process.stderr,
-        }
+        threads = [
+            _thread(self._write, "write", link),
+            _thread(self._read, "read", link),
+            _thread(self._listen, "listen", process.stderr),
+        ]
         status = process.wait()
         self._outbox.put(None)
-        for thread, end in ends.items():
-            thread.join(END_SECONDS)  # longer if what a node has started still holds the pipe: leave it then
-            if not thread.is_alive():
-                end.close()
+        for thread in threads:  # what a node has started may still hold a pipe: its thread stays until then
+            thread.join(END_SECONDS)
         self._ended(self, Ending(status, last_words(list(self._lines))))
 
     def _write(self, link: Link) -> None:
         """Send what is queued, together what came together, until None closes the pipe."""
         going = True
-        with contextlib.suppress(OSError):  # the worker is gone: its owner tells
+        with link.outgoing, contextlib.suppress(OSError):  # the worker is gone: its owner tells
             while going:
                 frames = [self._outbox.get()]
                 with contextlib.suppress(Empty):
@@ -139,12 +137,12 @@ class Worker:
                         frames.append(self._outbox.get_nowait())
                 going = frames[-1] is not None
                 link.write([frame for frame in frames if frame is not None])
-        link.outgoing.close()
 
     def _read(self, link: Link) -> None:
         try:
-            for frame in link.receive():
-                self._receive(self, frame)
+            with link.incoming:
+                for frame in link.receive():
+                    self._receive(self, frame)
         finally:  # it closed its end, or sent what is no frame
             self._end_soon()
 
@@ -157,12 +155,13 @@ class Worker:
 
     def _listen(self, stream: IO[bytes]) -> None:
         """Keep the last lines of standard error, and show them here."""
-        while line := stream.readline(LINE_BYTES):
-            text = line.decode("utf-8", "replace")
-            self._lines.append(text.rstrip("\n"))
-            if self._echo:
-                with contextlib.suppress(OSError, ValueError):  # ours is closed
-                    sys.stderr.write(text)
+        with stream:
+            while line := stream.readline(LINE_BYTES):
+                text = line.decode("utf-8", "replace")
+                self._lines.append(text.rstrip("\n"))
+                if self._echo:
+                    with contextlib.suppress(OSError, ValueError):  # ours is closed
+                        sys.stderr.write(text)
 
 
 def last_words(lines: list[str]) -> str:
@@ -170,8 +169,8 @@ def last_words(lines: list[str]) -> str:
     lines = [line.strip() for line in lines if line.strip()]
     for place, line in enumerate(lines):
         if line.startswith(FATAL):
-            where = [later for later in lines[place:] if later.startswith("File ")][:1]
-            return shorten("; ".join([line, *where]), 400)
+            where = [later for later in lines[place:] if later.startswith("File ")][:3]
+            return shorten("; ".join([line, *where]), 600)
     return shorten(lines[-1], 400) if lines else ""
 
 

@@ -107,7 +107,7 @@ def shout(x: int) -> int:
 @node("faults/leave_child")
 def leave_child(x: int) -> int:
     """Starts a process that outlives the step, then dies."""
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(8)"])
     _die("exit")
 
 

@@ -1,4 +1,7 @@
-"""Small nodes for tests of runners: a worker process loads this folder as a pack folder."""
+"""Small nodes for tests of runners: a worker process loads this folder as a pack folder.
+
+torch is imported only where it is needed: workers that never need it start at once.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
-
 from graphflow.errors import NodeError
 from graphflow.node import Context, node
-from graphflow.values import PLACEMENT, Image, Recipe
+from graphflow.values import PLACEMENT, Image, Recipe, Tensor
 
 
 class Pen(Recipe):
@@ -45,6 +46,8 @@ def pen(*, value: int = 3) -> Pen:
 @node("trial/noise")
 def noise(x: int, *, size: int = 16) -> Image:
     """Random pixels that only `x` decides."""
+    import torch
+
     random = torch.Generator().manual_seed(x)
     return Image(pixels=torch.randint(0, 256, (size, size, 3), generator=random, dtype=torch.uint8))
 
@@ -77,6 +80,11 @@ def double(x: int) -> int:
     return 2 * x
 
 
+@node("trial/mixed")
+def mixed(a: int, b: int) -> int:
+    return a + b
+
+
 @node("trial/total")
 def total(items: list[int]) -> int:
     return sum(items)
@@ -106,6 +114,8 @@ def either(a: int | None = None, b: int | None = None, *, first: bool = True) ->
 @node("trial/walk")
 def walk(x: int, ctx: Context, *, steps: int = 10, pause: float = 0.0) -> Image:
     """A random walk: the state, and with it the generator's, decides what follows."""
+    import torch
+
     random, pixels, begin = torch.Generator().manual_seed(x), torch.zeros(8, 8, 3), 0
     state: Any = ctx.restore()
     if state is not None:
@@ -120,7 +130,9 @@ def walk(x: int, ctx: Context, *, steps: int = 10, pause: float = 0.0) -> Image:
     return _picture(pixels)
 
 
-def _picture(pixels: torch.Tensor) -> Image:
+def _picture(pixels: Tensor) -> Image:
+    import torch
+
     return Image(pixels=(pixels * 10).to(torch.uint8))
 
 
