@@ -15,11 +15,11 @@ from graphflow.cache.records import EntryInfo
 from graphflow.cache.tiers import Cache
 from graphflow.context import Settings, Signals, StepContext
 from graphflow.errors import Cancelled, GraphflowError, NodeError, ResourceError, describe
-from graphflow.graph import check_wired_setting
 from graphflow.keys import canon
 from graphflow.node import NodeSpec
 from graphflow.pool import Pool
 from graphflow.refs import Const, Many, Out, Ref
+from graphflow.settings import check_wired_setting
 from graphflow.types import bare
 from graphflow.values import CodecError, Value
 
@@ -122,7 +122,17 @@ def execute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched
 def _made_meanwhile(work: Work, cache: Cache) -> bool:
     """Whether another process stored the result while this one planned or waited; effects must also stand."""
     outputs = cache.get(work.key) if cache.has(work.key) else None
-    return outputs is not None and (work.spec.effect is None or work.spec.effect(outputs))
+    return outputs is not None and stands(work.spec, outputs)
+
+
+def stands(spec: NodeSpec, outputs: Mapping[str, Any]) -> bool:
+    """Whether what a step did outside is still there; always for a node without an effect."""
+    if spec.effect is None:
+        return True
+    try:
+        return bool(spec.effect(outputs))
+    except Exception:  # border: a node's own code; what cannot be checked is done anew
+        return False
 
 
 def _check(cancelled: Flag) -> None:

@@ -40,6 +40,11 @@ class Flat:
     problems: list[Problem] = field(default_factory=list)
     exports: dict[str, dict[str, WireEnd]] = field(default_factory=dict)
     """Flat id of a workflow node -> its output names -> the inner wire."""
+    parameters: dict[str, list[str]] = field(default_factory=dict)
+    """Flat id of a workflow node -> the names of its parameters."""
+    closed: set[str] = field(default_factory=set)
+    """Flat ids of workflow nodes that could not be opened."""
+    edges: int = 0
 
 
 def is_workflow(type_name: str) -> bool:
@@ -59,30 +64,49 @@ def expand(document: Document, folder: Path | None, load: Loader) -> Flat:
 class _Expansion:
     flat: Flat
     load: Loader
+    loaded: dict[tuple[str, Path | None], tuple[Document, Path | None]] = field(default_factory=dict)
 
     def add(
         self, nodes: Mapping[str, FlatNode], folder: Path | None, prefix: str, chain: tuple[str, ...]
     ) -> None:
         """Put nodes into the flat document, opening workflow nodes on the way."""
         for id, node in nodes.items():
-            if len(self.flat.nodes) >= LIMITS.nodes:
-                self.flat.problems.append(
-                    Problem("limit.nodes", prefix + id, f"more than {LIMITS.nodes} nodes")
-                )
+            self.flat.edges += sum(len(w) if isinstance(w, list) else 1 for w in node.inputs.values())
+            if self.full(f"nodes.{prefix}{id}"):
                 return
             if is_workflow(node.type):
                 self.open(node, prefix + id, folder, chain)
             else:
                 self.flat.nodes[prefix + id] = node
 
+    def full(self, path: str) -> bool:
+        """Whether a limit is reached; told once. Workflows count too: a hundred may hold no node at all."""
+        if len(self.flat.nodes) + len(self.flat.exports) + len(self.flat.closed) >= LIMITS.nodes:
+            problem = Problem("limit.nodes", path, f"more than {LIMITS.nodes} nodes")
+        elif self.flat.edges > LIMITS.edges:
+            problem = Problem("limit.edges", path, f"more than {LIMITS.edges} wires")
+        else:
+            return False
+        if not any(p.code == problem.code for p in self.flat.problems):
+            self.flat.problems.append(problem)
+        return True
+
+    def read(self, reference: str, folder: Path | None) -> tuple[Document, Path | None]:
+        """A workflow file, read once however often it is used."""
+        if (reference, folder) not in self.loaded:
+            self.loaded[reference, folder] = self.load(reference, folder)
+        return self.loaded[reference, folder]
+
     def open(self, node: FlatNode, name: str, folder: Path | None, chain: tuple[str, ...]) -> None:
         """Replace one workflow node by the nodes inside it."""
         path = f"nodes.{name}.type"
+        self.flat.closed.add(name)
         try:
-            inner, inner_folder = self.load(node.type, folder)
+            inner, inner_folder = self.read(node.type, folder)
         except DocumentError as error:
             self.flat.problems += [
-                Problem(p.code, f"{path} -> {p.path}", p.message, p.hint) for p in error.problems
+                Problem(p.code, f"{path} -> {p.path}" if p.path else path, p.message, p.hint)
+                for p in error.problems
             ]
             return
         except GraphflowError as error:
@@ -96,6 +120,8 @@ class _Expansion:
                 Problem("workflow.recursion", path, f"a workflow contains itself: {loop}")
             )
             return
+        self.flat.closed.discard(name)
+        self.flat.parameters[name] = list(inner.parameters)
         entries = _entries(inner, f"{name}/")
         self.flat.problems += _set_parameters(inner, entries, node, name)
         self.flat.exports[name] = {k: _absolute(w, f"{name}/") for k, w in inner.outputs.items()}
@@ -126,13 +152,16 @@ def _set_parameters(
                         f"no node {target!r}",
                     )
                 )
-            elif parameter in node.inputs:
-                entries[target].inputs[setting] = node.inputs[parameter]
-                entries[target].params.pop(setting, None)
-            elif parameter in node.params:
-                entries[target].params[setting] = node.params[parameter]
-            elif declared.default is not None:
-                entries[target].params.setdefault(setting, declared.default)
+                continue
+            entry = entries[target]
+            if parameter in node.inputs:
+                entry.params.pop(setting, None)
+                entry.inputs[setting] = node.inputs[parameter]
+                if parameter in node.params:  # told with the node it ends in
+                    entry.params[setting] = node.params[parameter]
+            elif parameter in node.params or declared.default is not None:
+                entry.inputs.pop(setting, None)
+                entry.params[setting] = node.params.get(parameter, declared.default)
     return problems
 
 
@@ -159,7 +188,7 @@ def _resolve_exports(flat: Flat) -> None:
     """Point every wire that names a workflow node at the inner node it stands for."""
 
     def follow(wire: WireEnd, path: str) -> WireEnd:
-        while wire[0] in flat.exports:
+        while wire[0] in flat.exports and wire[0] not in flat.closed:
             exports = flat.exports[wire[0]]
             output = wire[1] or (next(iter(exports)) if len(exports) == 1 else None)
             if output is None or output not in exports:

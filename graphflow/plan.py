@@ -15,9 +15,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from graphflow.errors import GraphflowError, NodeError, describe
-from graphflow.graph import Graph, GraphNode, Wire, check_wired_setting
+from graphflow.graph import Graph, GraphNode, Wire
 from graphflow.keys import canon, digest, step_key
 from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
+from graphflow.settings import check_wired_setting
 from graphflow.steps import Facts, Plan, Step
 from graphflow.workflow import LIMITS
 

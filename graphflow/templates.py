@@ -84,6 +84,8 @@ def load_inner(reference: str, folder: Path | None) -> tuple[Document, Path | No
 
 
 def _load_beside(reference: str, folder: Path) -> tuple[Document, Path | None]:
+    if "\0" in reference:
+        raise DocumentError([Problem("workflow.path", "", f"{reference!r} is not a path")])
     path = (folder / reference).resolve()
     if path.suffix != ".json" or not path.is_relative_to(folder.parent.resolve()):
         text = f"{reference!r} does not name a workflow file beside this one"

@@ -94,9 +94,12 @@ def _structure_fits(want: Any, have: Any, bindings: Bindings) -> bool:
     wanted, given = get_args(want), get_args(have)
     if not wanted or not given:
         return True
-    return len(wanted) == len(given) and all(
-        w is g is Ellipsis or fits(w, g, bindings) for w, g in zip(wanted, given, strict=True)
-    )
+    if origin_want is tuple and wanted[-1] is Ellipsis:
+        given, wanted = given[: -1 if given[-1] is Ellipsis else None], wanted[:1]
+        return all(fits(wanted[0], one, bindings) for one in given)
+    if Ellipsis in given or len(wanted) != len(given):
+        return False
+    return all(fits(w, g, bindings) for w, g in zip(wanted, given, strict=True))
 
 
 def bind(hint: Any, bindings: Bindings) -> Any:

@@ -7,8 +7,11 @@ A wire is a string in `inputs` (`"node.output"`, or `"node"` for its only output
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +42,9 @@ class Limits(BaseModel):
 
 
 LIMITS = Limits()
+
+MAX_TREE_PROBLEMS = 100
+"""Problems told of a document that is no proper JSON."""
 
 
 class _Strict(BaseModel):
@@ -164,8 +170,7 @@ def _too_large(size: int) -> Problem:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise ValueError(f"{twice!r} appears twice in one object")
     return found
 
@@ -174,32 +179,53 @@ def _no_constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
 
 
+_Place = tuple[Any, ...]
+"""A place in a tree as nested pairs `(parent, name)`, which costs nothing until it is shown."""
+
+
 def _check_tree(raw: Any) -> Iterator[Problem]:
-    """Depth, non-finite numbers and lone surrogates, without recursion."""
-    waiting: list[tuple[Any, int]] = [(raw, 1)]
-    while waiting:
-        value, depth = waiting.pop()
+    """Depth, non-finite numbers, lone surrogates and what is no JSON, without recursion."""
+    waiting: list[tuple[Any, int, _Place]] = [(raw, 1, ())]
+    found = 0
+    while waiting and found < MAX_TREE_PROBLEMS:
+        value, depth, place = waiting.pop()
         if depth > LIMITS.depth:
             yield Problem("json.depth", "", f"nested deeper than {LIMITS.depth}")
             return
         if isinstance(value, dict):
-            waiting.extend((v, depth + 1) for v in value.values())
-            waiting.extend((k, depth) for k in value)
+            waiting.extend((v, depth + 1, (place, k)) for k, v in value.items())
+            waiting.extend((k, depth, (place, k)) for k in value)
         elif isinstance(value, list):
-            waiting.extend((v, depth + 1) for v in value)
-        elif isinstance(value, str):
-            if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-                yield Problem("json.text", "", "text holds half a surrogate pair and cannot be saved")
-                return
-        elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-            yield Problem("json.number", "", f"{value} is not a finite number")
-            return
+            waiting.extend((v, depth + 1, (place, i)) for i, v in enumerate(value))
+        elif (wrong := _wrong_leaf(value)) is not None:
+            found += 1
+            yield Problem(wrong[0], _path(place), wrong[1])
+
+
+def _wrong_leaf(value: Any) -> tuple[str, str] | None:
+    """Code and message if a value cannot stand in a document."""
+    if value is None or isinstance(value, (bool, int)):
+        return None
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+            return "json.text", "text holds half a surrogate pair and cannot be saved"
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ("json.number", f"{value} is not a finite number")
+    return "json.type", f"a {type(value).__name__} is not JSON"
+
+
+def _path(place: _Place) -> str:
+    parts: list[str] = []
+    while place:
+        place, name = place
+        parts.append(str(name).encode("utf-8", "backslashreplace").decode())
+    return ".".join(reversed(parts))
 
 
 def _problems(error: ValidationError) -> Iterator[Problem]:
     for item in error.errors(include_url=False, include_context=False):
-        loc = [str(part) for part in item["loc"] if part not in ("str", "list[constrained-str]", "[key]")]
-        loc = [part for part in loc if not part.startswith(("function-", "constrained-", "list["))]
+        loc = [str(part) for i, part in enumerate(item["loc"]) if not _is_tag(item["loc"], i)]
         hint = ""
         if item["type"] == "extra_forbidden":
             hint = did_you_mean(loc[-1], _field_names(loc))
@@ -208,18 +234,25 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
         yield Problem(f"document.{item['type']}", ".".join(loc), item["msg"], hint)
 
 
+def _is_tag(loc: tuple[int | str, ...], i: int) -> bool:
+    """Whether pydantic put a part into a path that is not in the document: a union's member, a key's mark."""
+    if loc[0] == "nodes" and i == 4 and loc[2] == "inputs":
+        return True
+    return (loc[0] == "parameters" and i == 3 and loc[2] == "to") or (loc[i] == "[key]" and i == len(loc) - 1)
+
+
 def _field_names(loc: list[str]) -> list[str]:
     models: dict[str, type[BaseModel]] = {"nodes": NodeEntry, "parameters": Parameter}
     model = models.get(loc[0], Document) if len(loc) >= 3 else Document
     return list(model.model_fields)
 
 
-def did_you_mean(name: str, known: Mapping[str, Any] | list[str]) -> str:
+def did_you_mean(name: str, known: Collection[str]) -> str:
     """A hint that names the closest known word, or what there is."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.55)
+    close = difflib.get_close_matches(name[:256], list(itertools.islice(known, 2000)), n=1, cutoff=0.55)
     if close:
         return f"did you mean {close[0]!r}?"
-    names = sorted(known)
+    names = sorted(itertools.islice(known, 2000))
     if not names:
         return ""
     return "known: " + ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
@@ -239,6 +272,9 @@ def dump(document: Document) -> bytes:
     for field in ("name", "description", "parameters"):
         if field in raw:
             out[field] = raw[field]
+    for parameter in raw.get("parameters", {}).values():
+        if "default" in parameter:
+            parameter["default"] = _sorted(parameter["default"])
     out["nodes"] = {id: _ordered_entry(raw["nodes"][id]) for id in sorted(raw.get("nodes", {}))}
     if "outputs" in raw:
         out["outputs"] = raw["outputs"]
@@ -274,7 +310,8 @@ def split_wire(text: str) -> tuple[str, str | None]:
 def with_values(document: Document, values: Mapping[str, Any]) -> Document:
     """The document with its parameters set to plain JSON values; unset ones take their default.
 
-    Raises DocumentError for unknown names. The values themselves are checked with the graph.
+    Raises DocumentError for unknown names and for what is not JSON. Whether the values fit is checked with
+    the graph.
     """
     unknown = [name for name in values if name not in document.parameters]
     if unknown:
@@ -289,6 +326,9 @@ def with_values(document: Document, values: Mapping[str, Any]) -> Document:
                 for name in unknown
             ]
         )
+    problems = [*_check_tree(dict(values))]
+    if problems:
+        raise DocumentError(problems)
     nodes = dict(document.nodes)
     for name, parameter in document.parameters.items():
         if name not in values and parameter.default is None:

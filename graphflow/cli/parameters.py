@@ -13,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from graphflow import templates
 from graphflow.errors import DocumentError, GraphflowError, Problem
 from graphflow.expand import PREFIX
-from graphflow.graph import check_setting
 from graphflow.node import NodeSpec
 from graphflow.registry import Registry
+from graphflow.settings import check_setting
 from graphflow.types import name_of
 from graphflow.workflow import LIMITS, Document, did_you_mean
 
