@@ -219,13 +219,13 @@ def _path(place: _Place) -> str:
     parts: list[str] = []
     while place:
         place, name = place
-        parts.append(str(name).encode("utf-8", "backslashreplace").decode())
+        parts.append(str(name).encode("utf-8", "backslashreplace").decode() or "''")
     return ".".join(reversed(parts))
 
 
 def _problems(error: ValidationError) -> Iterator[Problem]:
     for item in error.errors(include_url=False, include_context=False):
-        loc = [str(part) for i, part in enumerate(item["loc"]) if not _is_tag(item["loc"], i)]
+        loc = [str(part) or "''" for i, part in enumerate(item["loc"]) if not _is_tag(item["loc"], i)]
         hint = ""
         if item["type"] == "extra_forbidden":
             hint = did_you_mean(loc[-1], _field_names(loc))
