@@ -13,9 +13,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Condition, Lock
 from typing import Any
 
+from graphflow.errors import ResourceError
 from graphflow.keys import canon
 from graphflow.values import Recipe
 
@@ -41,12 +43,17 @@ class Pool:
 
     def __init__(self, device: str = "cpu", budget_bytes: int | None = None) -> None:
         self.device = device
-        self.budget = budget_bytes if budget_bytes is not None else default_budget(device)
+        self._budget = budget_bytes
         self.opened: Counter[str] = Counter()
         """How often each kind of recipe was loaded, by type name: a batch should load each model once."""
         self._live: dict[bytes, _Opened] = {}
         self._clock = 0
         self._changed = Condition()
+
+    @cached_property
+    def budget(self) -> int:
+        """Bytes that opened bases may hold together; asked of the device when first needed."""
+        return self._budget if self._budget is not None else default_budget(self.device)
 
     @contextmanager
     def use(self, recipe: Recipe) -> Iterator[Any]:
@@ -102,11 +109,18 @@ class Pool:
 
 
 def default_budget(device: str) -> int:
-    """Bytes models may hold: a share of main memory, or 90 % of what the device has."""
+    """Bytes models may hold: a share of main memory, or 90 % of what the device has.
+
+    Raises ResourceError for a device that cannot be used.
+    """
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info(device)[1] * 0.9)
+        try:
+            return int(torch.cuda.mem_get_info(device)[1] * 0.9)
+        except (RuntimeError, AssertionError, ValueError) as error:
+            hint = "choose another device, such as cpu, or install the GPU driver and a torch for it"
+            raise ResourceError(f"device {device!r} cannot be used: {error}", hint=hint) from None
     try:
         return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * CPU_SHARE)
     except (AttributeError, ValueError, OSError):
