@@ -283,10 +283,16 @@ def _reasons(
     changed = [step for step in run if step.key not in known]
     if changed:
         found = [*_changes(node, changed[0], environment, last, old, told, out_dir)]
-        if changed[0].item and not found:
-            text = "1 item is" if len(changed) == 1 else f"{len(changed)} items are"
-            found = [f"{text} new or changed"]
-        yield from found or ["something in its key changed"]
+        yield from found or [_unnamed(changed)]
+
+
+def _unnamed(changed: list[Step]) -> str:
+    """The reason where neither settings nor wires tell one: the items, or the world outside."""
+    if changed[0].fingerprint:
+        return "what it reads has changed"
+    if changed[0].item:
+        return "1 item is new or changed" if len(changed) == 1 else f"{len(changed)} items are new or changed"
+    return "something else in its key changed"
 
 
 def _lost(node: GraphNode, old: NodeRecord, item: str) -> str:
@@ -325,8 +331,6 @@ def _changes(
         yield f"output folder changed: {old.out_dir} -> {out_dir}"
     yield from _setting_changes(node, old)
     yield from _input_changes(node, step, old, told)
-    if step.fingerprint and not step.inputs and not [*_setting_changes(node, old)]:
-        yield "the file it reads changed"
 
 
 def _setting_changes(node: GraphNode, old: NodeRecord) -> Iterator[str]:
@@ -338,7 +342,6 @@ def _setting_changes(node: GraphNode, old: NodeRecord) -> Iterator[str]:
 
 
 def _input_changes(node: GraphNode, step: Step, old: NodeRecord, told: Mapping[str, Story]) -> Iterator[str]:
-    mapped = bool(step.item) and _item(step.item) != next(iter(old.items), "")
     for name in sorted(step.inputs.keys() | old.inputs.keys()):
         was = old.inputs.get(name)
         now = _input(node, name, step.inputs[name]) if name in step.inputs else None
@@ -346,7 +349,7 @@ def _input_changes(node: GraphNode, step: Step, old: NodeRecord, told: Mapping[s
             yield f"{name} is {'wired now' if was is None else 'no longer wired'}"
         elif was.source != now.source:
             yield f"{name} is wired anew: {was.source} -> {now.source}"
-        elif was.token != now.token and not (mapped and node.levels.get(name)):
+        elif was.token != now.token and not node.levels.get(name):  # mapped items are counted instead
             yield _input_change(name, was, now, node, told)
 
 

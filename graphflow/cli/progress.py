@@ -16,6 +16,9 @@ ITEM_SECONDS = 1.0
 MAX_CACHED = 40
 """Nodes from the cache that are named; a graph may have thousands."""
 
+MAX_LINES = 200
+"""Lines about steps before they come only now and then."""
+
 
 class Reporter:
     """Listens to a run. Keeps its events, progress left out, for the summary and the timeline."""
@@ -55,7 +58,7 @@ class PlainReporter(Reporter):
         super().__init__()
         self._cached: set[str] = set()
         self._told: dict[str, float] = {}
-        self._items: dict[str, int] = {}
+        self._lines = 0
 
     def line(self, text: str) -> None:
         """One line of the ordinary kind."""
@@ -71,12 +74,14 @@ class PlainReporter(Reporter):
                     self.line(f"cached    {node}")
                 elif len(self._cached) == MAX_CACHED + 1:
                     self.line("cached    ... and others")
-            case events.NodeStarted(node=node, item=()):
+            case events.NodeStarted(node=node, item=()) if self._lines < MAX_LINES:
+                self._lines += 1
                 self.line(f"started   {node}")
-            case events.NodeFinished(node=node, item=()):
+            case events.NodeFinished(node=node, item=()) if self._lines < MAX_LINES:
+                self._lines += 1
                 self.line(f"finished  {node}  {seconds_text(event.seconds)}  {bytes_text(event.bytes)}")
             case events.NodeFinished():
-                self._item(event)
+                self._now_and_then(event)
             case _:
                 self.trouble(event)
 
@@ -90,11 +95,12 @@ class PlainReporter(Reporter):
             case events.CacheNotice(message=message):
                 warn(f"notice    {message}")
 
-    def _item(self, event: events.NodeFinished) -> None:
-        count = self._items[event.node] = self._items.get(event.node, 0) + 1
+    def _now_and_then(self, event: events.NodeFinished) -> None:
+        """Items of a mapped node, and steps of a very large graph, are told at most once a second."""
         now = time.monotonic()
-        if count == 1 or now - self._told.get(event.node, 0.0) >= ITEM_SECONDS:
-            self._told[event.node] = now
+        told = event.node if event.item else ""
+        if now - self._told.get(told, -ITEM_SECONDS) >= ITEM_SECONDS:
+            self._told[told] = now
             self.line(f"finished  {named(event.node, event.item)}  {seconds_text(event.seconds)}")
 
 

@@ -260,12 +260,15 @@ def remember(
     """Write down what this run was, for `graphflow explain`. A disk that is full is a notice."""
     from graphflow import explain
 
+    plan = result.plan
+    if result.failures:  # a plan made after a failure lacks the steps that failed
+        plan = workspace.prepare(graph, out_dir=out).plan()
     try:
         explain.save(
             workspace.data_dir,
             explain.identity(reference),
             graph,
-            result.plan,
+            plan,
             workspace.environment,
             told,
             out_dir=str(out.absolute()),
