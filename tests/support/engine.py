@@ -168,7 +168,7 @@ def raw(outputs: Mapping[str, str] | None = None, **nodes: Entry) -> dict[str, A
     found: dict[str, Any] = {}
     for id, entry in nodes.items():
         type_, params, inputs = (*((entry,) if isinstance(entry, str) else entry), {}, {})[:3]
-        name = type_ if "/" in type_ or ":" in type_ else f"test/{type_}"
+        name = type_ if "/" in type_ or ":" in type_ or "." in type_ else f"test/{type_}"
         found[id] = {"type": name, "params": dict(params), "inputs": dict(inputs)}
     return {"graphflow": 1, "nodes": found, "outputs": dict(outputs or {})}
 
