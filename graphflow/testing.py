@@ -6,9 +6,10 @@ result = run_node(decode, vae_recipe, latents, tile=Tiling())
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,9 +87,68 @@ def run_node(
     spec = spec_of(function)
     if spec is None:
         raise TypeError(f"{function!r} is not declared with @node")
+    if len(ports) > len(spec.ports):
+        raise TypeError(f"{spec.id} has {len(spec.ports)} port(s), {len(ports)} were given")
     params = spec.params.model_validate(settings)
     arguments = dict(zip(spec.ports, ports, strict=False))
     arguments.update({name: getattr(params, name) for name in spec.settings})
     if spec.context is not None:
         arguments[spec.context] = context or LocalContext()
     return function(**arguments)
+
+
+def run_graph(
+    document: Mapping[str, Any], functions: Iterable[Callable[..., Any]], *, out_dir: Path | None = None
+) -> dict[str, Any]:
+    """Run a workflow document made of the given node functions, in memory; returns `{output: value}`.
+
+    out_dir: where effects write; by default a new temporary folder. Raises DocumentError for a wrong document
+    and the first failed node's error if an output could not be made.
+    """
+    from graphflow.cache.memory import MemoryCache
+    from graphflow.cache.tiers import Cache
+    from graphflow.context import Settings
+    from graphflow.graph import build
+    from graphflow.pool import Pool
+    from graphflow.registry import Registry
+    from graphflow.result import first_error
+    from graphflow.run import Run
+    from graphflow.runners.inline import InlineRunner
+    from graphflow.workflow import from_raw
+
+    graph = build(from_raw(dict(document)), Registry().with_nodes(functions))
+    runner = InlineRunner(Cache(MemoryCache(2**30)), Pool("cpu"))
+    try:
+        result = Run(graph, runner, Settings(out_dir or Path(tempfile.mkdtemp()))).execute()
+        error = first_error(result)
+        if result.status == "failed" and error is not None:
+            raise error
+        return {name: result.value(name) for name in graph.outputs}
+    finally:
+        runner.close()
+
+
+UPDATE_GOLDEN = "GRAPHFLOW_UPDATE_GOLDEN"
+"""Set this environment variable to write golden schemas instead of comparing with them."""
+
+
+def check_schema(function: Callable[..., Any], golden: Path) -> None:
+    """Compare a node's schema with the one committed: a changed port or setting breaks saved workflows.
+
+    Raises AssertionError, saying what to do, if they differ; writes the file when UPDATE_GOLDEN is set.
+    """
+    from graphflow import files
+    from graphflow.schema import node_schema
+
+    spec = spec_of(function)
+    if spec is None:
+        raise TypeError(f"{function!r} is not declared with @node")
+    text = json.dumps(node_schema(spec), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if os.environ.get(UPDATE_GOLDEN):
+        files.write_atomic(golden, text.encode())
+        return
+    assert golden.is_file(), f"no golden schema yet: run once with {UPDATE_GOLDEN}=1"
+    assert golden.read_text() == text, (
+        f"the schema of {spec.id} changed. If that is meant: raise its version, give upgrades, "
+        f"and run once with {UPDATE_GOLDEN}=1"
+    )
