@@ -21,7 +21,7 @@ from graphflow.pool import Pool
 from graphflow.refs import Const, Many, Out, Ref
 from graphflow.settings import check_wired_setting
 from graphflow.types import bare
-from graphflow.values import CodecError, Value
+from graphflow.values import CodecError, Value, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +167,7 @@ def _compute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watche
     del arguments, result
     info = EntryInfo(work.spec.id, work.spec.version, seconds, time.time())
     keep = (work.keep or work.spec.effect is not None) and not volatile
-    try:
-        stored = bench.cache.put(work.key, outputs, info, keep=keep)
-    except CodecError as error:
-        raise NodeError(str(error), code="node.output") from None
+    stored = bench.cache.put(work.key, outputs, info, keep=keep)
     bench.cache.drop_checkpoint(work.key)
     return Done(work.key, seconds, size_of(outputs), stored, volatile=volatile)
 
@@ -250,6 +247,10 @@ def _checked(spec: NodeSpec, result: Any) -> dict[str, Any]:
                 f"output {name!r} should be a {kind.__name__}, not a {type(value).__name__}",
                 code="node.output",
             )
+    try:
+        encode(outputs)
+    except CodecError as error:
+        raise NodeError(str(error), code="node.output") from None
     return outputs
 
 

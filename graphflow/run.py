@@ -20,7 +20,7 @@ from graphflow import events
 from graphflow.context import Settings, provenance_of
 from graphflow.environment import versions
 from graphflow.errors import shorten
-from graphflow.execute import Done, Failed, Missed, MissingInput, Work
+from graphflow.execute import Done, Failed, Missed, MissingInput, Work, stands
 from graphflow.graph import Graph
 from graphflow.keys import Environment
 from graphflow.plan import plan
@@ -293,7 +293,7 @@ class Run:
             return False  # its result may be there already, but it has not been told
         if spec.effect is not None:
             outputs = self.runner.peek(step.key) if self.runner.has(step.key) else None
-            return outputs is not None and _stands(spec.effect, outputs)
+            return outputs is not None and stands(spec, outputs)
         return spec.cache and self.runner.has(step.key)
 
     def _peek(self, key: str) -> Mapping[str, Any] | None:
@@ -383,10 +383,3 @@ class Run:
                     result.held[name] = self.runner.fetch(without_gone(ref))
         for key in tainted:
             self.runner.discard(key)
-
-
-def _stands(effect: Callable[[Mapping[str, Any]], bool], outputs: Mapping[str, Any]) -> bool:
-    try:
-        return bool(effect(outputs))
-    except Exception:  # border: a node's own code; what cannot be checked is done anew
-        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from graphflow import workflow
 from graphflow.cache.entryfile import read_head
 from graphflow.events import Event
 from graphflow.graph import Graph
+from graphflow.registry import Registry, load_registry
 from graphflow.result import Result
 from graphflow.run import Run
 from graphflow.runners.limits import Limits
@@ -21,12 +23,18 @@ PACKS = Path(__file__).parent / "packs"
 """The folder of node packs that workers load too."""
 
 
+@cache
+def registry() -> Registry:
+    """The test packs and the installed ones, loaded once."""
+    return load_registry([PACKS])
+
+
 class Shop:
     """A data folder and a runner; runs graphs and keeps what was said in the last run."""
 
     def __init__(self, data_dir: Path, kind: str = "process", limits: Limits | None = None) -> None:
         self.data_dir = data_dir
-        self.workspace = Workspace(data_dir, packs=[PACKS], runner=kind, device="cpu")  # type: ignore[arg-type]
+        self.workspace = Workspace(data_dir, packs=[PACKS], registry=registry(), device="cpu")
         if kind == "process":
             self.workspace._runner = ProcessRunner(self.workspace.cache, packs=[PACKS], limits=limits)
         self.events: list[Event] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from graphflow.node import Context, node
+from graphflow.values import Recipe
 
 
 class Unreadable(Exception):
@@ -157,3 +158,22 @@ def slow(x: int, ctx: Context, *, seconds: float = 0.2, log: str = "") -> int:
         with Path(log).open("a") as file:
             file.write(f"{x}\n")
     return x + 1
+
+
+class Engine(Recipe):
+    """A model that is nothing."""
+
+    def open(self, device: str) -> str:
+        return device
+
+
+@node("faults/engine", fold=True)
+def engine() -> Engine:
+    return Engine()
+
+
+@node("faults/train")
+def train(x: int, engine: Engine, ctx: Context, *, log: str) -> int:
+    """Needs the device; says in `log` that it ran."""
+    with ctx.use(engine):
+        return slow(x, ctx, seconds=0.2, log=log)
