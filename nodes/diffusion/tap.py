@@ -79,6 +79,7 @@ def history_of(scheduler: Any) -> dict[str, Any]:
 
 
 def _same(before: Any, now: Any) -> bool:
+    """Whether an attribute is as it was; schedulers replace their tensors and never write into them."""
     if isinstance(before, list) and isinstance(now, list):
         return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
     return before is now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -111,8 +112,12 @@ def test_two_halves_are_one_whole(bench: Benches, variant: str) -> None:
     tiny = bench(variant)
     first = tiny.denoise(end_step=2)
     first = decode(*encode(first))
+    before = copy.deepcopy(encode(first))
     assert (first.stage, first.sampler.step) == ("stopped", 2)
     assert torch.equal(tiny.denoise(latents=first, seed=8).samples, tiny.denoise().samples)
+    after = encode(first)  # published values are not written into
+    assert after.header == before.header
+    assert all(torch.equal(after.tensors[name], tensor) for name, tensor in before.tensors.items())
 
 
 def test_three_parts_and_a_resume_inside_one(bench: Benches) -> None:

@@ -93,6 +93,26 @@ def test_only_what_depends_on_a_change_runs_again(
     assert run(workspace, document(copy))[1] == set()  # the same model in another place
 
 
+def test_a_cancelled_run_goes_on_at_its_last_step(bench: Benches, workspace: Workspace) -> None:
+    tiny, steps = bench("wan22"), 80
+    graph = workspace.graph(from_raw(document(tiny.folder, denoise={"steps": steps})))
+    done: list[int] = []
+
+    def listen(event: Any) -> None:
+        if event.type == "node.progress" and event.node == "denoise":
+            done.append(event.done)
+            halted.cancel()
+
+    halted = workspace.prepare(graph, on_event=listen, checkpoint_seconds=0)
+    assert halted.execute().status == "cancelled"
+    reached = done.pop()
+    done.clear()
+    result = workspace.prepare(graph, on_event=listen, checkpoint_seconds=0).execute()
+    assert result.status == "finished"
+    assert 0 < reached < min(done)
+    assert torch.equal(result.value("video").frames, tiny.plain(num_inference_steps=steps).frames)
+
+
 def test_another_process_finds_everything_computed(bench: Benches, tmp_path: Path) -> None:
     folder = bench("wan21").folder
     for expected in ({"encode", "denoise", "decode"}, set()):
