@@ -19,6 +19,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
@@ -189,8 +190,8 @@ def node(
 
     def declare(function: F) -> F:
         spec = _read(id, function)
-        module = function.__module__
-        names = tuple(importlib.util.resolve_name(n, module.rpartition(".")[0]) for n in depends)
+        package = function.__globals__.get("__package__") or ""
+        names = tuple(importlib.util.resolve_name(name, package) for name in depends)
         full = NodeSpec(
             id=id,
             version=version,
@@ -206,6 +207,10 @@ def node(
             **spec,
         )
         _check_upgrades(full)
+        if fold and full.context is not None:
+            raise DeclarationError(
+                "a node that folds gets no Context", where=_where(function), hint="remove one"
+            )
         function.__graphflow_node__ = full  # type: ignore[attr-defined]
         return function
 
@@ -254,6 +259,7 @@ def _read(id: str, function: Callable[..., Any]) -> dict[str, Any]:
         if hint is Context:
             context = name
         elif parameter.kind is parameter.KEYWORD_ONLY:
+            _check_type(hint, function, name, _SETTING_TYPES)
             settings[name] = hint
             defaults[name] = ... if required else parameter.default
         else:
@@ -328,18 +334,24 @@ def _outputs(function: Callable[..., Any], hints: Mapping[str, Any]) -> dict[str
 _SCALARS = (bool, int, float, str, bytes, type(None))
 
 
-def _check_type(hint: Any, function: Callable[..., Any], name: str) -> None:
-    """Refuse what cannot be a wire's type."""
+_SETTING_TYPES = (Value, Enum)
+"""Classes that a setting may be besides scalars; a wire carries values only."""
+
+
+def _check_type(
+    hint: Any, function: Callable[..., Any], name: str, classes: tuple[type, ...] = (Value,)
+) -> None:
+    """Refuse what cannot be the type of a wire or setting."""
     hint = bare(hint)
     origin = get_origin(hint)
     if hint is Any or isinstance(hint, TypeVar) or hint in _SCALARS or origin is Literal:
         return
-    if isinstance(hint, type) and issubclass(hint, Value):
+    if isinstance(hint, type) and issubclass(hint, classes):
         return
     if origin in (list, tuple, dict, Union, types.UnionType):
         for part in get_args(hint):
             if part is not Ellipsis:
-                _check_type(part, function, name)
+                _check_type(part, function, name, classes)
         return
     raise DeclarationError(
         f"{name!r} has type {hint!r}, which cannot travel on a wire",
@@ -376,17 +388,13 @@ def _module_source(function: Callable[..., Any]) -> bytes:
 
 
 def _named_source(name: str) -> bytes:
-    found = importlib.util.find_spec(name)
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        found = None
     if found is None or found.origin is None:
         raise DeclarationError(f"depends names {name!r}, which is not a module")
     return Path(found.origin).read_bytes()
 
 
-__all__ = [
-    "Context",
-    "NodeSpec",
-    "Port",
-    "State",
-    "node",
-    "spec_of",
-]
+__all__ = ["Context", "NodeSpec", "Port", "State", "node", "spec_of"]
