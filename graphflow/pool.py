@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from threading import Condition, Lock
+from threading import Condition, Lock, get_ident
 from typing import Any
 
 from graphflow.errors import ResourceError
@@ -33,6 +33,8 @@ class _Opened:
     """Place in the order of last use; a counter, not a clock."""
     lock: Lock = field(default_factory=Lock)
     users: int = 0
+    owner: int | None = None
+    """The thread that has it now."""
 
 
 class Pool:
@@ -61,14 +63,39 @@ class Pool:
 
         Raises what the recipe's `open` raises, such as MissingModel.
         """
-        entry = self._take(recipe.base())
+        base = recipe.base()
+        entry = self._take(base)
         try:
-            with entry.lock, recipe.applied(entry.live, self.device) as live:
-                yield live
+            if entry.owner == get_ident():
+                raise ResourceError(f"a node took the module of {base.type_name()} twice at once")
+            with entry.lock:
+                entry.owner = get_ident()
+                try:
+                    with self._state(entry, recipe, canon(base)) as live:
+                        yield live
+                finally:
+                    entry.owner = None
         finally:
             with self._changed:
                 entry.users -= 1
                 self._changed.notify_all()
+
+    @contextmanager
+    def _state(self, entry: _Opened, recipe: Recipe, token: bytes) -> Iterator[Any]:
+        """The live object in the recipe's state. One whose state cannot be undone is never lent again."""
+        inside: BaseException | None = None
+        try:
+            with recipe.applied(entry.live, self.device) as live:
+                try:
+                    yield live
+                except BaseException as error:
+                    inside = error
+                    raise
+        except BaseException as error:
+            if error is not inside:
+                with self._changed:
+                    self._live.pop(token, None)
+            raise
 
     def clear(self) -> int:
         """Drop everything that nobody uses; returns the bytes let go."""

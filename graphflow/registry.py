@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from graphflow.errors import describe
+from graphflow.errors import DeclarationError, describe
 from graphflow.node import NodeSpec, spec_of
 
 ENTRY_POINTS = "graphflow.packs"
@@ -63,11 +63,11 @@ def load_registry(folders: Iterable[Path] = (), *, installed: bool = True) -> Re
         sources.append((path.stem, lambda path=path: _import_path(path)))  # type: ignore[misc]
     for name, load in sources:
         try:
-            found = {spec.id: spec for spec in _specs_in(load())}
+            found = _specs_in(load())
         except (Exception, SystemExit) as error:  # border: a pack is foreign code
             failures.append(PackFailure(name, describe(error)))
             continue
-        taken = sorted(found.keys() & specs.keys())
+        taken = [id for id in sorted(found.keys() & specs.keys()) if found[id] is not specs[id]]
         if taken:
             failures.append(PackFailure(name, f"declares {taken[0]!r}, which another pack has already"))
             continue
@@ -75,11 +75,14 @@ def load_registry(folders: Iterable[Path] = (), *, installed: bool = True) -> Re
     return Registry(specs, tuple(failures))
 
 
-def _specs_in(module: ModuleType) -> Iterator[NodeSpec]:
+def _specs_in(module: ModuleType) -> dict[str, NodeSpec]:
+    """The nodes in a module's namespace. Raises DeclarationError for two nodes with one id."""
+    found: dict[str, NodeSpec] = {}
     for value in vars(module).values():
         spec = spec_of(value)
-        if spec is not None:
-            yield spec
+        if spec is not None and found.setdefault(spec.id, spec) is not spec:
+            raise DeclarationError(f"declares {spec.id!r} twice")
+    return found
 
 
 def _pack_paths(folders: Iterable[Path]) -> Iterator[Path]:
