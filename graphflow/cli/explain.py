@@ -39,7 +39,7 @@ def explain(
 
     opened = opened_by(ctx)
     values = opened.values(assignments or [])
-    workspace = open_workspace(opened, data_dir, packs, device=device)
+    workspace = open_workspace(opened, data_dir, packs, device=device, create=False)
     graph = workspace.graph(opened.document, values, folder=opened.folder)
     plan = workspace.prepare(graph, out_dir=out, targets=checked_targets(graph, only)).plan()
     last = explaining.read(workspace.data_dir, explaining.identity(ref))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -68,6 +69,8 @@ def _top(
 
 def main() -> None:
     """The entry point: run a command and leave with its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a prompt or a file's name may hold any character
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = invoke(sys.argv[1:])
     sys.stdout.flush()
     sys.exit(code)
@@ -84,9 +87,7 @@ def invoke(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         warn("cancelled")
         return exits.CANCELLED
-    except (
-        SystemExit
-    ) as error:  # typer's answer to a closed pipe: the reader, such as `head`, has seen enough
+    except SystemExit as error:  # typer's answer to a closed pipe, such as that of `head`
         if not isinstance(error.__context__, BrokenPipeError):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

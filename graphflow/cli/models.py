@@ -68,17 +68,41 @@ def _read(path: Path) -> dict[str, Any]:
 def _tell(found: dict[str, Any]) -> None:
     known = found["facts"]
     say(f"{found['name']}  {found['pipeline']}, {bytes_text(found['bytes'])}, embedded")
-    if known.get("width") and known.get("height"):
-        clip = f"{known['width']} x {known['height']} pixels, {known.get('frames', '?')} frames"
-        say(f"  native size  {clip} at {known.get('fps', '?')} a second")
-    for name in ("steps", "guidance", "licence", "license"):
-        if known.get(name) is not None:
-            say(f"  {name:<11}  {known[name]}")
+    rows = [("about", known.get("description")), ("native size", native_size(known))]
+    rows += [(name, known.get(name)) for name in ("steps", "guidance", "license", "licence")]
     vocabulary = known.get("vocabulary")
-    for group, words in vocabulary.items() if isinstance(vocabulary, dict) else []:
-        say(f"  {group:<11}  {', '.join(map(str, words)) if isinstance(words, list) else words}")
-    if isinstance(vocabulary, list):
-        say(f"  vocabulary   {', '.join(map(str, vocabulary))}")
+    groups = vocabulary if isinstance(vocabulary, dict) else {"vocabulary": vocabulary}
+    rows += [(str(group), words_text(words)) for group, words in groups.items()]
+    prompts = known.get("example_prompts")
+    rows += [("try", prompt) for prompt in prompts[:3]] if isinstance(prompts, list) else []
+    for name, text in rows:
+        if text:
+            say(f"  {name:<12} {text}")
+
+
+def native_size(known: dict[str, Any]) -> str:
+    """What the model was made for.
+
+    >>> native_size({"width": 64, "height": 48, "frames": 9, "fps": 8})
+    '64 x 48 pixels, 9 frames at 8 a second'
+    """
+    if not known.get("width") or not known.get("height"):
+        return ""
+    size = f"{known['width']} x {known['height']} pixels"
+    return f"{size}, {known.get('frames', '?')} frames at {known.get('fps', '?')} a second"
+
+
+def words_text(words: Any) -> str:
+    """Words of a vocabulary, synonyms in brackets.
+
+    >>> words_text({"circle": ["ball", "disc"], "square": []})
+    'circle (ball, disc), square'
+    """
+    if isinstance(words, dict):
+        return ", ".join(
+            f"{word} ({words_text(same)})" if same else str(word) for word, same in words.items()
+        )
+    return ", ".join(map(str, words)) if isinstance(words, list) else str(words or "")
 
 
 def hub_models() -> list[tuple[str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +23,7 @@ PACKS = "GRAPHFLOW_PACKS"
 """Environment variable with folders of further node packs, separated as in PATH."""
 
 PREFIX = "parameter_"
-"""Stands before a workflow parameter's name in click's own names, so that none collides with an option."""
+"""Stands before a workflow parameter's number in click's own names, so that none collides with an option."""
 
 _OPENED = "graphflow.opened"
 
@@ -73,7 +73,9 @@ class WorkflowCommand(TyperCommand):
             if reference.startswith("-"):
                 problem = Problem("usage", reference, "name the workflow before its parameters")
                 raise DocumentError([problem])
-            ctx.meta[_OPENED] = self._open(reference, first.get("packs"), wants_help="--help" in args)
+            opened = self._open(reference, first.get("packs"), wants_help="--help" in args)
+            ctx.meta[_OPENED] = opened
+            args = _spelled(args, opened.known) if opened is not None else args
         return super().parse_args(ctx, args)
 
     def _open(self, reference: str, packs: Any, *, wants_help: bool) -> Opened | None:
@@ -97,16 +99,21 @@ class WorkflowCommand(TyperCommand):
     def _dynamic(self, opened: Opened) -> list[Any]:
         """Click options for the workflow's parameters, made by typer from a function signature."""
         taken = {option for param in self.params for option in param.opts}
+        panel = f"Parameters of {opened.document.name or 'the workflow'}"
         return _options(
-            [p for p in opened.known.values() if f"--{p.name}" not in taken], opened.document.name
+            [
+                _field(PREFIX + str(index), parameter, panel)
+                for index, parameter in enumerate(opened.known.values())
+                if f"--{parameter.name}" not in taken
+            ]
         )
 
     def invoke(self, ctx: Any) -> Any:
         opened: Opened | None = ctx.meta.get(_OPENED)
-        for name in [name for name in ctx.params if name.startswith(PREFIX)]:
-            text = ctx.params.pop(name)
+        for index, name in enumerate(opened.known if opened else ()):
+            text = ctx.params.pop(PREFIX + str(index), None)
             if text is not None and opened is not None:
-                opened.given[name.removeprefix(PREFIX)] = text
+                opened.given[name] = text
         return super().invoke(ctx)
 
 
@@ -129,11 +136,17 @@ def pack_folders(given: Sequence[Path | str] | None) -> list[Path]:
     return folders
 
 
-def _options(parameters: list[Described], workflow: str) -> list[Any]:
-    if not parameters:
+def _spelled(arguments: list[str], known: Mapping[str, Described]) -> list[str]:
+    """Arguments with `--file-name` written as the parameter is, `--file_name`."""
+    dashed = {f"--{name.replace('_', '-')}": f"--{name}" for name in known if "_" in name}
+    pairs = [argument.partition("=") for argument in arguments]
+    return [dashed.get(name, name) + equals + value for name, equals, value in pairs]
+
+
+def _options(fields: list[inspect.Parameter]) -> list[Any]:
+    """Click's options for the parameters of a signature."""
+    if not fields:
         return []
-    panel = f"Parameters of {workflow or 'the workflow'}"
-    fields = [_field(parameter, panel) for parameter in parameters]
 
     def callback(**values: Any) -> None: ...
 
@@ -144,17 +157,16 @@ def _options(parameters: list[Described], workflow: str) -> list[Any]:
     return [param for param in typer.main.get_command(app).params if str(param.name).startswith(PREFIX)]
 
 
-def _field(parameter: Described, panel: str) -> inspect.Parameter:
-    names = [f"--{parameter.name}"]
-    if "_" in parameter.name:
-        names.append(f"--{parameter.name.replace('_', '-')}")
+def _field(name: str, parameter: Described, panel: str) -> inspect.Parameter:
     option = typer.Option(
-        None, *names, help=_help(parameter), metavar=_metavar(parameter), show_default=False,
+        None,
+        f"--{parameter.name}",
+        help=_help(parameter),
+        metavar=_metavar(parameter),
+        show_default=False,
         rich_help_panel=panel,
-    )  # fmt: skip
-    return inspect.Parameter(
-        PREFIX + parameter.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=str | None
     )
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=str | None)
 
 
 def _metavar(parameter: Described) -> str:
@@ -168,10 +180,10 @@ def _metavar(parameter: Described) -> str:
 def _help(parameter: Described) -> str:
     parts = [parameter.description.strip().rstrip(".")]
     if parameter.choices or parameter.limits:
-        parts.append(parameter.expected if parameter.choices or parameter.is_seed else parameter.limits)
+        parts.append(parameter.expected if parameter.choices else parameter.limits)
     if parameter.is_seed and parameter.default is None:
         parts.append("default: random")
-    elif parameter.default is not None:
+    elif parameter.default not in (None, ""):
         text = str(parameter.default)
         parts.append(f"default: {text if len(text) <= 80 else text[:77] + '...'}")
     return _escaped("; ".join(part for part in parts if part))

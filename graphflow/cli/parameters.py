@@ -65,8 +65,6 @@ class Described:
         """Type and limits in one line, for hints and help."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
-        if self.is_seed:
-            return f"{self.type_text}, {self.limits}, or random"
         return ", ".join(part for part in (self.type_text, self.limits) if part)
 
 
@@ -81,6 +79,7 @@ def described(document: Document, registry: Registry, folder: Path | None = None
         schema = TypeAdapter(spec.settings[setting]).json_schema()
         value = parameter.default if parameter.default is not None else value
         kinds, choices, limits = _facts(schema, schema.get("$defs", {}))
+        limits += ", or random" if setting in spec.seeds else ""
         found[name] = Described(
             name, parameter.description, spec, setting, value, frozenset(kinds), tuple(choices), limits
         )

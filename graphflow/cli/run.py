@@ -102,8 +102,12 @@ def open_workspace(
     *,
     device: str | None = None,
     runner: str = "inline",
+    create: bool = True,
 ) -> Workspace:
-    """The workspace of a command. Raises StorageError for a data folder that cannot be used."""
+    """The workspace of a command. Raises StorageError for a data folder that cannot be used.
+
+    create: make the data folder if it is not there, to find out now rather than after an hour's work.
+    """
     from graphflow import files
     from graphflow.workspace import Workspace, default_data_dir
 
@@ -112,8 +116,9 @@ def open_workspace(
             [Problem("device", "--device", f"{device!r} is no device", "such as cpu or cuda:0")]
         )
     folder = data_dir.expanduser() if data_dir is not None else default_data_dir()
-    files.make_folder(folder)
-    if not os.access(folder, os.R_OK | os.X_OK):
+    if create:
+        files.make_folder(folder)
+    if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
         raise StorageError(
             "the data folder cannot be read", where=str(folder), code="storage.permission",
             hint="change its permissions, or choose another with --data-dir",
@@ -185,12 +190,12 @@ def interruptible(job: Run) -> Iterator[None]:
 
 
 def _leave(workspace: Workspace, code: int, result: Result) -> None:
-    """After a cancel a node may still compute in a thread that nothing can stop: leave without it."""
+    """Stop the workers. After a cancel a node may still compute in a thread: leave without it."""
+    workspace.close()
     if result.status == "cancelled":
         sys.stdout.flush()
         sys.stderr.flush()
         _exit_now(code)
-    workspace.close()
 
 
 _exit_now: Callable[[int], Any] = os._exit

@@ -18,7 +18,8 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(parents=True)
     (folder / "model_index.json").write_text('{"_class_name": "WanPipeline", "vae": ["diffusers", "X"]}')
     facts = {"width": 64, "height": 48, "frames": 9, "fps": 8, "steps": 20, "licence": "Apache-2.0",
-             "vocabulary": {"colours": ["red", "green"]}}  # fmt: skip
+             "vocabulary": {"colours": ["red", "green"], "shapes": {"circle": ["ball"], "box": []}},
+             "example_prompts": ["a red ball"]}  # fmt: skip
     (folder / "graphflow.json").write_text(json.dumps(facts))
     monkeypatch.setattr(models, "embedded_models", lambda: [("toy", folder)])
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -29,6 +30,7 @@ def test_embedded_models_with_their_facts(call: Any, toy: Path) -> None:
     out = call("models").out
     assert "toy  WanPipeline" in out and "64 x 48 pixels, 9 frames at 8 a second" in out
     assert "Apache-2.0" in out and "red, green" in out
+    assert "circle (ball), box" in out and "a red ball" in out
 
 
 def test_models_in_the_hub_cache(call: Any, toy: Path, tmp_path: Path) -> None:

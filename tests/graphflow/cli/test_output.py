@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 
 from graphflow import events
-from graphflow.cli import bars, cache, nodes, output, progress
+from graphflow.cli import bars, cache, models, nodes, output, progress
 from graphflow.cli.bars import BarReporter
 from graphflow.cli.progress import JsonReporter, PlainReporter
 from graphflow.errors import StorageError
 
 
-@pytest.mark.parametrize("module", [output, cache, nodes, progress])
+@pytest.mark.parametrize("module", [output, cache, models, nodes, progress])
 def test_examples_in_docstrings(module: Any) -> None:
     found = doctest.testmod(module)
     assert found.attempted and not found.failed

@@ -114,6 +114,26 @@ def test_help_without_or_with_a_wrong_workflow_still_helps(call: Any) -> None:
     assert "--data-dir" in call("run", "nothing.json", "--help").out
 
 
+def test_parameters_of_any_name(call: Any, write: Any, place: Path) -> None:
+    document = dict(json.loads((write()).read_text()))
+    document["parameters"] = {
+        "2-words": {"to": "word.text"},
+        "out": {"to": "word.times"},
+        "ref": {"to": "word.loud"},
+    }
+    write(document=document)
+    done = call("run", "words.json", "--2-words", "ab", "--set", "out=2", "--ref", "yes")
+    assert done.code == 0, done
+    assert next(place.glob("output/*.txt")).read_text() == "!baba"
+
+
+def test_any_character_can_be_said(program: Start, write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    write(word={"type": "desk/word", "params": {"text": "snow ☃"}})
+    out, err = program("run", "words.json").communicate(timeout=60)
+    assert "out = snow \\u2603" in out, err
+
+
 def test_a_missing_workflow_names_the_closest(call: Any, place: Path) -> None:
     done = call("run", "text_to_vidoe")
     assert done.code == exits.USAGE
@@ -268,12 +288,12 @@ def _wait_for(process: subprocess.Popen[str], text: str) -> None:
     raise AssertionError(process.communicate())
 
 
-@pytest.mark.parametrize("deaf", [False, True])
+@pytest.mark.parametrize(("runner", "deaf"), [("inline", False), ("inline", True), ("process", True)])
 def test_ctrl_c_cancels_within_a_second_and_says_how_to_resume(
-    program: Start, write: Any, deaf: bool
+    program: Start, write: Any, runner: str, deaf: bool
 ) -> None:
     write(slow={"type": "desk/slow", "params": {"deaf": deaf}})
-    process = program("run", "words.json")
+    process = program("run", "words.json", "--runner", runner)
     _wait_for(process, "started   slow")
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
