@@ -98,6 +98,11 @@ class TextEncoder(Component):
                 members[part] = load_module(index, folder, part, self.dtype, device)
         return shell(family(self.family), members)
 
+    def _width(self, name: str) -> int:
+        """T5 overflows in float16, so transformers keeps its `wo` weights in float32."""
+        kept = self.dtype == "float16" and "wo" in name.split(".")
+        return 4 if kept else super()._width(name)
+
 
 class Experts(NamedTuple):
     """A live denoiser: one transformer, or two of which the second takes the low-noise steps."""

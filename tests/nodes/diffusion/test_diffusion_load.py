@@ -105,7 +105,7 @@ def test_changed_weights_are_another_model(copy: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("variant", ["wan21", "wan22", "wan5b"])
 def test_memory_is_known_before_loading(bench: Benches, variant: str, dtype: str) -> None:
     tiny = bench(variant, dtype)
