@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+from pydantic import Field
 
 from graphflow.errors import NodeError
 from graphflow.node import node
@@ -21,6 +23,11 @@ DEFAULT_MODEL = "toy-wan"
 
 Sampler = Literal["model", "euler", "unipc"]
 """Which solver: the model's own, first-order Euler, or multistep UniPC."""
+
+
+Shift = Annotated[float, Field(gt=0, le=1000)]
+
+T = TypeVar("T")
 
 
 class Model(NamedTuple):
@@ -56,11 +63,18 @@ class _Folder:
 
     def native(self) -> Native:
         """The sidecar's values over the family's. Embedded models are small and compute in float32."""
-        usual = self.family.native(self.configs).model_dump()
+        usual = self.derived(self.family.native).model_dump()
         if embedded_folder(self.source.model):
             usual["dtype"] = "float32"
         known = self.sidecar.model_dump(exclude_none=True, include=set(Native.model_fields))
         return Native.model_validate({**usual, **known})
+
+    def derived(self, rule: Callable[[Configs], T]) -> T:
+        """What a family's rule makes of the configs. Raises NodeError if they make no sense to it."""
+        try:
+            return rule(self.configs)
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            raise NodeError(f"a config of model {self.source.model!r} is malformed: {error}") from error
 
     def needs(self, part: str) -> Mapping[str, Any]:
         """A component's config. Raises NodeError if the model has no such component."""
@@ -111,7 +125,7 @@ def load_scheduler(
     model: str = DEFAULT_MODEL,
     revision: str | None = None,
     sampler: Sampler = "model",
-    shift: float | None = None,
+    shift: Shift | None = None,
     download: bool = False,
 ) -> Scheduler:
     """The noise schedule and solver of a model.
@@ -145,7 +159,7 @@ def load_model(
     dtype: Dtype | None = None,
     vae_dtype: Dtype = "float32",
     sampler: Sampler = "model",
-    shift: float | None = None,
+    shift: Shift | None = None,
     attention: str | None = None,
     download: bool = False,
 ) -> Model:
@@ -188,10 +202,10 @@ def _text_encoder(folder: _Folder, dtype: Dtype | None) -> TextEncoder:
 
 def _denoiser(folder: _Folder, dtype: Dtype | None, attention: str | None) -> Denoiser:
     index = folder.configs.index
-    second = index.get("transformer_2") or [None]
+    second = index.get("transformer_2") not in (None, [None, None])
     return Denoiser(
         **folder.common(dtype),
-        experts=2 if second[0] is not None and index.get("boundary_ratio") is not None else 1,
+        experts=2 if second and index.get("boundary_ratio") is not None else 1,
         settings={name: index[name] for name in folder.family.settings if name in index},
         config=_public(folder.needs("transformer")),
         attention=attention,
@@ -203,22 +217,21 @@ def _scheduler(folder: _Folder, sampler: Sampler, shift: float | None) -> Schedu
     own = read_json(folder.path / "scheduler" / "scheduler_config.json")
     class_name, config = str(own.get("_class_name")), _public(own)
     solvers = folder.family.solvers
-    own_solver = next((solver for solver in solvers.values() if solver.class_name == class_name), None)
-    shift = folder.sidecar.shift if shift is None else shift
+    solver = next((known for known in solvers.values() if known.class_name == class_name), None)
+    if solver is None and shift is not None and sampler == "model":
+        raise NodeError(
+            f"the shift of a {class_name} cannot be set",
+            where="shift",
+            hint=f"leave it empty, or choose a sampler of {', '.join(solvers)}",
+        )
+    native_shift = folder.sidecar.shift or (config.get(solver.shift) if solver else None)
     if sampler != "model":
-        chosen = solvers[sampler]
-        if shift is None and own_solver is not None:
-            shift = config.get(own_solver.shift)
-        config = {**chosen.config, "num_train_timesteps": config.get("num_train_timesteps", 1000)}
-        own_solver, class_name = chosen, chosen.class_name
-    if shift is not None:
-        if own_solver is None:
-            raise NodeError(
-                f"the shift of a {class_name} cannot be set",
-                where="shift",
-                hint=f"leave it empty, or choose a sampler of {', '.join(solvers)}",
-            )
-        config[own_solver.shift] = float(shift)
+        solver = solvers[sampler]
+        class_name = solver.class_name
+        config = {**solver.config, "num_train_timesteps": config.get("num_train_timesteps", 1000)}
+    chosen = native_shift if shift is None else shift
+    if solver is not None and isinstance(chosen, int | float):
+        config[solver.shift] = float(chosen)
     return Scheduler(class_name=class_name, config=config)
 
 
@@ -227,7 +240,7 @@ def _vae(folder: _Folder, dtype: Dtype) -> VAE:
     return VAE(
         **folder.common(dtype),
         info=VAEInfo(class_name=str(config.get("_class_name")), config=_public(config)),
-        geometry=folder.family.geometry(folder.configs),
+        geometry=folder.derived(folder.family.geometry),
     )
 
 

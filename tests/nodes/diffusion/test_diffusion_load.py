@@ -9,14 +9,24 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from graphflow_nodes.diffusion import load_denoiser, load_model, load_scheduler, load_text_encoder, load_vae
+from graphflow_nodes.diffusion import (
+    empty_latents,
+    load_denoiser,
+    load_model,
+    load_scheduler,
+    load_text_encoder,
+    load_vae,
+)
 from graphflow_nodes.diffusion import source as sources
 from graphflow_nodes.diffusion.families import family, family_of, names
 from graphflow_nodes.diffusion.source import identity, locate
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from graphflow.errors import MissingModel, NodeError, ValueMismatch
+from graphflow.errors import GraphflowError, MissingModel, NodeError, ValueMismatch
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import decode, encode
 from tests.support.wan_bench import Bench
@@ -165,6 +175,41 @@ def test_the_hub_cache_is_used_and_asked_only_with_leave(
     assert "*.safetensors" in asked[-1][1]  # type: ignore[index]
 
 
+JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.none(), max_size=2)
+PLACES = [
+    ("model_index.json", "_class_name"),
+    ("model_index.json", "transformer_2"),
+    ("transformer/config.json", "patch_size"),
+    ("vae/config.json", "scale_factor_spatial"),
+    ("vae/config.json", "z_dim"),
+    ("scheduler/scheduler_config.json", "shift"),
+    ("graphflow.json", "width"),
+    ("graphflow.json", "shift"),
+]
+
+
+@given(place=st.sampled_from(PLACES), junk=JUNK)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_junk_in_a_config_is_an_error_for_people(copy: Path, place: tuple[str, str], junk: Any) -> None:
+    path = copy / place[0]
+    before = path.read_text()
+    path.write_text(json.dumps({**json.loads(before), place[1]: junk}))
+    try:
+        model = run_node(load_model, model=str(copy), sampler="unipc")
+        run_node(empty_latents, model.vae)
+    except GraphflowError:
+        pass
+    finally:
+        path.write_text(before)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "\x00", "[" * 100_000])
+def test_a_broken_index_is_named(copy: Path, content: str) -> None:
+    (copy / "model_index.json").write_text(content)
+    with pytest.raises(NodeError, match=r"model_index\.json of model 'model' cannot be read"):
+        run_node(load_model, model=str(copy))
+
+
 def test_incomplete_weights(copy: Path) -> None:
     weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
     recipe = run_node(load_vae, model=str(copy))
@@ -231,6 +276,16 @@ def test_schedulers(bench: Benches) -> None:
     assert unipc.config.use_flow_sigmas and unipc.config.prediction_type == "flow_prediction"
     back = run_node(load_scheduler, model=str(bench("wan22").folder), sampler="euler").build()
     assert (type(back).__name__, back.config.shift) == ("FlowMatchEulerDiscreteScheduler", 3.0)
+
+
+def test_a_scheduler_whose_shift_is_not_known(copy: Path) -> None:
+    path = copy / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps({"_class_name": "DPMSolverMultistepScheduler", "use_flow_sigmas": True}))
+    recipe = run_node(load_scheduler, model=str(copy))
+    assert (recipe.class_name, recipe.config) == ("DPMSolverMultistepScheduler", {"use_flow_sigmas": True})
+    with pytest.raises(NodeError, match="the shift of a DPMSolverMultistepScheduler cannot be set"):
+        run_node(load_scheduler, model=str(copy), shift=2.0)
+    assert run_node(load_scheduler, model=str(copy), sampler="euler", shift=2.0).config["shift"] == 2.0
 
 
 def test_an_unknown_scheduler_is_named(bench: Benches) -> None:
