@@ -360,4 +360,4 @@ def _input_change(
         return f"{name}: {was.text} -> {now.text}"
     sources = [wire.node for input, wire in node.sources() if input == name]
     changed = [id for id in sources if id in told and told[id].state in ("run", "waiting")]
-    return f"{name} comes from {', '.join(dict.fromkeys(changed or sources))}, which changed"
+    return f"{name} from {', '.join(dict.fromkeys(changed or sources))} changed"

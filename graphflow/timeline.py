@@ -82,6 +82,8 @@ class Row:
     bars: list[Bar] = field(default_factory=list)
     cached: int = 0
     skipped: bool = False
+    worked: float = 0.0
+    """Seconds inside the node itself, as the run's table has them; a bar also holds what it waited for."""
 
     @property
     def seconds(self) -> float:
@@ -157,6 +159,7 @@ def _enter(
             open_steps[step] = event.time
         case events.NodeFinished():
             row.bars.append(Bar(open_steps.pop(step, event.time - event.seconds), event.time, "computed"))
+            row.worked += event.seconds
         case events.NodeFailed():
             row.bars.append(Bar(open_steps.pop(step, event.time), event.time, "failed"))
         case events.NodeSkipped():
@@ -184,7 +187,7 @@ class _Axis:
         >>> _Axis(3.2, 1).ticks()
         [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
         """
-        step = _round_step(self.end / 5)
+        step = _round_step(self.end / 8)
         return [round(i * step, 9) for i in range(int(self.end / step + 1e-9) + 1)]
 
     def grid(self) -> list[str]:
@@ -258,7 +261,7 @@ def _note(row: Row) -> str:
         return row.state
     if not row.bars:
         return "cached" if row.cached == 1 else f"{row.cached} cached"
-    return _seconds(row.seconds) if len(row.bars) == 1 else f"{len(row.bars)}x {_seconds(row.seconds)}"
+    return _seconds(row.worked) if len(row.bars) == 1 else f"{len(row.bars)}x {_seconds(row.worked)}"
 
 
 def _seconds(seconds: float) -> str:

@@ -27,7 +27,7 @@ def test_which_setting_changed(call: Any, write: Any) -> None:
     call("run", "words.json", "--text", "one")
     changed = told(call, "--text", "two", "--times", "2")
     assert changed["word"]["reasons"] == ['text: "one" -> "two"', "times: 1 -> 2"]
-    assert changed["turned"]["reasons"] == ["word comes from word, which changed"]
+    assert changed["turned"]["reasons"] == ["word from word changed"]
     out = call("explain", "words.json", "--text", "two").out
     assert 'text: "one" -> "two"' in out and "3 steps to run, 0 in the cache" in out
 

@@ -275,6 +275,23 @@ def test_a_saved_file_replays_its_workflow(call: Any, write: Any, place: Path) -
     assert plain.code == exits.USAGE and "no workflow inside" in plain.err
 
 
+@pytest.mark.slow
+def test_another_seed_computes_denoise_decode_and_save_alone(call: Any, place: Path) -> None:
+    from tests.support.tiny_wan import save_tiny_wan
+
+    model = save_tiny_wan("wan21", place / "tiny")
+    command = ["run", "text_to_video", "--json", "--model", str(model), "--steps", "2"]
+    command += ["--width", "32", "--height", "32", "--frames", "5"]
+    first = call(*command)
+    assert first.code == 0, first
+    assert next(place.glob("output/*.sheet.png")).is_file()
+    again = call(*command)
+    assert not [event for event in again.events if event["type"] == "node.started"]
+    other = call(*command, "--seed", "8")
+    ran = [event["node"] for event in other.events if event["type"] == "node.started"]
+    assert ran == ["denoise", "decode", "save"]
+
+
 # ------------------------------------------------------------------------------------- cancelling
 
 Start = Callable[..., "subprocess.Popen[str]"]
