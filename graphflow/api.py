@@ -73,6 +73,10 @@ def load(reference: str | Path, workspace: Workspace | None = None) -> Workflow:
     return Workflow(document, workspace or Workspace(), folder)
 
 
+class Output(str):
+    """A wire from one output of a node; a text of its own type, so that it is never taken for a literal."""
+
+
 class Handle:
     """A node in a graph under construction. `handle.name` or `handle["name"]` is one of its outputs."""
 
@@ -80,14 +84,14 @@ class Handle:
         self.id = id
         self._spec = spec
 
-    def __getitem__(self, output: str) -> str:
+    def __getitem__(self, output: str) -> Output:
         if output not in self._spec.outputs:
             raise KeyError(
                 f"{self._spec.id} has no output {output!r}; it has {', '.join(self._spec.outputs)}"
             )
-        return f"{self.id}.{output}"
+        return Output(f"{self.id}.{output}")
 
-    def __getattr__(self, output: str) -> str:
+    def __getattr__(self, output: str) -> Output:
         if output.startswith("_"):
             raise AttributeError(output)
         try:
@@ -120,19 +124,24 @@ class Builder:
         }
 
     def __call__(self, function: Callable[..., Any], *ports: Any, id: str = "", **settings: Any) -> Handle:
-        """Add a node. ports: handles or outputs, in the function's order. settings: literals or wires.
+        """Add a node. ports: handles or outputs, in the function's order, None for one that stays open.
+        settings: literals or wires, by name; ports may be named too. id: made from the node's name if empty.
 
-        Raises TypeError for a function that is not a node or too many ports.
+        Raises TypeError for a function that is not a node, too many ports or a literal that is not JSON,
+        ValueError for an id that is taken.
         """
         spec = spec_of(function)
         if spec is None:
             raise TypeError(f"{function!r} is not declared with @node")
         if len(ports) > len(spec.ports):
             raise TypeError(f"{spec.id} has {len(spec.ports)} ports, {len(ports)} were given")
-        inputs = {name: _wire(value) for name, value in zip(spec.ports, ports, strict=False)}
+        if id in self._raw["nodes"]:
+            raise ValueError(f"there is a node {id!r} already")
+        named = dict(zip(spec.ports, ports, strict=False))
+        inputs = {name: _wire(value) for name, value in named.items() if value is not None}
         params: dict[str, Any] = {}
         for name, value in settings.items():
-            if isinstance(value, Handle) or name in spec.ports:
+            if _is_wire(value) or name in spec.ports:
                 inputs[name] = _wire(value)
             else:
                 params[name] = value
@@ -166,9 +175,15 @@ class Builder:
         return next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, 100_000))) if n not in names)
 
 
+def _is_wire(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(map(_is_wire, value))
+    return isinstance(value, (Handle, Output))
+
+
 def _wire(value: Any) -> Any:
     if isinstance(value, Handle):
         return value.wire
     if isinstance(value, (list, tuple)):
         return [_wire(item) for item in value]
-    return value
+    return str(value) if isinstance(value, Output) else value

@@ -73,6 +73,14 @@ class Graph:
     outputs: dict[str, Wire]
     seeds: dict[str, int] = field(default_factory=dict)
     """Seeds that were drawn because the document left them open, by `node.setting`."""
+    inner: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
+    """Workflow nodes: their parameters and the inner node and setting each one sets."""
+
+    def target(self, id: str, name: str) -> tuple[str, str]:
+        """The node and setting or port that a parameter's target means, through workflows in workflows."""
+        while id in self.inner and name in self.inner[id]:
+            id, name = self.inner[id][name]
+        return id, name
 
     @cached_property
     def dag(self) -> nx.DiGraph[str]:
@@ -119,7 +127,7 @@ def build(
     builder.check_parameters(document, nodes)
     if builder.problems:
         raise DocumentError(builder.problems)
-    return Graph(document, nodes, outputs, builder.seeds)
+    return Graph(document, nodes, outputs, builder.seeds, flat.parameters)
 
 
 def _no_workflows(reference: str, folder: Path | None) -> tuple[Document, Path | None]:
@@ -335,7 +343,7 @@ class _Builder:
                         "parameter.target", path, f"no node {id!r}", self.suggest(id, document.nodes)
                     )
                     continue
-                known: list[str] | None = self.flat.parameters.get(id)
+                known: Collection[str] | None = self.flat.parameters.get(id)
                 if id in nodes:
                     known = [*nodes[id].spec.settings, *nodes[id].spec.ports]
                 if known is not None and target not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,8 +35,8 @@ def find(reference: str) -> tuple[Document, Path | None]:
     reference: a template's name, a workflow file, or a saved mp4, png, ... that carries its workflow.
     Raises StorageError if there is no such thing, DocumentError if it is wrong.
     """
-    path = Path(reference).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(reference))
+    if os.path.isfile(path):  # unlike the methods of Path, these two take any text
         if path.suffix.lower() == ".json":
             return workflow.load(path), path.resolve().parent
         return from_media(path), None

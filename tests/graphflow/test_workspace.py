@@ -1,0 +1,88 @@
+"""The workspace puts nodes, cache, models and runner together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graphflow import workflow
+from graphflow.graph import build
+from graphflow.templates import load_inner
+from graphflow.values import MAX_SEED
+from graphflow.workspace import DATA_DIR, Workspace, default_data_dir
+from tests.graphflow.test_expand import INNER, write
+from tests.support.engine import REGISTRY, raw
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    with Workspace(tmp_path / "data", registry=REGISTRY, device="cpu") as made:
+        yield made
+
+
+def test_the_data_folder_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(DATA_DIR, str(tmp_path))
+    assert default_data_dir() == tmp_path
+    monkeypatch.delenv(DATA_DIR)
+    assert default_data_dir().name == "graphflow"
+
+
+def test_nothing_is_started_before_it_is_needed_and_closing_twice_is_harmless(workspace: Workspace) -> None:
+    assert workspace._runner is None
+    assert workspace.runner is workspace.runner
+    workspace.close()
+    workspace.close()
+
+
+def test_open_seeds_are_drawn_anew_for_each_graph(workspace: Workspace) -> None:
+    document = workflow.from_raw(
+        raw(n="num", m="model", t=("think", {"seed": None}, {"x": "n", "model": "m"}))
+    )
+    seeds = {workspace.graph(document).seeds["t.seed"] for _ in range(5)}
+    assert len(seeds) == 5 and all(0 <= seed <= MAX_SEED for seed in seeds)
+
+
+def test_packs_in_a_folder_are_found(tmp_path: Path) -> None:
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "packs" / "mine.py").write_text(
+        "from graphflow.node import node\n@node('mine/one')\ndef one() -> int: return 1\n"
+    )
+    with Workspace(tmp_path / "data", packs=[tmp_path / "packs"], device="cpu") as workspace:
+        assert workspace.registry.get("mine/one") and workspace.registry.get("std/text")
+
+
+def test_parameters_tell_what_they_set_and_its_present_value(workspace: Workspace) -> None:
+    document = workflow.from_raw(
+        {
+            **raw(n=("num", {"value": 2}), d=("double", {}, {"x": "n"})),
+            "parameters": {
+                "v": {"to": ["n.value", "d.plus"]},
+                "p": {"to": "d.plus", "default": 9},
+                "x": {"to": "d.x"},
+            },
+        }
+    )
+    found = workspace.parameters(document, workspace.graph(document))
+    assert {name: (spec.id, setting, value) for name, (spec, setting, value) in found.items()} == {
+        "v": ("test/num", "value", 2),
+        "p": ("test/double", "plus", 9),
+        "x": ("test/double", "x", None),
+    }
+
+
+def test_parameters_reach_through_workflows_in_workflows(tmp_path: Path, workspace: Workspace) -> None:
+    middle = {**raw({"out": "w"}, w="workflow:inner"), "parameters": {"plus": {"to": "w.plus"}}}
+    write(tmp_path, inner=INNER, middle=middle)
+    document = workflow.from_raw({**raw(m="workflow:middle"), "parameters": {"p": {"to": "m.plus"}}})
+    graph = build(document, REGISTRY, folder=tmp_path, load=load_inner)
+    spec, setting, value = workspace.parameters(document, graph)["p"]
+    assert (spec.id, setting, value) == ("test/double", "plus", 5)
+
+
+def test_a_run_takes_its_options(workspace: Workspace, tmp_path: Path) -> None:
+    graph = workspace.graph(workflow.from_raw(raw({"o": "d"}, n="num", d=("double", {}, {"x": "n"}))))
+    assert workspace.run(graph, targets=["n"], out_dir=tmp_path).computed == 0
+    run = workspace.prepare(graph)
+    assert run.plan().todo and run.execute().value("o") == 0
