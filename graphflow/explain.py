@@ -68,7 +68,7 @@ class NodeRecord(_Record):
 class Record(_Record):
     """The last run of a workflow."""
 
-    graphflow_record: Literal[1] = 1
+    graphflow_record: Literal[1]
     workflow: str = ""
     time: float = 0.0
     """Seconds since 1970."""
@@ -162,6 +162,7 @@ def recorded(
             kept={item: _kept(plan, id, item, key, kept, old) for item, key in items.items()},
         )
     return Record(
+        graphflow_record=1,
         workflow=graph.document.name,
         time=time.time(),
         torch=environment.torch,

@@ -1,17 +1,17 @@
-"""What stands at the end of a run: files, contact sheets, a table of nodes, the timeline, the exit code."""
+"""What stands at the end of a run: files, pictures, a table of nodes, the exit code, the record of the run."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphflow import events, files
-from graphflow.cli import exits
+from graphflow import events
+from graphflow.cli import exits, pictures
 from graphflow.cli.output import bytes_text, say, seconds_text, table, warn
-from graphflow.errors import GraphflowError, StorageError
+from graphflow.cli.pictures import shown
+from graphflow.errors import StorageError
 from graphflow.events import Event
 from graphflow.execute import MissingInput
 from graphflow.refs import Const, Ref, keys_in, without_gone
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 MAX_ROWS = 40
 """Nodes in the table; the slowest are shown."""
 
-MAX_SHEETS = 32
-"""Contact sheets written after one run."""
-
 
 def conclude(
     workspace: Workspace, graph: Graph, result: Result, told: Sequence[Event], out: Path, *, quiet: bool
@@ -36,8 +33,6 @@ def conclude(
 
     quiet: stdout belongs to a program; people read stderr.
     """
-    from graphflow.cli.run import cancelled_text
-
     line = warn if quiet else say
     if result.status == "cancelled":
         warn(cancelled_text(result.seconds))
@@ -49,17 +44,25 @@ def conclude(
         _node_table(graph, told)
         _plain_outputs(graph, result)
     for file in saved:
-        line(f"saved     {_shown(Path(file.path))}  {bytes_text(file.size)}")
-    for path in sheets(workspace, saved):
-        line(f"sheet     {_shown(path)}")
-    timeline = write_timeline(graph, told, out)
+        line(f"saved     {shown(Path(file.path))}  {bytes_text(file.size)}")
+    for path in pictures.sheets(workspace, saved):
+        line(f"sheet     {shown(path)}")
+    timeline = pictures.write_timeline(graph, told, out)
     if timeline is not None:
-        line(f"timeline  {_shown(timeline)}")
+        line(f"timeline  {shown(timeline)}")
     for place, seed in graph.seeds.items():
         line(f"drawn     {place} = {seed}")
     if not quiet:
         say(_summary(result, told))
     return exit_code(result)
+
+
+def cancelled_text(seconds: float) -> str:
+    """What a person should know after a cancel."""
+    return (
+        f"cancelled after {seconds_text(seconds)}; finished parts are in the cache: "
+        "the same command goes on from there"
+    )
 
 
 def _anything_ran(told: Sequence[Event]) -> bool:
@@ -177,78 +180,6 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, list):
         return all(_is_plain(item) for item in value)
     return isinstance(value, (bool, int, float, str)) and not isinstance(value, Value)
-
-
-def _shown(path: Path) -> str:
-    """A path as short as it can be and still be clicked on."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-# ------------------------------------------------------------------------------------ the pictures
-
-
-def sheets(workspace: Workspace, saved: Sequence[SavedFile]) -> list[Path]:
-    """Contact sheets beside saved videos; one that stands is kept. Failing to draw one is a notice."""
-    found: list[Path] = []
-    for file in [f for f in saved if f.media_type.startswith("video/") or f.media_type == "image/gif"][
-        :MAX_SHEETS
-    ]:
-        path = Path(file.path).with_suffix(".sheet.png")
-        try:
-            if path.exists() or _draw_sheet(workspace, file, path):
-                found.append(path)
-        except (GraphflowError, OSError, ValueError) as error:
-            warn(f"notice    no contact sheet for {_shown(Path(file.path))}: {error}")
-    return found
-
-
-def _draw_sheet(workspace: Workspace, file: SavedFile, path: Path) -> bool:
-    """Draw a sheet with the media nodes; False if they are not installed."""
-    import io
-
-    load = workspace.registry.get("media/load_video")
-    draw = workspace.registry.get("media/contact_sheet")
-    if load is None or draw is None:
-        return False
-    from PIL import Image
-
-    from graphflow.testing import LocalContext
-
-    extra = {load.context: LocalContext()} if load.context else {}
-    video = load.function(path=file.path, **extra)
-    picture = draw.function(video)
-    buffer = io.BytesIO()
-    Image.fromarray(picture.pixels.numpy()).save(buffer, "PNG")
-    files.write_atomic(path, buffer.getvalue())
-    return True
-
-
-def write_timeline(graph: Graph, told: Sequence[Event], out: Path) -> Path | None:
-    """The run as a picture in the output folder. A run that computed nothing keeps the earlier one."""
-    from graphflow import timeline
-
-    computed = any(isinstance(event, (events.NodeFinished, events.NodeFailed)) for event in told)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", graph.document.name).strip("_")[:80] or "workflow"
-    path = out / f"{name}.timeline.svg"
-    try:
-        if path.exists() and not (computed and _is_timeline(path)):
-            return path if _is_timeline(path) else None
-        files.make_folder(out.absolute())
-        files.write_atomic(path, timeline.draw(told, title=graph.document.name).encode())
-    except (StorageError, OSError) as error:
-        warn(f"notice    no timeline: {error}")
-        return None
-    return path
-
-
-def _is_timeline(path: Path) -> bool:
-    from graphflow import timeline
-
-    with path.open("rb") as file:
-        return timeline.MARK.encode() in file.read(400)
 
 
 # ------------------------------------------------------------------------------------ the record

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphflow.cli.options import Assignments, DataDir, Opened, PackFolders, opened_by, pack_folders
-from graphflow.cli.output import seconds_text
 from graphflow.errors import DocumentError, Problem, StorageError
 
 if TYPE_CHECKING:
@@ -199,11 +198,3 @@ def _leave(workspace: Workspace, code: int, result: Result) -> None:
 
 
 _exit_now: Callable[[int], Any] = os._exit
-
-
-def cancelled_text(seconds: float) -> str:
-    """What a person should know after a cancel."""
-    return (
-        f"cancelled after {seconds_text(seconds)}; finished parts are in the cache: "
-        "the same command goes on from there"
-    )
