@@ -232,6 +232,8 @@ class Child:
         """Send a frame; without a reader there is nothing left to do."""
         try:
             self.link.send(do, **values)
+        except BrokenPipeError:
+            os._exit(1)
         except (OSError, ValueError) as error:
             print(f"graphflow worker: {describe(error)}", file=sys.stderr, flush=True)
             os._exit(1)

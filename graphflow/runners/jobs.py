@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Timer
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ class Job:
 class Blame:
     """Why the program itself ended a worker."""
 
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[Job]
+    message: str
     code: str = ""
-    message: str = ""
+    """Code of the jobs' failure; empty if they count as stopped."""

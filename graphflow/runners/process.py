@@ -24,7 +24,7 @@ from graphflow.environment import detect
 from graphflow.errors import describe
 from graphflow.execute import Done, Failed, Missed, Work, gather
 from graphflow.refs import Ref
-from graphflow.runners import Message, Post, Progressed, Started, Stopped
+from graphflow.runners import Message, Noticed, Post, Progressed, Started, Stopped
 from graphflow.runners.holdings import Holdings
 from graphflow.runners.jobs import Blame, Job
 from graphflow.runners.limits import Limits, default_limits
@@ -119,6 +119,9 @@ class ProcessRunner:
             session.post(Failed(work.key, "node.input", f"its inputs cannot travel: {describe(error)}"))
             return
         with self._lock:
+            if session.cancelled:
+                session.say(Stopped(work.key))
+                return
             self._jobs[job.place] = job
             session.tell_watched()
             self._pump()
@@ -270,14 +273,14 @@ class ProcessRunner:
         with self._lock:
             if job.started and self._jobs.get(job.place) is job:
                 text = f"stopped after {self.limits.step_seconds:g} s, the limit for one step"
-                self._kill(Blame([job], "worker.timeout", text))
+                self._kill(Blame([job], text, "worker.timeout"))
 
     def _overdue(self, session: ProcessSession) -> None:
         """A cancelled run's steps have had their time."""
         with self._lock:
             jobs = [job for job in self._jobs.values() if job.session is session and job.sent]
             if jobs:
-                self._kill(Blame(jobs))
+                self._kill(Blame(jobs, message="a cancelled step of another run had to be killed"))
 
     def _kill(self, blame: Blame) -> None:
         if self._worker is not None and self._blame is None:
@@ -293,7 +296,7 @@ class ProcessRunner:
             for session in self._sessions.values():
                 session.careful = True
             running = [job for job in self._jobs.values() if job.started]
-            for job in self._jobs.values():
+            for job in list(self._jobs.values()):
                 job.stop_timer()
                 job.sent = job.started = False
             if not worker.ready and blame is None and self._refusal is None:
@@ -302,7 +305,17 @@ class ProcessRunner:
                 self._settle(blame)
             else:
                 self._suspect(running, ending)
+            self._restart(blame.message if blame is not None else str(ending))
             self._pump()
+
+    def _restart(self, reason: str) -> None:
+        """What did not cause the loss starts again, unless its run was cancelled; its run is told why."""
+        for job in list(self._jobs.values()):
+            if job.session.cancelled:
+                self._finish(job, Stopped(job.work.key))
+            elif job.told:
+                text = f"{job.name} starts again: {reason}"
+                job.session.say(Noticed("worker", text))
 
     def _settle(self, blame: Blame) -> None:
         """Steps that made us end the worker. The others start again."""

@@ -76,13 +76,12 @@ def pack(do: str, **values: Any) -> bytes:
 def pack_message(message: Message) -> Frame:
     """A message as plain data."""
     kind = type(message)
-    return {"kind": kind.__name__, **{f.name: getattr(message, f.name) for f in fields(kind)}}
+    return {"type": kind.__name__, "fields": {f.name: getattr(message, f.name) for f in fields(kind)}}
 
 
 def unpack_message(frame: Mapping[str, Any]) -> Message:
     """The message in plain data. Raises KeyError or TypeError if there is none."""
-    values = dict(frame)
-    return _MESSAGES[values.pop("kind")](**values)
+    return _MESSAGES[frame["type"]](**frame["fields"])
 
 
 # ---------------------------------------------------------------------------------------- steps

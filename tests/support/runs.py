@@ -36,7 +36,9 @@ class Shop:
         self.data_dir = data_dir
         self.workspace = Workspace(data_dir, packs=[PACKS], registry=registry(), device="cpu")
         if kind == "process":
-            self.workspace._runner = ProcessRunner(self.workspace.cache, packs=[PACKS], limits=limits)
+            self.workspace._runner = ProcessRunner(
+                self.workspace.cache, packs=[PACKS], limits=limits, cpu_slots=2
+            )
         self.events: list[Event] = []
 
     def __enter__(self) -> Shop:

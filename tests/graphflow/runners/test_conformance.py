@@ -258,6 +258,33 @@ def test_an_effect_is_not_repeated_while_its_file_stands(shop: Shop, salt: int) 
     assert shop.run(graph).computed == 1
 
 
+def test_settings_and_values_arrive_as_they_were(shop: Shop, salt: int) -> None:
+    settings = {
+        "colour": "blue",
+        "pair": [3, "\u00e9\U0001f600"],
+        "table": {"k": [0.1]},
+        "big": 2**70,
+        "maybe": 1e-300,
+    }
+    graph = shop.graph(
+        {"plain": "plain", "set": "set"},
+        corner=("trial/pixel", {"values": [salt]}),
+        plain=("trial/describe", {}, {"corner": "corner"}),
+        set=("trial/describe", settings, {"corner": "corner"}),
+    )
+    result = shop.run(graph)
+    assert result.status == "finished", result.failures
+    corner = f"Corner(x={salt}, y=0.1)"
+    assert result.value("plain") == (
+        f"({corner}, <Colour.RED: 'red'>, Corner(x={2**62}, y=-0.0), (1, 'a'), "
+        f"{{'a': [0.1, 1e+300]}}, {2**80}, None)"
+    )
+    assert result.value("set") == (
+        f"({corner}, <Colour.BLUE: 'blue'>, Corner(x={2**62}, y=-0.0), (3, '\u00e9\U0001f600'), "
+        f"{{'k': [0.1]}}, {2**70}, 1e-300)"
+    )
+
+
 def test_a_result_that_is_lost_is_computed_again(shop: Shop, salt: int) -> None:
     graph = pictures(shop, salt)
     first = shop.run(graph)

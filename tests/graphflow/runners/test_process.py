@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from graphflow.events import Event
+from graphflow.events import CacheNotice, Event
 from graphflow.graph import Graph
 from graphflow.keys import Environment
 from graphflow.node import node
@@ -116,16 +116,19 @@ def test_a_node_that_hangs_is_killed_after_a_cancel(shop: Shop, holding: bool) -
     next_run_works(shop)
 
 
-def test_a_run_that_begins_beside_a_hanging_step_outlives_its_end(shop: Shop) -> None:
+def test_a_run_that_begins_beside_a_hanging_step_outlives_its_end(tmp_path: Path) -> None:
     """The first run's step is killed with the worker while the second run's step runs there too."""
 
     def cancel(event: Event, run: Run) -> None:
         if event.type == "node.started" and getattr(event, "node", "") == "out":
             run.cancel()
 
-    shop.run(one(shop, "hang", x=5), until=cancel)
-    result = shop.run(one(shop, "slow", x=6, seconds=1.5))
-    assert (result.status, result.value("out")) == ("finished", 14)
+    with Shop(tmp_path, limits=Limits(cancel_seconds=2.0)) as shop:
+        shop.run(one(shop, "hang", x=5), until=cancel)
+        result = shop.run(one(shop, "slow", x=6, seconds=2.0))
+        assert (result.status, result.value("out")) == ("finished", 14)
+        notices = [event.message for event in shop.events if isinstance(event, CacheNotice)]
+        assert "'out' starts again: a cancelled step of another run had to be killed" in notices
 
 
 def test_a_step_may_have_a_time_limit(tmp_path: Path) -> None:

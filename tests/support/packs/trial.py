@@ -6,13 +6,27 @@ torch is imported only where it is needed: workers that never need it start at o
 from __future__ import annotations
 
 import time
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from graphflow.errors import NodeError
 from graphflow.node import Context, node
-from graphflow.values import PLACEMENT, Image, Recipe, Tensor
+from graphflow.values import PLACEMENT, Image, Recipe, Tensor, Value
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Corner(Value):
+    x: int
+    y: float
+
+
+CORNER = Corner(x=2**62, y=-0.0)
 
 
 class Pen(Recipe):
@@ -41,6 +55,26 @@ def grid(*, values: list[list[int]]) -> list[list[int]]:
 @node("trial/pen", fold=True)
 def pen(*, value: int = 3) -> Pen:
     return Pen(value=value)
+
+
+@node("trial/pixel", fold=True)
+def pixel(*, values: list[int]) -> Corner:
+    return Corner(x=values[0], y=0.1)
+
+
+@node("trial/describe")
+def describe(
+    corner: Corner,
+    *,
+    colour: Colour = Colour.RED,
+    at: Corner = CORNER,
+    pair: tuple[int, str] = (1, "a"),
+    table: dict[str, list[float]] = {"a": [0.1, 1e300]},  # noqa: B006 a setting's default, never changed
+    big: int = 2**80,
+    maybe: float | None = None,
+) -> str:
+    """What arrived, exactly."""
+    return repr((corner, colour, at, pair, table, big, maybe))
 
 
 @node("trial/noise")
