@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from graphflow.cli.options import AsJson, Assignments, DataDir, PackFolders, opened_by
 from graphflow.cli.output import count_text, say, say_json, table
-from graphflow.cli.run import Device, Only, Out, checked_targets, open_workspace
+from graphflow.cli.run import Device, Only, Out, WorkflowName, checked_targets, open_workspace
 
 if TYPE_CHECKING:
     from graphflow.explain import Story
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 def explain(
     ctx: typer.Context,
-    ref: Annotated[
-        str, typer.Argument(metavar="WORKFLOW", help="Template name, JSON file, or a saved file.")
-    ],
+    ref: WorkflowName,
     assignments: Assignments = None,
     out: Out = Path("output"),
     data_dir: DataDir = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
@@ -40,17 +40,18 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_top)
-    app.command("run", cls=WorkflowCommand, epilog=exits.TABLE)(run)
-    app.command("explain", cls=WorkflowCommand)(explain)
-    app.command("validate")(validate)
-    app.command("nodes")(nodes)
-    app.command("models")(models)
-    app.command("templates")(templates)
-    app.command("new")(new)
-    app.command("schema")(schema)
-    app.command("doctor")(doctor)
+    app.command("run", cls=WorkflowCommand, help=_flowing(run), epilog=exits.TABLE)(run)
+    app.command("explain", cls=WorkflowCommand, help=_flowing(explain))(explain)
+    for command in (validate, nodes, models, templates, new, schema, doctor):
+        app.command(command.__name__)(command)
     app.add_typer(cache_application(), name="cache")
     return app
+
+
+def _flowing(command: Callable[..., Any]) -> str:
+    """A command's docstring with each paragraph on one line, so that the terminal breaks it."""
+    paragraphs = (command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _show_version(wanted: bool) -> None:

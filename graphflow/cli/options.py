@@ -73,7 +73,9 @@ class WorkflowCommand(TyperCommand):
             if reference.startswith("-"):
                 problem = Problem("usage", reference, "name the workflow before its parameters")
                 raise DocumentError([problem])
-            opened = self._open(reference, first.get("packs"), wants_help="--help" in args)
+            opened = self._open(
+                reference, first.get("packs"), wants_help=not {"--help", "-h"}.isdisjoint(args)
+            )
             ctx.meta[_OPENED] = opened
             args = _spelled(args, opened.known) if opened is not None else args
         return super().parse_args(ctx, args)

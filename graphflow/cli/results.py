@@ -1,4 +1,4 @@
-"""What stands at the end of a run: files, pictures, a table of nodes, the exit code, the record of the run."""
+"""What stands at the end of a run: files, pictures, a table of nodes, the exit code, its record."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 40
 """Nodes in the table; the slowest are shown."""
+
+WORDS = {
+    "node.cached": "cached",
+    "node.finished": "computed",
+    "node.failed": "failed",
+    "node.skipped": "skipped",
+}
 
 
 def conclude(
@@ -99,11 +106,9 @@ def node_rows(graph: Graph, told: Sequence[Event]) -> list[tuple[str, str, str, 
     """One row a node in graph order: id, type, what became of its steps, seconds."""
     counts: dict[str, Counter[str]] = {}
     seconds: dict[str, float] = dict.fromkeys(graph.nodes, 0.0)
-    words = {"node.cached": "cached", "node.finished": "computed", "node.failed": "failed"}
     for event in told:
-        word = words.get(event.type, "skipped" if event.type == "node.skipped" else "")
-        if word and not isinstance(event, (events.RunFailed, events.CacheNotice)):
-            counts.setdefault(getattr(event, "node", ""), Counter())[word] += 1
+        if isinstance(event, (events.NodeCached, events.NodeFinished, events.NodeFailed, events.NodeSkipped)):
+            counts.setdefault(event.node, Counter())[WORDS[event.type]] += 1
         if isinstance(event, events.NodeFinished):
             seconds[event.node] += event.seconds
     ids = [id for id in graph.nodes if id in counts]

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -49,13 +49,14 @@ Device = Annotated[
     str | None,
     typer.Option("--device", help="Such as cpu or cuda:0; by default chosen, or GRAPHFLOW_DEVICE."),
 ]
+WorkflowName = Annotated[
+    str, typer.Argument(metavar="WORKFLOW", help="Template name, JSON file, or a saved file.")
+]
 
 
 def run(
     ctx: typer.Context,
-    ref: Annotated[
-        str, typer.Argument(metavar="WORKFLOW", help="Template name, JSON file, or a saved file.")
-    ],
+    ref: WorkflowName,
     assignments: Assignments = None,
     out: Out = Path("output"),
     data_dir: DataDir = None,
@@ -194,7 +195,4 @@ def _leave(workspace: Workspace, code: int, result: Result) -> None:
     if result.status == "cancelled":
         sys.stdout.flush()
         sys.stderr.flush()
-        _exit_now(code)
-
-
-_exit_now: Callable[[int], Any] = os._exit
+        os._exit(code)
