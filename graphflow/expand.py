@@ -40,8 +40,8 @@ class Flat:
     problems: list[Problem] = field(default_factory=list)
     exports: dict[str, dict[str, WireEnd]] = field(default_factory=dict)
     """Flat id of a workflow node -> its output names -> the inner wire."""
-    parameters: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
-    """Flat id of a workflow node -> its parameters -> the first flat id and setting each one sets."""
+    parameters: dict[str, dict[str, list[tuple[str, str]]]] = field(default_factory=dict)
+    """Flat id of a workflow node -> its parameters -> the flat ids and settings that each one sets."""
     closed: set[str] = field(default_factory=set)
     """Flat ids of workflow nodes that could not be opened."""
     edges: int = 0
@@ -122,7 +122,7 @@ class _Expansion:
             return
         self.flat.closed.discard(name)
         self.flat.parameters[name] = {
-            parameter: (f"{name}/{declared.targets[0][0]}", declared.targets[0][1])
+            parameter: [(f"{name}/{target}", setting) for target, setting in declared.targets]
             for parameter, declared in inner.parameters.items()
         }
         entries = _entries(inner, f"{name}/")

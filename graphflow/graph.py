@@ -73,14 +73,14 @@ class Graph:
     outputs: dict[str, Wire]
     seeds: dict[str, int] = field(default_factory=dict)
     """Seeds that were drawn because the document left them open, by `node.setting`."""
-    inner: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
-    """Workflow nodes: their parameters and the inner node and setting each one sets."""
+    inner: dict[str, dict[str, list[tuple[str, str]]]] = field(default_factory=dict)
+    """Workflow nodes: their parameters and the inner nodes and settings that each one sets."""
 
-    def target(self, id: str, name: str) -> tuple[str, str]:
-        """The node and setting or port that a parameter's target means, through workflows in workflows."""
-        while id in self.inner and name in self.inner[id]:
-            id, name = self.inner[id][name]
-        return id, name
+    def targets(self, id: str, name: str) -> list[tuple[str, str]]:
+        """The nodes and settings that a parameter's target means, through workflows in workflows."""
+        if id not in self.inner:
+            return [(id, name)]
+        return [end for inner in self.inner[id].get(name, []) for end in self.targets(*inner)]
 
     @cached_property
     def dag(self) -> nx.DiGraph[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphflow import workflow
-from graphflow.graph import Graph
+from graphflow.graph import Graph, Wire
 from graphflow.steps import Step
 
 MAX_KEYS = 200
@@ -15,13 +15,58 @@ MAX_KEYS = 200
 
 
 def resolved(graph: Graph) -> dict[str, Any]:
-    """The document as JSON with the seeds that were drawn written into it, so that it replays."""
+    """The document as JSON, so that it replays by itself.
+
+    The seeds that were drawn are in it, and inner workflows, whose files may not be there, are replaced by
+    their nodes.
+    """
     raw: dict[str, Any] = json.loads(workflow.dump(graph.document))
+    if graph.inner:
+        return _flattened(graph, raw)
     for place, seed in graph.seeds.items():
         node, _, setting = place.rpartition(".")
-        if node in raw["nodes"]:
-            raw["nodes"][node].setdefault("params", {})[setting] = seed
+        raw["nodes"][node].setdefault("params", {})[setting] = seed
     return raw
+
+
+def _flattened(graph: Graph, raw: dict[str, Any]) -> dict[str, Any]:
+    names = _names(graph)
+    nodes: dict[str, Any] = {}
+    for id, node in graph.nodes.items():
+        params = node.spec.params.model_construct(None, **node.settings)
+        nodes[names[id]] = {
+            "type": node.spec.id,
+            "version": node.spec.version,
+            "params": params.model_dump(mode="json", include=set(node.settings)),
+            "inputs": {name: _wire_text(wire, names) for name, wire in node.inputs.items()},
+            "ui": raw["nodes"].get(id, {}).get("ui", {}),
+        }
+    parameters: dict[str, Any] = {}
+    for name, parameter in graph.document.parameters.items():
+        ends = [end for target in parameter.targets for end in graph.targets(*target)]
+        to = [f"{names[id]}.{setting}" for id, setting in ends if id in names]
+        if to:
+            parameters[name] = {**raw["parameters"][name], "to": to}
+    outputs = {name: _wire_text(wire, names) for name, wire in graph.outputs.items()}
+    return {**raw, "nodes": nodes, "parameters": parameters, "outputs": outputs}
+
+
+def _names(graph: Graph) -> dict[str, str]:
+    """Ids that a document allows, by flat id: `outer/inner` becomes `outer-inner`, or a number if taken."""
+    names = {id: id for id in graph.nodes if "/" not in id}
+    taken = set(names.values())
+    for i, id in enumerate(graph.nodes):
+        if id not in names:
+            name = id.replace("/", "-")
+            names[id] = name if len(name) <= 64 and name not in taken else f"inner-{i}-{len(taken)}"
+            taken.add(names[id])
+    return names
+
+
+def _wire_text(wire: Wire | tuple[Wire, ...], names: Mapping[str, str]) -> str | list[str]:
+    if isinstance(wire, Wire):
+        return f"{names[wire.node]}.{wire.output}"
+    return [f"{names[one.node]}.{one.output}" for one in wire]
 
 
 def ancestors(step: Step, steps: Mapping[str, Step]) -> dict[str, str]:

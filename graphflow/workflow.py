@@ -310,6 +310,9 @@ def split_wire(text: str) -> tuple[str, str | None]:
 def with_values(document: Document, values: Mapping[str, Any]) -> Document:
     """The document with its parameters set to plain JSON values; unset ones take their default.
 
+    A value that is set becomes the parameter's default if it had one: setting nothing in the result
+    changes nothing.
+
     Raises DocumentError for unknown names and for what is not JSON. Whether the values fit is checked with
     the graph.
     """
@@ -329,11 +332,13 @@ def with_values(document: Document, values: Mapping[str, Any]) -> Document:
     problems = [*_check_tree(dict(values))]
     if problems:
         raise DocumentError(problems)
-    nodes = dict(document.nodes)
+    nodes, parameters = dict(document.nodes), dict(document.parameters)
     for name, parameter in document.parameters.items():
         if name not in values and parameter.default is None:
             continue
         value = values.get(name, parameter.default)
+        if parameter.default is not None:
+            parameters[name] = parameter.model_copy(update={"default": value})
         for node, setting in parameter.targets:
             if node in nodes:
                 entry = nodes[node]
@@ -341,4 +346,4 @@ def with_values(document: Document, values: Mapping[str, Any]) -> Document:
                 nodes[node] = entry.model_copy(
                     update={"params": {**entry.params, setting: value}, "inputs": inputs}
                 )
-    return document.model_copy(update={"nodes": nodes})
+    return document.model_copy(update={"nodes": nodes, "parameters": parameters})

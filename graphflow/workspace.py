@@ -152,7 +152,7 @@ class Workspace:
         """
         found: dict[str, tuple[NodeSpec, str, Any]] = {}
         for name, parameter in document.parameters.items():
-            id, setting = graph.target(*parameter.targets[0])
+            id, setting = next(iter(graph.targets(*parameter.targets[0])), ("", ""))
             node = graph.nodes.get(id)
             if node is not None:
                 value = parameter.default if parameter.default is not None else node.settings.get(setting)

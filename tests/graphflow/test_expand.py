@@ -120,9 +120,9 @@ def test_workflows_that_multiply_are_stopped_in_time(folder: Path) -> None:
     for i in range(10):
         write(folder, **{f"w{i}": raw(**{f"n{j}": f"workflow:w{i + 1}" for j in range(10)})})
     write(folder, w10=raw())
-    started = time.perf_counter()
+    started = time.process_time()
     assert {p.code for p in problems(folder, w="workflow:w0")} == {"limit.nodes"}
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_wires_that_multiply_are_stopped_in_time(folder: Path) -> None:

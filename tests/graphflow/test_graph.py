@@ -344,9 +344,9 @@ def test_thousands_of_mistakes_are_told_in_time() -> None:
     nodes: dict[str, Any] = {f"n{i}": "num" for i in range(3000)}
     nodes |= {f"d{i}": ("double", {}, {"x": f"m{i}"}) for i in range(3000)}
     nodes |= {f"u{i}": (f"x/u{i}", {}) for i in range(1000)}
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(problems(**nodes)) == 4000
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_run_wants_the_outputs_and_the_effects_or_else_the_ends() -> None:

@@ -137,9 +137,9 @@ def test_text_that_is_no_document_is_one_clear_problem(data: bytes, code: str) -
 
 def test_a_key_that_stands_twice_is_named_also_in_a_very_large_object() -> None:
     data = "{" + ",".join(f'"k{i}":0' for i in range(200_000)) + ',"k199999":1}'
-    started = time.perf_counter()
+    started = time.process_time()
     assert "'k199999' appears twice" in problems(data)[0].message
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_numbers_that_are_not_finite_and_half_characters_are_told_with_their_place() -> None:
@@ -268,20 +268,20 @@ def test_a_hint_names_the_nearest_word_or_what_there_is() -> None:
 
 
 def test_a_document_at_the_limits_is_read_in_time_and_one_above_them_is_refused() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     most = {"graphflow": 1, "nodes": {f"n{i}": {"type": "t"} for i in range(LIMITS.nodes)}}
     assert len(parse(json.dumps(most)).nodes) == LIMITS.nodes
     most["nodes"]["more"] = {"type": "t"}
     assert told(most) == [("document.too_long", "nodes")]
     wires = {"graphflow": 1, "nodes": {"a": {"type": "t", "inputs": {"x": ["a"] * (LIMITS.edges + 1)}}}}
     assert told(wires) == [("limit.edges", "nodes")]
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_wrongness_everywhere_is_told_in_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert told({"graphflow": 1, "nodes": {f"n{i}": {"tipe": "t"} for i in range(5_000)}})
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_file_that_is_missing_or_a_folder_is_a_storage_error(tmp_path: Path) -> None:
