@@ -118,3 +118,11 @@ def test_another_process_finds_everything_computed(bench: Benches, tmp_path: Pat
     for expected in ({"encode", "denoise", "decode"}, set()):
         with Workspace(tmp_path, registry=REGISTRY, device="cpu") as workspace:
             assert run(workspace, document(folder))[1] == expected
+
+
+@pytest.mark.slow
+def test_a_child_process_gives_the_same_frames(bench: Benches, tmp_path: Path) -> None:
+    tiny = bench("wan22")
+    with Workspace(tmp_path, runner="process", device="cpu") as workspace:
+        result, _ = run(workspace, document(tiny.folder))
+        assert torch.equal(result.value("video").frames, tiny.plain().frames)
