@@ -249,6 +249,7 @@ class _Planner:
         if token not in self.facts.memo:
             with _border(node):
                 result = node.spec.checked(node.spec.function(**ports, **settings))
+                _check_size(result)
                 self.facts.memo[token] = {name: const(value) for name, value in result.items()}
         return dict(self.facts.memo[token])
 
@@ -370,3 +371,17 @@ def _listed(value: Any) -> list[Any] | tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
         raise NodeError(f"a list was declared, but a {type(value).__name__} came", code="node.output")
     return value
+
+
+def _check_size(result: Mapping[str, Any]) -> None:
+    """Refuse values with so many items that their bytes would fill the memory."""
+    count = 0
+    stack: list[Any] = [result]
+    while stack:
+        value = stack.pop()
+        count += len(value)
+        if count > LIMITS.value_items:
+            text = f"a value of more than {LIMITS.value_items} items is too large to plan with"
+            raise NodeError(text, code="limit.value")
+        parts = value.values() if isinstance(value, Mapping) else value
+        stack.extend(part for part in parts if isinstance(part, (list, tuple, dict)))

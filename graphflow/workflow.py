@@ -39,6 +39,8 @@ class Limits(BaseModel):
     """Workflows inside workflows."""
     mapped_items: int = 1_000_000
     """Steps one run may have after lists were mapped."""
+    value_items: int = 5_000_000
+    """Items, at all depths together, of a value that is known while planning."""
 
 
 LIMITS = Limits()

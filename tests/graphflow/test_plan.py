@@ -614,3 +614,17 @@ def test_planning_twice_with_the_same_facts_gives_the_same_plan(values: list[int
     graph = built({"o": "b"}, a=("numbers", {"values": values}), b=("double", {}, {"x": "a"}))
     first, second = World().plan(graph), World().plan(graph)
     assert (first.todo, first.outputs) == (second.todo, second.outputs)
+
+
+def test_a_value_of_endlessly_many_items_is_refused_before_it_fills_the_memory() -> None:
+    """A million lists of a million numbers are quickly written and share all their items."""
+    from graphflow_nodes.std import range_of, repeat
+
+    graph = built(
+        registry=REGISTRY.with_nodes([range_of, repeat]),
+        r=("std/range", {"count": 100_000}),
+        a=("std/repeat", {"times": 100_000}, {"item": "r"}),
+        b=("std/repeat", {"times": 100_000}, {"item": "a"}),
+    )
+    planned = World().plan(graph)
+    assert planned.failures["a"].error_code == "limit.value" and planned.gone == {"b"}
