@@ -17,6 +17,10 @@ FPS = 8
 
 EXTENT = {"circle": 1.0, "square": 0.9, "triangle": 1.3}
 """How far a shape reaches from its centroid, in radii (a square counts its half side)."""
+TRAVEL = (0.5, 0.9)
+"""Share of the way from edge to edge that a moving object covers, anywhere on that way."""
+FREE_TRAVEL = (16.0, 30.0)
+"""Pixels of a 64 pixel wide frame that an object covers if it may leave the frame."""
 COLOR_JITTER = 0.03
 CREAM: RGB = (1.0, 0.93, 0.75)
 """The cut faces of the `slices` effect."""
@@ -80,9 +84,15 @@ def jitter(color: RGB, rng: random.Random) -> RGB:
     return r, g, b
 
 
-def draw_layers(scenes: Sequence[Scene], frames: int = FRAMES, size: int = SIZE) -> Layers:
-    """The colourless layers of `scenes`, each [B, frames, size, size]."""
-    tracks = [_track(scene, frames, size) for scene in scenes]
+def draw_layers(
+    scenes: Sequence[Scene], frames: int = FRAMES, size: int = SIZE, free: bool = False
+) -> Layers:
+    """The colourless layers of `scenes`, each [B, frames, size, size].
+
+    With `free` an object starts anywhere and may leave the frame, so that the place where it starts tells
+    nothing about where it goes.
+    """
+    tracks = [_track(scene, frames, size, free) for scene in scenes]
     axis = torch.arange(size) + 0.5
     radius = torch.tensor([track.radius for track in tracks])[:, None, None, None]
     dx = axis - torch.stack([track.x for track in tracks])[:, :, None, None]
@@ -111,7 +121,7 @@ def distance(shape: str, x: Tensor, y: Tensor) -> Tensor:
     return sides.amax(0) - EXTENT["triangle"] / 2
 
 
-def _track(scene: Scene, frames: int, size: int) -> _Track:
+def _track(scene: Scene, frames: int, size: int, free: bool) -> _Track:
     rng = random.Random(f"track {scene.seed}")
     scale = size / 64
     radius = SIZES[scene.size] * rng.uniform(0.92, 1.08) * scale
@@ -119,9 +129,14 @@ def _track(scene: Scene, frames: int, size: int) -> _Track:
     high = size - low
     u = torch.linspace(0, 1, frames)
     x, y = (torch.full((frames,), rng.uniform(low, high)) for _ in range(2))
-    span = (high - low) * rng.uniform(0.8, 1.0)
-    start = rng.uniform(low, high - span)
-    forward, backward = start + span * u, start + span * (1 - u)
+    if free:
+        span = rng.uniform(*FREE_TRAVEL) * scale
+        start = rng.uniform(low, high)
+        forward, backward = start + span * u, start - span * u
+    else:
+        span = (high - low) * rng.uniform(*TRAVEL)
+        start = rng.uniform(low, high - span)
+        forward, backward = start + span * u, start + span * (1 - u)
     x = {"right": forward, "left": backward}.get(scene.motion, x)
     y = {"down": forward, "up": backward}.get(scene.motion, y)
     opacity = (1.15 - 1.35 * u).clamp(0, 1) if scene.effect == "fade" else torch.ones(frames)

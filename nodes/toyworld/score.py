@@ -19,7 +19,7 @@ FAINTEST = 0.12
 """The same bound once the object's own contrast is known, of which half must be reached."""
 LEAST_PIXELS = 12
 """Objects with fewer pixels count as absent in a frame."""
-TRAVEL = 0.11
+TRAVEL = 0.1
 """Share of the frame's width an object must travel to count as moving."""
 SIZE_BORDER = (SIZES["medium"] + SIZES["large"]) / 2 / 64
 """Radius, as a share of the frame's width, from which an object is large."""

@@ -91,8 +91,11 @@ def _export(options: argparse.Namespace) -> None:
 
 def _score(options: argparse.Namespace) -> None:
     from .evaluate import draw_sheet, evaluate
+    from .export import write_scores
 
     result = evaluate(options.folder)
+    kept = ("prompts", "held_out", "with_unknown_words", "padded_to_512", "mean_overlap")
+    write_scores(options.folder, {name: result[name] for name in kept})
     (options.work / "scores.json").write_text(json.dumps(result, indent=2) + "\n")
     draw_sheet(options.folder).save(options.work / "sheet.png", optimize=True)
     print(json.dumps(result, indent=2))

@@ -89,9 +89,10 @@ def encode_layers(codec: ChunkCodec, layers: Layers) -> LatentLayers:
     return LatentLayers(under, over, _chunks(layers.coverage).amax(-1)[:, None])
 
 
-def draw_latent_layers(codec: ChunkCodec, scenes: Sequence[Scene]) -> LatentLayers:
-    """Draw scenes straight into latent space, 32 at a time."""
-    parts = [encode_layers(codec, draw_layers(scenes[i : i + 32])) for i in range(0, len(scenes), 32)]
+def draw_latent_layers(codec: ChunkCodec, scenes: Sequence[Scene], free: bool = False) -> LatentLayers:
+    """Draw scenes straight into latent space, 32 at a time; `free` as in `draw_layers`."""
+    batches = [scenes[i : i + 32] for i in range(0, len(scenes), 32)]
+    parts = [encode_layers(codec, draw_layers(batch, free=free)) for batch in batches]
     return concatenate(parts)
 
 

@@ -46,7 +46,7 @@ def with_strangers(text: str, rng: random.Random) -> str:
 
 def open_pipeline(folder: Path) -> Stock:
     """The stock pipeline of a model folder, in single precision and without a progress bar."""
-    pipeline = WanPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipeline = WanPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

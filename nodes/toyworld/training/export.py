@@ -11,6 +11,7 @@ import torch
 from ..captions import MOTION_PHRASES, SYNONYMS
 from ..render import FPS, FRAMES, SIZE
 from ..world import BACKGROUNDS, COLORS, MOTIONS, SHAPES, SIZES
+from .card import model_card
 from .checkpoint import load_average
 from .codec import COMPONENTS, ChunkCodec, load
 from .denoiser import Denoiser, build_denoiser
@@ -18,6 +19,7 @@ from .stock import FlowMatchEulerDiscreteScheduler, Stock, WanAttnProcessor, Wan
 from .vae import build_vae
 
 NAME = "toy-wan"
+SIDECAR = "graphflow.json"
 TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 """Named instead of the newer TokenizersBackend, which older releases of transformers do not know."""
 
@@ -94,7 +96,9 @@ def export(work: Path, folder: Path, defaults: Defaults, facts: Mapping[str, obj
     shutil.rmtree(folder, ignore_errors=True)
     pipeline.save_pretrained(folder, safe_serialization=True)
     _name_tokenizer(folder)
-    _write_json(folder / "graphflow.json", sidecar(defaults, facts))
+    content = sidecar(defaults, facts)
+    _write_json(folder / SIDECAR, content)
+    (folder / "README.md").write_text(model_card(content, EXAMPLES))
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
@@ -125,6 +129,12 @@ def sidecar(defaults: Defaults, facts: Mapping[str, object]) -> dict[str, object
         "trained": dict(facts),
         "scores": {},
     }
+
+
+def write_scores(folder: Path, scores: Mapping[str, object]) -> None:
+    """Put measured scores into the sidecar of a model folder."""
+    path = folder / SIDECAR
+    _write_json(path, _read_json(path) | {"scores": dict(scores)})
 
 
 def summarize(work: Path) -> dict[str, object]:

@@ -69,13 +69,14 @@ class Ema:
 
 
 def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
-    """The nearest orthogonal matrices (roughly) to [n, rows, columns], rows <= columns."""
+    """The nearest orthogonal matrices (roughly) to [n, rows, columns], rows <= columns, in bfloat16."""
     a, b, c = NEWTON_SCHULZ
     x: Tensor = matrices / (torch.linalg.matrix_norm(matrices, keepdim=True) + 1e-7)
+    x = x.bfloat16()
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x
+    return x.to(matrices.dtype)
 
 
 def rate_factor(step: int, done: float, flat: float = 0.55, floor: float = 0.03, warmup: int = 30) -> float:

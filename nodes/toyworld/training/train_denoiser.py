@@ -24,18 +24,21 @@ OBJECT_WEIGHT = 5.0
 """Loss weight of latents that hold a part of the object; background latents count 1."""
 DROP_CAPTION = 0.1
 """Share of empty captions, for classifier-free guidance."""
-KEEP_FIRST, KEEP_FIRST_LATE, LATE = 0.5, 0.15, 0.45
+KEEP_FIRST, KEEP_FIRST_LATE, LATE = 0.6, 0.15, 0.7
 """Share of batches whose first latent frame is clean, before and after the share `LATE` of the budget.
 
-Where the object stands is then known, so the words for motion pay from the start; without it the model
-ignored them for 70 000 samples. It also lets the model start from an image.
+The early ones show objects that start anywhere and may leave the frame: then nothing but the words tells
+where they go. Without them the model found the axis of a motion but not its sign, which it read from the
+place where an object starts. Clean first frames also let the model start from an image.
 """
-PLAIN, PLAIN_UNTIL = 0.85, 0.4
+PLAIN, PLAIN_UNTIL = 0.5, 0.68
 """Share of plain captions until that share of the budget.
 
 What a word for motion changes is the sign of a product (edge direction times motion), which no single word
 shows on average; with nine phrases for each motion from the start none of them was learnt.
 """
+FLAT = 0.72
+"""Share of the budget at full learning rate."""
 MOTION_WEIGHT = 8.0
 """Extra loss weight of latent channels that change sign when time runs backwards."""
 
@@ -60,9 +63,10 @@ class DenoiserRun:
 class ClipPool:
     """Drawn clips in latent space, recoloured and recaptioned each time they are used."""
 
-    def __init__(self, codec: ChunkCodec, capacity: int, rng: random.Random) -> None:
+    def __init__(self, codec: ChunkCodec, capacity: int, rng: random.Random, free: bool = False) -> None:
         self._codec = codec
         self._rng = rng
+        self._free = free
         self._scenes: list[Scene] = []
         self.motion_share = codec.motion_share[:, None, None, None]
         first = self._draw(16)
@@ -112,7 +116,7 @@ class ClipPool:
     def _draw(self, count: int) -> LatentLayers:
         scenes = [sample_scene(self._rng) for _ in range(count)]
         self._scenes += scenes
-        return draw_latent_layers(self._codec, scenes)
+        return draw_latent_layers(self._codec, scenes, self._free)
 
     def _keep(self, new: LatentLayers) -> None:
         end = len(self._scenes)
@@ -120,6 +124,19 @@ class ClipPool:
         self._layers.under[rows] = new.under
         self._layers.over[rows] = new.over
         self._layers.coverage[rows] = new.coverage
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Clips whose objects stay in the frame, and clips whose objects may leave it."""
+
+    bounded: ClipPool
+    free: ClipPool
+
+
+def draw_high_noise_levels(count: int) -> Tensor:
+    """Noise levels [count] in 0.85..1, most of them near 1, where only words tell what will happen."""
+    return 1 - 0.15 * torch.rand(count).square()
 
 
 def draw_noise_levels(count: int) -> Tensor:
@@ -130,17 +147,25 @@ def draw_noise_levels(count: int) -> Tensor:
     return torch.where(torch.rand(count) < 0.1, torch.rand(count), level)
 
 
-def flow_loss(denoiser: Denoiser, pool: ClipPool, size: int, rng: random.Random, done: float) -> Tensor:
+def flow_loss(
+    denoiser: Denoiser,
+    pool: ClipPool,
+    size: int,
+    rng: random.Random,
+    done: float,
+    keep_first: bool = False,
+) -> Tensor:
     """Weighted mean square error of the predicted velocity on a fresh batch (flow matching).
 
-    `done` is the share of the budget spent, 0..1.
+    `done` is the share of the budget spent, 0..1; `keep_first` gives the first latent frame without noise
+    and asks for the others, from high noise while `done` is below `LATE`.
     """
     clean, coverage, captions = pool.batch(size, PLAIN if done < PLAIN_UNTIL else 0.0)
-    levels = draw_noise_levels(size)
+    levels = draw_high_noise_levels(size) if keep_first and done < LATE else draw_noise_levels(size)
     sigma = levels[:, None, None, None, None].expand(-1, 1, clean.shape[2], 1, 1).clone()
     times = levels * 1000
     weight = (1 + (OBJECT_WEIGHT - 1) * coverage) * (1 + MOTION_WEIGHT * pool.motion_share)
-    if rng.random() < (KEEP_FIRST if done < LATE else KEEP_FIRST_LATE):
+    if keep_first:
         sigma[:, :, 0] = 0
         weight[:, :, 0] = 0
         tokens = clean.shape[3] // 2 * (clean.shape[4] // 2)
@@ -157,17 +182,18 @@ def train(rank: int, run: DenoiserRun) -> None:
     meeting = f"file://{(run.work / 'meeting').absolute()}"
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=run.workers)
     codec = load(run.work / "codec.safetensors")
-    rng = random.Random(1000 * run.seed + rank)
-    pool = ClipPool(codec, run.clips, rng)
-    while len(pool) < min(512, run.clips):
-        pool.grow()
     example, _, _ = ClipPool(codec, 16, random.Random(run.seed)).batch(8)
     denoiser = build_denoiser(run.seed, example)
     trainee, progress = build_trainee(denoiser), Progress(run.minutes * 60)
     if run.checkpoint.exists():
         trainee.load(run.checkpoint, progress)
     torch.manual_seed(1 + rank + 1000 * progress.step)
-    _loop(rank, run, denoiser, pool, trainee, progress, rng)
+    rng = random.Random(f"{run.seed} {rank} {progress.step}")
+    pools = Pools(ClipPool(codec, run.clips, rng), ClipPool(codec, min(1024, run.clips), rng, free=True))
+    for _ in range(min(1024, run.clips) // 16 - 1):
+        pools.bounded.grow()
+        pools.free.grow()
+    _loop(rank, run, denoiser, pools, trainee, progress, rng)
     dist.barrier()
     dist.destroy_process_group()
 
@@ -184,7 +210,7 @@ def _loop(
     rank: int,
     run: DenoiserRun,
     denoiser: Denoiser,
-    pool: ClipPool,
+    pools: Pools,
     trainee: Trainee,
     progress: Progress,
     rng: random.Random,
@@ -192,11 +218,11 @@ def _loop(
     running, saved, noted = 0.0, progress.spent, progress.spent
     finished = False
     while not finished:
-        loss = train_step(denoiser, pool, trainee, run.batch, rng, progress)
+        loss = train_step(denoiser, pools, trainee, run.batch, rng, progress)
         progress.step += 1
         running = loss if running == 0 else 0.99 * running + 0.01 * loss
         if progress.step % 6 == 0:
-            pool.grow()
+            pools.bounded.grow()
         if progress.step % SYNC_EVERY == 0:
             _average([p for _, p in trainee.named])
             trainee.ema.update(0.02 if progress.step > 400 else 0.2)
@@ -204,23 +230,26 @@ def _loop(
             finished = _any_finished(progress)
             if rank == 0 and (progress.spent > noted + 60 or finished):
                 noted = progress.spent
-                append_log(run.work / "denoiser.log", _record(run, progress, running, len(pool)))
+                append_log(run.work / "denoiser.log", _record(run, progress, running, len(pools.bounded)))
             if rank == 0 and (progress.spent > saved + 120 or finished):
                 saved = progress.spent
                 trainee.save(run.checkpoint, progress)
 
 
 def train_step(
-    denoiser: Denoiser, pool: ClipPool, trainee: Trainee, size: int, rng: random.Random, progress: Progress
+    denoiser: Denoiser, pools: Pools, trainee: Trainee, size: int, rng: random.Random, progress: Progress
 ) -> float:
     """One optimiser step of this process; returns the loss."""
-    factor = rate_factor(progress.step, progress.done)
+    factor = rate_factor(progress.step, progress.done, FLAT)
     trainee.muon.rate = MUON_RATE * factor
     for group in trainee.adam.param_groups:
         group["lr"] = ADAM_RATE * factor
     for _, p in trainee.named:
         p.grad = None
-    loss = flow_loss(denoiser, pool, size, rng, progress.done)
+    early = progress.done < LATE
+    keep_first = rng.random() < (KEEP_FIRST if early else KEEP_FIRST_LATE)
+    pool = pools.free if keep_first and early else pools.bounded
+    loss = flow_loss(denoiser, pool, size, rng, progress.done, keep_first)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(trainee.adam.param_groups[0]["params"], 1.0)
     trainee.muon.step()
@@ -250,6 +279,6 @@ def _record(run: DenoiserRun, progress: Progress, loss: float, clips: int) -> di
         "step": progress.step,
         "samples": progress.step * run.batch * run.workers,
         "loss": round(loss, 4),
-        "rate": round(rate_factor(progress.step, progress.done), 3),
+        "rate": round(rate_factor(progress.step, progress.done, FLAT), 3),
         "drawn_clips": clips * run.workers,
     }
