@@ -15,13 +15,14 @@ Matrix = tuple[tuple[float, ...], ...]
 def preview_clip(samples: Any, latents: Latents, matrix: Matrix) -> Video:
     """A clip as small as the latents: one pixel a latent cell, one frame a latent frame.
 
-    samples: (1, channels, frames, height, width). matrix: the model's own; without one the three
-    strongest directions of the latents themselves stand for the colours.
+    samples: (1, channels, frames, height, width). matrix: the model's own; without one that fits, the three
+    strongest directions of the latents themselves stand for the colours. Never fails on odd numbers: a
+    preview must not end a run.
     """
     import torch
 
-    cells = samples[0].detach().float().cpu().permute(1, 2, 3, 0)
-    if matrix:
+    cells = samples[0].detach().float().cpu().permute(1, 2, 3, 0).nan_to_num()
+    if len(matrix) == cells.shape[-1] + 1:
         table = torch.tensor(matrix)
         colours = cells @ table[:-1] + table[-1]
     else:

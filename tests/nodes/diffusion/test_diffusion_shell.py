@@ -124,6 +124,9 @@ def test_previews(bench: Benches) -> None:
     assert plain.frames.shape == (2, 4, 4, 3) and plain.frames.dtype == torch.uint8
     assert plain.fps == 2.0
     assert plain.frames.float().std() > 10
+    assert torch.equal(preview_clip(latents.samples, latents, ((1.0, 1.0, 1.0),)).frames, plain.frames)
+    broken = preview_clip(latents.samples * float("nan"), latents, ())
+    assert broken.frames.shape == (2, 4, 4, 3)
     flat = preview_clip(torch.zeros_like(latents.samples), latents, ())
     assert flat.frames.unique().numel() == 1
 
