@@ -1,4 +1,4 @@
-"""How long the command line takes to say something: wall seconds of a fresh process, best and median of several.
+"""How long the command line takes to say something: wall seconds of a fresh process.
 
 python -m benchmarks.startup
 """

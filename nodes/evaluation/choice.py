@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class Best(NamedTuple, Generic[T]):
-    """The chosen item, its score, and its place in the list, from 0."""
+    """The chosen item, its score, and its place in the list, counted from 0."""
 
     item: T
     score: float
-    index: int
+    place: int
 
 
 @node("evaluation/best")
