@@ -30,11 +30,14 @@ from tests.support.runs import PACKS, Shop, failed
 KINDS = ("inline", "process")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
+    """Tiny tensors are slower on several threads than on one; workers read it from the environment."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
     torch.set_num_threads(before)
 
 
@@ -99,7 +102,7 @@ def test_a_result_that_cannot_travel_fails_the_node(shops: dict[str, Shop], kind
 
 # --------------------------------------------------------------------------------------- kill -9
 
-STEPS = 10
+STEPS = 8
 CHECKPOINT_POINTS = [n for n in files.FAULTPOINTS if n.startswith(("file.", "entry.", "checkpoint."))]
 RESULT_POINTS = [
     n for n in files.FAULTPOINTS if n.startswith(("file.", "entry.")) or n == "store.before_remove"
@@ -136,7 +139,7 @@ def long_walk(shop: Shop) -> Graph:
         {"out": "walk"},
         x=("trial/numbers", {"values": [77]}),
         one=("trial/total", {}, {"items": "x"}),
-        walk=("trial/walk", {"steps": STEPS, "pause": 0.02}, {"x": "one"}),
+        walk=("trial/walk", {"steps": STEPS, "pause": 0.015}, {"x": "one"}),
     )
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from graphflow import templates
 from graphflow.events import Event, NodeFailed, NodePreview, NodeProgress
 from graphflow.graph import Graph
 from graphflow.run import Run
+from graphflow.workspace import Workspace
 from tests.support.runs import Shop, failed
+from tests.support.tiny_wan import save_tiny_wan
 
 KINDS = ("inline", "process")
 
@@ -256,6 +261,34 @@ def test_an_effect_is_not_repeated_while_its_file_stands(shop: Shop, salt: int) 
     assert {str(path) for path in files} >= set(paths)
     files[0].unlink()
     assert shop.run(graph).computed == 1
+
+
+def test_two_runs_at_once_share_a_runner(shop: Shop, salt: int) -> None:
+    runs = [shop.workspace.prepare(pictures(shop, salt), out_dir=shop.data_dir / "out") for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        results = list(threads.map(Run.execute, runs))
+    assert [result.status for result in results] == ["finished"] * 2
+    assert sum(result.computed for result in results) <= 20
+    first, second = ([*result.value("pictures"), *result.value("walk")] for result in results)
+    assert all(torch.equal(a.pixels, b.pixels) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.slow
+def test_a_real_pipeline_writes_the_same_file(tmp_path: Path) -> None:
+    """text_to_video on a tiny random Wan: models, offloading, checkpoints and media in either runner."""
+    model = str(save_tiny_wan("wan21", tmp_path / "model"))
+    document, folder = templates.find("text_to_video")
+    size = {"steps": 2, "frames": 5, "width": 32, "height": 32}
+    values = {"model": model, "seed": 3, **{k: v for k, v in size.items() if k in document.parameters}}
+    files = set()
+    for kind in KINDS:
+        with Workspace(tmp_path / kind, runner=kind, device="cpu") as workspace:  # type: ignore[arg-type]
+            graph = workspace.graph(document, values, folder=folder)
+            result = workspace.run(graph, out_dir=tmp_path / kind / "out")
+            assert result.status == "finished", result.failures
+            [path] = (tmp_path / kind / "out").glob("*.mp4")
+            files.add((path.name, path.read_bytes()))
+    assert len(files) == 1
 
 
 def test_settings_and_values_arrive_as_they_were(shop: Shop, salt: int) -> None:
