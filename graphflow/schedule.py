@@ -145,8 +145,10 @@ class Schedule:
         given up.
         """
         self._release(key)
-        again = self._redo(absent)
-        if absent in self.pending or absent in self.running:
+        self.available.discard(absent)
+        deps = self.steps[key].deps
+        again = [redone for dep in deps if dep not in self.available for redone in self._redo(dep)]
+        if all(dep in self.available or dep in self.pending or dep in self.running for dep in deps):
             self.pending.add(key)
             self._wait(key)
         else:

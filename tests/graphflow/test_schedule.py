@@ -119,6 +119,19 @@ def test_a_lost_result_takes_its_own_inputs_along() -> None:
     assert started(schedule) == ["r"]
 
 
+def test_a_step_that_missed_an_input_is_given_up_if_another_input_has_failed_meanwhile() -> None:
+    schedule = Schedule({"cpu": 3})
+    schedule.adopt(planned({"a": [], "b": [], "c": ["a", "b"], "d": ["a"]}, stored=("a", "b")))
+    assert started(schedule) == ["c", "d"]
+    schedule.missed("d", "a")
+    assert started(schedule) == ["a"]
+    schedule.fail("a")
+    schedule.missed("c", "b")
+    assert started(schedule) == ["b"]
+    schedule.done("b")
+    assert schedule.idle and not schedule.pending
+
+
 def test_a_later_plan_keeps_what_runs_and_drops_what_is_not_wanted() -> None:
     schedule = Schedule({"cpu": 1})
     schedule.adopt(planned({"a": [], "b": [], "c": ["a"]}))
