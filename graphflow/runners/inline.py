@@ -21,7 +21,11 @@ from graphflow.schedule import lane_of
 
 
 class InlineRunner:
-    """Runs steps in daemon threads. A node that never reaches a cancel point cannot be stopped here."""
+    """Runs steps in daemon threads.
+
+    Its limits: a node that never reaches a cancel point cannot be stopped and keeps its lane's thread after
+    a cancel; one that crashes or exits takes the program with it; memory has no limit. See `ProcessRunner`.
+    """
 
     def __init__(self, cache: Cache, pool: Pool, *, cpu_slots: int | None = None) -> None:
         self.cache = cache
