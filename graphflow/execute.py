@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Event as Flag
-from typing import Any, Protocol, get_origin
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -20,8 +20,7 @@ from graphflow.node import NodeSpec
 from graphflow.pool import Pool
 from graphflow.refs import Const, Many, Out, Ref
 from graphflow.settings import check_wired_setting
-from graphflow.types import bare
-from graphflow.values import CodecError, Value, encode
+from graphflow.values import CodecError, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,20 +232,8 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _checked(spec: NodeSpec, result: Any) -> dict[str, Any]:
-    """The outputs by name. Raises NodeError if they are not what the node declares."""
-    try:
-        outputs = spec.pack(result)
-    except (TypeError, ValueError):
-        raise NodeError(f"{spec.id} must return {len(spec.outputs)} outputs", code="node.output") from None
-    for name, value in outputs.items():
-        want = bare(spec.outputs[name])
-        kind = get_origin(want) or want
-        known = kind is list or (isinstance(kind, type) and issubclass(kind, Value))
-        if known and not isinstance(value, kind):
-            raise NodeError(
-                f"output {name!r} should be a {kind.__name__}, not a {type(value).__name__}",
-                code="node.output",
-            )
+    """The outputs by name. Raises NodeError if they are not what is declared or cannot travel."""
+    outputs = spec.checked(result)
     try:
         encode(outputs)
     except CodecError as error:
