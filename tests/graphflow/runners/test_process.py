@@ -108,7 +108,7 @@ def test_results_lost_with_the_worker_are_computed_again(shop: Shop, tmp_path: P
 @pytest.mark.parametrize("holding", [False, True], ids=["sleeping", "holding the interpreter"])
 def test_a_node_that_hangs_is_killed_after_a_cancel(shop: Shop, holding: bool) -> None:
     def cancel(event: Event, run: Run) -> None:
-        if event.type == "node.started" and getattr(event, "node", "") == "out":
+        if event.type == "node.progress" and getattr(event, "node", "") == "out":
             run.cancel()
 
     result = shop.run(one(shop, "hang", holding=holding), until=cancel)
@@ -120,7 +120,7 @@ def test_a_run_that_begins_beside_a_hanging_step_outlives_its_end(tmp_path: Path
     """The first run's step is killed with the worker while the second run's step runs there too."""
 
     def cancel(event: Event, run: Run) -> None:
-        if event.type == "node.started" and getattr(event, "node", "") == "out":
+        if event.type == "node.progress" and getattr(event, "node", "") == "out":
             run.cancel()
 
     with Shop(tmp_path, limits=Limits(cancel_seconds=2.0)) as shop:

@@ -70,8 +70,10 @@ def die_once(x: int, *, marker: str) -> int:
 
 
 @node("faults/hang")
-def hang(x: int, *, holding: bool = False) -> int:
-    """Never reaches a cancel point; `holding` also keeps the interpreter's lock."""
+def hang(x: int, ctx: Context, *, holding: bool = False) -> int:
+    """Says that it has begun and never reaches another cancel point; `holding` also keeps the
+    interpreter's lock."""
+    ctx.progress(0, 1)
     if holding:
         ctypes.PyDLL(None).sleep(300)
     time.sleep(300)
