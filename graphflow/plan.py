@@ -273,7 +273,9 @@ class _Planner:
         if key in self.facts.failed:
             self.gone.add(node.id)
             return {name: Gone() for name in spec.outputs}
-        if key not in self.steps:
+        if key in self.steps:
+            self.steps[key].twins.append((node.id, item))
+        else:
             deps = tuple(dict.fromkeys(k for ref in refs.values() for k in keys_in(ref)))
             order = (self.position[node.id], *item)
             self.steps[key] = Step(

@@ -95,6 +95,7 @@ class Run:
         self._misses: Counter[str] = Counter()
         self._pinned: set[str] = set()
         self._cached_told: set[str] = set()
+        self._twins_told: set[tuple[str, tuple[int, ...]]] = set()
         self._dirty = False
         self._stopping = False
         self._cancelled = False
@@ -198,6 +199,14 @@ class Run:
             if key not in self._done and key not in self._cached_told:
                 self._cached_told.add(key)
                 self._emit_node(events.NodeCached, key)
+                self._tell_twins(key)
+
+    def _tell_twins(self, key: str) -> None:
+        """Nodes and items that are the same work as a step find its result in the cache."""
+        for node, item in self._plan.steps[key].twins if key in self._plan.steps else ():
+            if (node, item) not in self._twins_told:
+                self._twins_told.add((node, item))
+                self._emit(events.NodeCached, node=node, item=item)
 
     def _handle(self, message: Message | _Cancel) -> None:
         match message:
@@ -228,6 +237,7 @@ class Run:
         self._emit_node(
             events.NodeFinished, done.key, seconds=done.seconds, bytes=done.bytes, stored=done.stored
         )
+        self._tell_twins(done.key)
         self._schedule.done(done.key)
         self._release(step)
 

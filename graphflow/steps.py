@@ -30,6 +30,8 @@ class Step:
     """State of the outside world that stands in the key, for nodes that read it."""
     content: str = ""
     """Names what is computed. It is the key, except for effects, whose key also says where they write."""
+    twins: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
+    """Other nodes and items that are the same work and share the result."""
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,14 @@ def test_an_effect_that_fails_for_one_item_leaves_the_run_finished(bench: Lab) -
     assert result.status == "finished" and bench.said("node.failed") == ["p.1"]
 
 
+def test_nodes_that_do_the_same_work_find_it_in_the_cache(bench: Lab) -> None:
+    graph = built({"x": "b", "y": "c"}, a="num", b=("double", {}, {"x": "a"}), c=("double", {}, {"x": "a"}))
+    bench.run(graph)
+    assert bench.said("node.finished") == ["b"] and bench.said("node.cached") == ["c"]
+    bench.run(graph)
+    assert bench.said("node.finished") == [] and bench.said("node.cached") == ["b", "c"]
+
+
 def test_the_twin_of_a_failed_node_is_accounted_for(bench: Lab) -> None:
     graph = built({"x": "b", "y": "c"}, a="num", b=("boom", {}, {"x": "a"}), c=("boom", {}, {"x": "a"}))
     assert bench.run(graph).status == "failed"
