@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -26,6 +26,8 @@ def decode(
     tile: Annotated[int, Field(ge=64, le=8192)] | None = None,
     overlap: Annotated[int, Field(ge=16, le=4096)] = 64,
     fps: Annotated[float, Field(gt=0, le=1000)] | None = None,
+    decode_timestep: Annotated[float, Field(ge=0, le=1)] | None = None,
+    decode_noise_scale: Annotated[float, Field(ge=0, le=1)] | None = None,
 ) -> Video:
     """Decode a denoised clip into frames.
 
@@ -33,15 +35,19 @@ def decode(
     tile: pixels; decode in square tiles that overlap by `overlap` pixels. Saves memory and changes pixels
         slightly. Empty decodes whole frames.
     fps: frames a second of the video; empty is what the latents were made for.
+    decode_timestep, decode_noise_scale: for a decoder that does a last denoising step, as LTX-Video's: the
+        noise level it is told, and how much noise is mixed in before it. Empty is the model's own.
     Returns uint8 frames, (frames, height, width, 3), sRGB.
     Raises ValueMismatch if the latents were made for another VAE.
     """
     import torch
 
     samples = _check(vae, latents)[:, :, latents.reference_frames :]
+    chosen = {"decode_timestep": decode_timestep, "decode_noise_scale": decode_noise_scale}
+    clip = latents.model_copy(update={"decode": _settings(vae, latents, chosen)})
     recipe = vae if tile is None else vae.model_copy(update={"tiling": _tiling(tile, overlap)})
     with ctx.use(recipe) as live, torch.no_grad(), _progress(live, ctx, samples.shape[2]):
-        pixels = family(vae.family).decode(live, samples)
+        pixels = family(vae.family).decode(live, samples, clip)
     return Video(frames=to_uint8(pixels[0]), fps=fps or latents.fps)
 
 
@@ -58,6 +64,16 @@ def to_uint8(pixels: Any) -> Any:
         unit = (pixels[:, index] * 0.5 + 0.5).clamp(0, 1).float().cpu()
         result[index] = (unit.permute(1, 2, 0) * 255).round().to(torch.uint8)
     return result
+
+
+def _settings(vae: VAE, latents: Latents, chosen: Mapping[str, float | None]) -> dict[str, float]:
+    """The decoder's settings: the model's own, over them the clip's, over them the node's."""
+    given = {name: value for name, value in chosen.items() if value is not None}
+    for name in given.keys() - vae.native.decode.keys():
+        raise NodeError(
+            f"the decoder of model {vae.source.model!r} has no {name}", where=name, hint="leave it empty"
+        )
+    return {**vae.native.decode, **latents.decode, **given}
 
 
 def _tiling(tile: int, overlap: int) -> Tiling:

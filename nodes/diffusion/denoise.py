@@ -89,24 +89,32 @@ class _Run:
         chosen, device, latents = family(self.denoiser.family), self.ctx.device, self.call.latents
         tap = Tap(self.after, self.at, self.end, _moved(self.history, device), self.generator)
         parts = {
-            "vae": VAEStandIn(latents.vae),
+            "vae": VAEStandIn(latents.vae, latents.geometry),
             "scheduler": tapped(self.scheduler, tap),
-            **experts._asdict(),
+            **experts.named(),
         }
         pipe = shell(chosen, parts, **self.denoiser.settings)
         output = pipe(
             **chosen.arguments(self.call),
             **_moved(prompt.tensors, device),
-            latents=self.samples,
+            latents=None if self.samples is None else chosen.pack(self.samples),
             generator=self.generator,
             output_type="latent",
         )
-        return output.frames.cpu()
+        return self.unpacked(output.frames).cpu()
+
+    def unpacked(self, samples: Any) -> Any:
+        """What the pipeline denoises, in the shape of latents."""
+        return family(self.denoiser.family).unpack(samples, self.call.latents)
 
     def after(self, step: Step) -> None:
         """After each step: a checkpoint, a preview, then progress, which is also a cancel point."""
-        self.ctx.checkpoint(lambda: {"step": step.index + 1, "samples": step.latents.cpu(), **self.memory()})
-        self.ctx.preview(lambda: preview_clip(step.expected(), self.call.latents, self.denoiser.preview))
+        self.ctx.checkpoint(
+            lambda: {"step": step.index + 1, "samples": self.unpacked(step.latents).cpu(), **self.memory()}
+        )
+        self.ctx.preview(
+            lambda: preview_clip(self.unpacked(step.expected()), self.call.latents, self.denoiser.preview)
+        )
         self.ctx.progress(step.index + 1 - self.first, self.end - self.first)
 
     def memory(self) -> State:
@@ -238,7 +246,7 @@ def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> 
             hint="make the latents with the VAE of the denoiser's model",
         )
     width = prompt.tensors["prompt_embeds"].shape[-1]
-    wanted = denoiser.config.get("text_dim", width)
+    wanted = denoiser.config.get(family(denoiser.family).text_width, width)
     if width != wanted:
         raise ValueMismatch(
             f"the prompt is {width} numbers wide, the denoiser takes {wanted}",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from graphflow.errors import NodeError
 from graphflow.node import Context, node
 
 from .families import family
@@ -25,13 +26,19 @@ def encode_prompt(
 ) -> PromptEmbeds:
     """Encode what the video should show, and what it should not.
 
-    prompt, negative_prompt: free text; both may be empty.
+    prompt, negative_prompt: free text; both may be empty. Some models take no negative prompt.
     max_sequence_length: tokens; longer prompts are cut, shorter ones padded. Empty: the model's own.
     Returns embeddings of shape (1, max_sequence_length, text width) in the text encoder's dtype, on the CPU.
     """
     import torch
 
     length = max_sequence_length or text_encoder.native.max_sequence_length
+    if negative_prompt and not family(text_encoder.family).negative_prompts:
+        raise NodeError(
+            f"model {text_encoder.source.model!r} takes no negative prompt",
+            where="negative_prompt",
+            hint="leave it empty, and say in the prompt what the video should show",
+        )
     with ctx.use(text_encoder) as shell, torch.no_grad():
         modules = [part for part in shell.components.values() if isinstance(part, torch.nn.Module)]
         with cancel_points(modules, ctx.check):

@@ -218,21 +218,37 @@ def _scheduler(folder: _Folder, sampler: Sampler, shift: float | None) -> Schedu
     class_name, config = str(own.get("_class_name")), _public(own)
     solvers = folder.family.solvers
     solver = next((known for known in solvers.values() if known.class_name == class_name), None)
-    if solver is None and shift is not None and sampler == "model":
-        raise NodeError(
-            f"the shift of a {class_name} cannot be set",
-            where="shift",
-            hint=f"leave it empty, or choose a sampler of {', '.join(solvers)}",
-        )
-    native_shift = folder.sidecar.shift or (config.get(solver.shift) if solver else None)
+    native_shift = _native_shift(folder, config.get(solver.shift) if solver else None)
     if sampler != "model":
+        if sampler not in solvers:
+            raise NodeError(
+                f"models of family {folder.family.name!r} take no sampler {sampler!r}",
+                where="sampler",
+                hint=f"choose model or one of {', '.join(solvers)}",
+            )
         solver = solvers[sampler]
         class_name = solver.class_name
         config = {**solver.config, "num_train_timesteps": config.get("num_train_timesteps", 1000)}
+    if shift is not None and (solver is None or config.get("use_dynamic_shifting")):
+        reason = f"the shift of a {class_name} cannot be set"
+        if solver is not None:
+            raise NodeError(
+                f"{reason}: it follows the size of the video", where="shift", hint="leave it empty"
+            )
+        hint = f"leave it empty, or choose a sampler of {', '.join(solvers)}"
+        raise NodeError(reason, where="shift", hint=hint)
     chosen = native_shift if shift is None else shift
     if solver is not None and isinstance(chosen, int | float):
         config[solver.shift] = float(chosen)
     return Scheduler(class_name=class_name, config=config)
+
+
+def _native_shift(folder: _Folder, own: Any) -> Any:
+    """The sidecar's shift, else the saved scheduler's, else what the family's authors advise.
+
+    A saved shift of 1 is none: some converted repositories were saved so and their model cards tell another.
+    """
+    return folder.sidecar.shift or (own if own not in (None, 1) else folder.native().shift or own)
 
 
 def _vae(folder: _Folder, dtype: Dtype) -> VAE:

@@ -111,7 +111,11 @@ class Experts(NamedTuple):
     transformer_2: Any = None
 
     def live(self) -> list[Any]:
-        return [module for module in self if module is not None]
+        return list(self.named().values())
+
+    def named(self) -> dict[str, Any]:
+        """By the pipeline's argument names; most pipelines know no second one."""
+        return {name: module for name, module in self._asdict().items() if module is not None}
 
 
 class Denoiser(Component):
@@ -284,7 +288,12 @@ def _tiled(vae: Any, tiling: Tiling | None) -> Iterator[Any]:
     before = {name: getattr(vae, name) for name in names if hasattr(vae, name)}
     try:
         if tiling is not None:
-            vae.enable_tiling(tiling.tile, tiling.tile, tiling.stride, tiling.stride)
+            vae.enable_tiling(  # by name: some VAEs have frames in between
+                tile_sample_min_height=tiling.tile,
+                tile_sample_min_width=tiling.tile,
+                tile_sample_stride_height=tiling.stride,
+                tile_sample_stride_width=tiling.stride,
+            )
         yield vae
     finally:
         for name, value in before.items():

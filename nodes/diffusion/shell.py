@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from .families import Family
-from .values import VAEInfo
+from .values import Geometry, VAEInfo
 
 
 class VAEStandIn:
@@ -19,8 +19,11 @@ class VAEStandIn:
     It is no torch module on purpose: pipelines then look past it for their device and never move it.
     """
 
-    def __init__(self, info: VAEInfo) -> None:
+    def __init__(self, info: VAEInfo, geometry: Geometry) -> None:
         self.config = SimpleNamespace(**info.config)
+        self.spatial_compression_ratio = geometry.spatial
+        self.temporal_compression_ratio = geometry.temporal
+        self.temperal_downsample = info.config.get("temperal_downsample", ())  # diffusers spells it so
 
 
 def shell(family: Family, members: Mapping[str, Any], *, task: str = "text_to_video", **config: Any) -> Any:

@@ -76,6 +76,7 @@ class Sidecar(BaseModel):
     shift: Annotated[float, Field(gt=0)] | None = None
     max_sequence_length: Positive | None = None
     dtype: Dtype | None = None
+    decode: dict[str, float] | None = None
     preview: tuple[tuple[float, ...], ...] = ()
     """Latent channels to RGB: one row (red, green, blue) a channel and a last row of constants; 0..1."""
 

@@ -40,6 +40,8 @@ class Native(Value):
     """Text tokens; shorter prompts are padded to it."""
     dtype: Dtype = "bfloat16"
     """What text encoder and denoiser compute in."""
+    decode: dict[str, float] = Field(default_factory=dict)
+    """Settings that the decoder takes, by the pipeline's argument names; empty for most models."""
 
 
 class VAEInfo(Value):
@@ -83,7 +85,7 @@ class Latents(Value):
     """A clip in latent space, with all that a later phase must know about it.
 
     samples: (1, channels, latent frames, latent height, latent width), float32, normalised as the
-    denoiser sees them; packed families use (1, tokens, channels) and say so. None at stage `empty`.
+    denoiser sees them, also where the denoiser itself works on packed tokens. None at stage `empty`.
     """
 
     family: str
@@ -95,7 +97,6 @@ class Latents(Value):
     fps: Annotated[float, Field(gt=0)]
     stage: Stage = "empty"
     samples: Tensor | None = None
-    packed: bool = False
     normalised: bool = True
     sampler: SamplerState | None = None
     """Set at stage `stopped`."""
@@ -105,8 +106,9 @@ class Latents(Value):
     """Dtype of the prompt embeddings used; some families decode in it."""
     reference_frames: Annotated[int, Field(ge=0)] = 0
     """Latent frames at the front that hold reference images; cut before decoding."""
-    decode: dict[str, Any] = Field(default_factory=dict)
-    """Decoder settings that were chosen before the denoise, by the pipeline's argument names."""
+    decode: dict[str, float] = Field(default_factory=dict)
+    """Decoder settings that were chosen for this clip, by the pipeline's argument names; others are the
+    model's own."""
 
 
 class PromptEmbeds(Value):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +50,11 @@ class Solver:
     """Config values that the family needs."""
 
 
+def _unchanged(samples: Any, latents: Latents | None = None) -> Any:
+    """Most pipelines denoise samples as they are."""
+    return samples
+
+
 @dataclass(frozen=True)
 class Family:
     """All that differs between model families, as data and small functions."""
@@ -70,11 +77,20 @@ class Family:
     """(text shell, prompt, negative prompt, max_sequence_length) to tensors by argument name."""
     arguments: Callable[[Call], dict[str, Any]]
     """The pipeline call's arguments, less embeddings, generator and latents."""
-    decode: Callable[[Any, Any], Any]
-    """(live VAE, latent samples) to (1, 3, frames, height, width) in -1..1."""
+    decode: Callable[[Any, Any, Latents], Any]
+    """(live VAE, samples, their header) to (1, 3, frames, height, width) in -1..1. The header carries all
+    settings of the decoder, filled in, and the state of the clip's random generator."""
     prompt_style: str
     facts: Mapping[str, Mapping[str, Any]]
     """Repository to licence, sizes and memory, for people who choose a model."""
+    text_width: str = "text_dim"
+    """The entry of the denoiser's config that says how wide prompt embeddings are."""
+    negative_prompts: bool = True
+    """False for models that never look at a negative prompt."""
+    pack: Callable[[Any], Any] = _unchanged
+    """Samples (1, channels, frames, height, width) to the shape in which the pipeline denoises."""
+    unpack: Callable[[Any, Latents], Any] = _unchanged
+    """The inverse of `pack`, for samples of the clip that the latents describe."""
 
 
 def names() -> list[str]:
@@ -101,5 +117,11 @@ def family_of(pipeline: str) -> Family:
 
 
 def code_digest(name: str) -> str:
-    """sha256 of a family's module: its code decides numbers, so recipes carry it into content keys."""
-    return hashlib.sha256((Path(__file__).parent / f"{name}.py").read_bytes()).hexdigest()
+    """sha256 of a family's module and of those it takes rules from.
+
+    Their code decides numbers, so recipes carry it into content keys.
+    """
+    rules = [rule for rule in vars(family(name)).values() if inspect.isfunction(rule)]
+    modules = {f"{__name__}.{name}", *(rule.__module__ for rule in rules)} - {__name__}
+    files = sorted(inspect.getfile(sys.modules[module]) for module in modules)
+    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()

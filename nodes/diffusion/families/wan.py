@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..values import Geometry, Native
+from ..values import Geometry, Latents, Native
 from . import Call, Configs, Family, Solver
 
 PIPELINE_MULTIPLE = 16
@@ -60,7 +60,7 @@ def arguments(call: Call) -> dict[str, Any]:
     }
 
 
-def decode(vae: Any, samples: Any) -> Any:
+def decode(vae: Any, samples: Any, latents: Latents) -> Any:
     """The last lines of WanPipeline.__call__: same operations, same order, same dtypes.
 
     `x / (1 / std) + mean` is not `x * std + mean` in floating point; it stays as the pipeline has it.

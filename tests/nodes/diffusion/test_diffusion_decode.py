@@ -40,7 +40,7 @@ def test_floats_equal_the_plain_pipelines(bench: Benches, variant: str) -> None:
         output_type="pt",
     ).frames
     with tiny.context().use(tiny.model.vae) as vae, torch.no_grad():
-        pixels = family("wan").decode(vae, latents.samples)
+        pixels = family("wan").decode(vae, latents.samples, latents)
     assert torch.equal(VideoProcessor().postprocess_video(pixels, output_type="pt"), frames)
 
 

@@ -95,7 +95,10 @@ def test_expected_is_the_clean_clip_of_a_perfect_velocity() -> None:
 def test_a_shell_shares_and_knows_the_vaes_sizes(bench: Benches) -> None:
     tiny = bench("wan5b")
     with tiny.context().use(tiny.model.denoiser) as experts:
-        parts = {"vae": VAEStandIn(tiny.model.vae.info), "transformer": experts.transformer}
+        parts = {
+            "vae": VAEStandIn(tiny.model.vae.info, tiny.model.vae.geometry),
+            "transformer": experts.transformer,
+        }
         pipe = shell(family("wan"), parts, expand_timesteps=True)
     assert pipe.transformer is experts.transformer and pipe.text_encoder is None
     assert pipe.vae_scale_factor_spatial == 16  # with vae=None it would be 8

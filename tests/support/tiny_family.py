@@ -1,0 +1,87 @@
+"""What the tiny models of all families share: a byte tokenizer, a sidecar, and a bench for any pipeline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.support.wan_bench import NEGATIVE, PROMPT, Bench, Plain
+
+SEED = 3
+
+
+def byte_tokenizer(*, end: bool = True, length: int = 4096) -> Any:
+    """One token a byte; with `end`, an end mark (token 1) closes a text. Padding is token 0."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["<pad>", "</s>", "<unk>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE(vocab={w: i for i, w in enumerate(words)}, merges=[], unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    if end:
+        closed = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+        tokenizer.post_processor = closed
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        model_max_length=length,
+    )
+
+
+def write_sidecar(folder: Path, **settings: Any) -> Path:
+    """What the tiny model is made for. Returns the folder."""
+    (folder / "graphflow.json").write_text(json.dumps(settings))
+    return folder
+
+
+class FamilyBench(Bench):
+    """A Bench for any family: the reference is whatever pipeline the folder names."""
+
+    def plain(self, **arguments: Any) -> Plain:
+        """The stock pipeline's latents, (1, channels, frames, height, width), and uint8 frames."""
+        import torch
+        from diffusers import DiffusionPipeline
+        from graphflow_nodes.diffusion.families import family
+
+        dtypes = {"default": getattr(torch, self.dtype), "vae": torch.float32}
+        pipe = DiffusionPipeline.from_pretrained(self.folder, dtype=dtypes)
+        pipe.set_progress_bar_config(disable=True)
+        native, chosen = self.model.native, family(self.model.vae.family)
+        usual = {
+            "prompt": PROMPT,
+            "width": native.width,
+            "height": native.height,
+            "num_frames": native.frames,
+            "num_inference_steps": native.steps,
+            "guidance_scale": native.guidance,
+            "max_sequence_length": native.max_sequence_length,
+            **({"negative_prompt": NEGATIVE} if chosen.negative_prompts else {}),
+            **({"frame_rate": native.fps} if chosen.name == "ltx" else {}),
+            **native.decode,
+        }
+        final: list[Any] = []
+
+        def last(pipe: Any, step: int, time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            final[:] = [tensors["latents"].clone()]
+            return {}
+
+        seed = arguments.pop("seed", SEED)
+        frames = pipe(
+            **{**usual, **arguments},
+            generator=torch.Generator().manual_seed(seed),
+            output_type="np",
+            callback_on_step_end=last,
+        ).frames[0]
+        if final[0].ndim == 3:  # packed
+            cells = self.model.vae.geometry.latent_shape(native.width, native.height, len(frames))[2:]
+            final[0] = pipe._unpack_latents(final[0], *cells)
+        return Plain(final[0], torch.from_numpy((frames * 255).round().astype("uint8")))
+
+    def encode(self, prompt: str = PROMPT, **settings: Any) -> Any:
+        if self.model.text_encoder.family == "hunyuan":
+            settings = {"negative_prompt": "", **settings}
+        return super().encode(prompt, **settings)
