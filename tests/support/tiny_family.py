@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from graphflow_nodes.diffusion.families import family
+
 from tests.support.wan_bench import NEGATIVE, PROMPT, Bench, Plain
 
 SEED = 3
@@ -41,15 +43,18 @@ def write_sidecar(folder: Path, **settings: Any) -> Path:
 class FamilyBench(Bench):
     """A Bench for any family: the reference is whatever pipeline the folder names."""
 
-    def plain(self, **arguments: Any) -> Plain:
-        """The stock pipeline's latents, (1, channels, frames, height, width), and uint8 frames."""
+    def plain(self, *, scheduler: Any = None, **arguments: Any) -> Plain:
+        """The stock pipeline's latents, (1, channels, frames, height, width), and uint8 frames.
+
+        scheduler: in place of the folder's own.
+        """
         import torch
         from diffusers import DiffusionPipeline
-        from graphflow_nodes.diffusion.families import family
 
         dtypes = {"default": getattr(torch, self.dtype), "vae": torch.float32}
         pipe = DiffusionPipeline.from_pretrained(self.folder, dtype=dtypes)
         pipe.set_progress_bar_config(disable=True)
+        pipe.scheduler = scheduler or pipe.scheduler
         native, chosen = self.model.native, family(self.model.vae.family)
         usual = {
             "prompt": PROMPT,
@@ -82,6 +87,6 @@ class FamilyBench(Bench):
         return Plain(final[0], torch.from_numpy((frames * 255).round().astype("uint8")))
 
     def encode(self, prompt: str = PROMPT, **settings: Any) -> Any:
-        if self.model.text_encoder.family == "hunyuan":
+        if not family(self.model.text_encoder.family).negative_prompts:
             settings = {"negative_prompt": "", **settings}
         return super().encode(prompt, **settings)

@@ -15,12 +15,14 @@ from graphflow.errors import Cancelled
 from graphflow.testing import run_node
 from graphflow.values import decode, encode
 from tests.support.tiny_family import FamilyBench
+from tests.support.tiny_hunyuan import save_tiny_hunyuan
 from tests.support.tiny_ltx import save_tiny_ltx
 
 Benches = Callable[..., FamilyBench]
 SAVE: dict[str, Callable[[Path], Path]] = {
     "ltx": save_tiny_ltx,
     "ltx_0.9.0": functools.partial(save_tiny_ltx, timestep_conditioning=False),
+    "hunyuan": save_tiny_hunyuan,
 }
 ALL = list(SAVE)
 

@@ -1,0 +1,101 @@
+"""HunyuanVideo 1.0 text to video: a Llama and a CLIP text encoder, guidance as an input of the denoiser.
+
+Numbers are those of the signature of diffusers' HunyuanVideoPipeline and of the HunyuanVideo model card.
+The licence is the authors' own; it excludes some regions and the training of other models on what is made.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..values import Geometry, Latents, Native
+from . import Call, Configs, Family, Solver
+
+PIPELINE_MULTIPLE = 16
+"""HunyuanVideoPipeline refuses widths and heights that are not multiples of this."""
+
+
+def native(configs: Configs) -> Native:
+    """Published defaults; the shift of 7 is in the published scheduler's own config too."""
+    return Native(
+        width=1280,
+        height=720,
+        frames=129,
+        fps=24.0,
+        steps=50,
+        guidance=6.0,
+        shift=7.0,
+        max_sequence_length=256,
+    )
+
+
+def geometry(configs: Configs) -> Geometry:
+    """From the VAE's config and the denoiser's patch."""
+    spatial = int(configs.vae.get("spatial_compression_ratio", 8))
+    return Geometry(
+        channels=int(configs.vae.get("latent_channels", 16)),
+        spatial=spatial,
+        temporal=int(configs.vae.get("temporal_compression_ratio", 4)),
+        multiple=math.lcm(PIPELINE_MULTIPLE, spatial * int(configs.transformer.get("patch_size", 2))),
+    )
+
+
+def encode(pipe: Any, prompt: str, negative_prompt: str, max_sequence_length: int) -> dict[str, Any]:
+    """By both encoders, the first with the pipeline's own template around the prompt.
+
+    prompt_embeds: (1, max_sequence_length, text width); prompt_attention_mask: int64, (1,
+    max_sequence_length); pooled_prompt_embeds: (1, width of the second encoder).
+    """
+    names = ("prompt_embeds", "pooled_prompt_embeds", "prompt_attention_mask")
+    tensors = pipe.encode_prompt(prompt=prompt, max_sequence_length=max_sequence_length)
+    return dict(zip(names, tensors, strict=True))
+
+
+def arguments(call: Call) -> dict[str, Any]:
+    """Arguments of HunyuanVideoPipeline.__call__. guidance_scale goes into the denoiser; it costs no work."""
+    return {
+        "width": call.latents.width,
+        "height": call.latents.height,
+        "num_frames": call.latents.frames,
+        "num_inference_steps": call.steps,
+        "guidance_scale": call.guidance,
+    }
+
+
+def decode(vae: Any, samples: Any, latents: Latents) -> Any:
+    """The last lines of HunyuanVideoPipeline.__call__: same operations, same order, same dtypes."""
+    x = samples.to(vae.device, dtype=vae.dtype) / vae.config.scaling_factor
+    return vae.decode(x, return_dict=False)[0]
+
+
+FAMILY = Family(
+    name="hunyuan",
+    pipelines={"text_to_video": "HunyuanVideoPipeline"},
+    text_parts=("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"),
+    settings=(),
+    solvers={
+        "euler": Solver("FlowMatchEulerDiscreteScheduler", "shift"),
+        "unipc": Solver(
+            "UniPCMultistepScheduler",
+            "flow_shift",
+            {"prediction_type": "flow_prediction", "use_flow_sigmas": True},
+        ),
+    },
+    keep_in_fp32=(),
+    native=native,
+    geometry=geometry,
+    encode=encode,
+    arguments=arguments,
+    decode=decode,
+    text_width="text_embed_dim",
+    negative_prompts=False,
+    prompt_style="one paragraph: theme, objects and their places, actions, background, light, camera",
+    facts={
+        "hunyuanvideo-community/HunyuanVideo": {
+            "licence": "tencent-hunyuan-community (own licence; not in the EU, the UK and South Korea)",
+            "bf16_gb": 42.4,
+            "sizes": ["960x544", "1280x720"],
+        },
+    },
+)
