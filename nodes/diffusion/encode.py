@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Annotated
 
 from pydantic import Field
@@ -33,12 +34,7 @@ def encode_prompt(
     import torch
 
     length = max_sequence_length or text_encoder.native.max_sequence_length
-    if negative_prompt and not family(text_encoder.family).negative_prompts:
-        raise NodeError(
-            f"model {text_encoder.source.model!r} takes no negative prompt",
-            where="negative_prompt",
-            hint="leave it empty, and say in the prompt what the video should show",
-        )
+    _check(text_encoder, negative_prompt)
     with ctx.use(text_encoder) as shell, torch.no_grad():
         modules = [part for part in shell.components.values() if isinstance(part, torch.nn.Module)]
         with cancel_points(modules, ctx.check):
@@ -48,3 +44,19 @@ def encode_prompt(
         tensors={name: tensor.cpu() for name, tensor in tensors.items()},
         max_sequence_length=length,
     )
+
+
+def _check(text_encoder: TextEncoder, negative_prompt: str) -> None:
+    """Refuse what the family cannot do, before anything is loaded."""
+    rules, model = family(text_encoder.family), text_encoder.source.model
+    if negative_prompt and not rules.negative_prompts:
+        raise NodeError(
+            f"model {model!r} takes no negative prompt",
+            where="negative_prompt",
+            hint="leave it empty, and say in the prompt what the video should show",
+        )
+    for package in rules.packages:
+        if importlib.util.find_spec(package) is None:
+            raise NodeError(
+                f"model {model!r} needs the Python package {package!r}", hint=f"run 'pip install {package}'"
+            )

@@ -87,6 +87,8 @@ class Family:
     """The entry of the denoiser's config that says how wide prompt embeddings are."""
     negative_prompts: bool = True
     """False for models that never look at a negative prompt."""
+    packages: tuple[str, ...] = ()
+    """Python packages that the pipeline needs to clean a prompt and does not ask for itself."""
     pack: Callable[[Any], Any] = _unchanged
     """Samples (1, channels, frames, height, width) to the shape in which the pipeline denoises."""
     unpack: Callable[[Any, Latents], Any] = _unchanged

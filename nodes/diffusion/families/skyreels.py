@@ -1,0 +1,74 @@
+"""SkyReels-V2 text to video: Wan's text encoder and autoencoder around a denoiser of its own.
+
+Numbers are those of the signature and the documentation of diffusers' SkyReelsV2Pipeline.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..values import Geometry, Native
+from . import Call, Configs, Family, wan
+
+PIPELINE_MULTIPLE = 16
+"""SkyReelsV2Pipeline refuses widths and heights that are not multiples of this."""
+
+
+def native(configs: Configs) -> Native:
+    """Published defaults. The repositories were saved with no shift; their documentation sets 8."""
+    return Native(width=960, height=544, frames=97, fps=24.0, steps=50, guidance=6.0, shift=8.0)
+
+
+def geometry(configs: Configs) -> Geometry:
+    """As the pipeline counts: a halving of the sides for each stage, of the frames where a stage says so."""
+    stages = configs.vae.get("temperal_downsample", (False, True, True))
+    spatial = 2 ** len(stages)
+    return Geometry(
+        channels=int(configs.vae.get("z_dim", 16)),
+        spatial=spatial,
+        temporal=2 ** sum(map(bool, stages)),
+        multiple=math.lcm(
+            PIPELINE_MULTIPLE, spatial * int(configs.transformer.get("patch_size", (1, 2, 2))[-1])
+        ),
+    )
+
+
+def arguments(call: Call) -> dict[str, Any]:
+    """Arguments of SkyReelsV2Pipeline.__call__."""
+    return {
+        "width": call.latents.width,
+        "height": call.latents.height,
+        "num_frames": call.latents.frames,
+        "num_inference_steps": call.steps,
+        "guidance_scale": call.guidance,
+    }
+
+
+FAMILY = Family(
+    name="skyreels",
+    pipelines={"text_to_video": "SkyReelsV2Pipeline"},
+    text_parts=("text_encoder", "tokenizer"),
+    settings=(),
+    solvers=wan.FAMILY.solvers,
+    keep_in_fp32=wan.FAMILY.keep_in_fp32,
+    native=native,
+    geometry=geometry,
+    encode=wan.encode,
+    arguments=arguments,
+    decode=wan.decode,
+    packages=("ftfy",),
+    prompt_style="one long caption: subject with its looks, action, expression, setting, camera",
+    facts={
+        "Skywork/SkyReels-V2-T2V-14B-540P-Diffusers": {
+            "licence": "skywork-community (own licence)",
+            "bf16_gb": 40.2,
+            "sizes": ["960x544"],
+        },
+        "Skywork/SkyReels-V2-T2V-14B-720P-Diffusers": {
+            "licence": "skywork-community (own licence)",
+            "bf16_gb": 40.2,
+            "sizes": ["1280x720"],
+        },
+    },
+)
