@@ -14,10 +14,11 @@ from graphflow.values import Video
 
 from .families import family
 from .recipes import VAE, Tiling
+from .shell import cancel_points
 from .values import Latents
 
 
-@node("diffusion/decode", depends=(".recipes",))
+@node("diffusion/decode", depends=(".recipes", ".shell"))
 def decode(
     vae: VAE,
     latents: Latents,
@@ -46,7 +47,7 @@ def decode(
     chosen = {"decode_timestep": decode_timestep, "decode_noise_scale": decode_noise_scale}
     clip = latents.model_copy(update={"decode": _settings(vae, latents, chosen)})
     recipe = vae if tile is None else vae.model_copy(update={"tiling": _tiling(tile, overlap)})
-    with ctx.use(recipe) as live, torch.no_grad(), _progress(live, ctx, samples.shape[2]):
+    with ctx.use(recipe) as live, torch.no_grad(), _watched(live, ctx, samples.shape[2]):
         pixels = family(vae.family).decode(live, samples, clip)
     return Video(frames=to_uint8(pixels[0]), fps=fps or latents.fps)
 
@@ -98,8 +99,8 @@ def _check(vae: VAE, latents: Latents) -> Any:
 
 
 @contextmanager
-def _progress(live: Any, ctx: Context, total: int) -> Iterator[None]:
-    """Report each latent frame, which is also where a cancel takes effect."""
+def _watched(live: Any, ctx: Context, total: int) -> Iterator[None]:
+    """Report each latent frame, where the decoder takes them one by one; cancel between its blocks."""
     done = 0
 
     def before(module: Any, args: Any) -> None:
@@ -109,6 +110,7 @@ def _progress(live: Any, ctx: Context, total: int) -> Iterator[None]:
 
     hook = live.decoder.register_forward_pre_hook(before)
     try:
-        yield
+        with cancel_points([live.decoder], ctx.check):
+            yield
     finally:
         hook.remove()

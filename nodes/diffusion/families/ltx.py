@@ -150,10 +150,5 @@ FAMILY = Family(
             "bf16_gb": 14.2,
             "sizes": ["704x512", "1216x704"],
         },
-        "Lightricks/LTX-Video-0.9.8-13B-distilled": {
-            "licence": "ltxv-open-weights (own licence; verify per file)",
-            "bf16_gb": 36.4,
-            "sizes": ["704x512", "1216x704"],
-        },
     },
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from graphflow_nodes.diffusion import decode as decode_node
 from graphflow_nodes.diffusion import empty_latents, noise_latents
 from graphflow_nodes.diffusion.families import code_digest, family, names
 
@@ -128,6 +129,18 @@ def test_cancel_inside_a_step_leaves_no_trace(families: Benches, variant: str) -
         with pytest.raises(Cancelled):
             tiny.denoise(prompt=prompt, context=tiny.context(cancel_after=point))
         assert torch.equal(tiny.denoise(prompt=prompt).samples, whole.samples)
+
+
+@pytest.mark.parametrize("variant", ALL)
+def test_cancel_inside_the_decoder_leaves_no_trace(families: Benches, variant: str) -> None:
+    tiny = families(variant)
+    latents, counting = tiny.denoise(), tiny.context()
+    frames = run_node(decode_node, tiny.model.vae, latents, context=counting).frames
+    assert counting._points > 4
+    for point in (2, 4, counting._points - 1):
+        with pytest.raises(Cancelled):
+            run_node(decode_node, tiny.model.vae, latents, context=tiny.context(cancel_after=point))
+        assert torch.equal(tiny.decode(latents), frames)
 
 
 @pytest.mark.parametrize("variant", ALL)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +14,6 @@ from graphflow.errors import NodeError
 from graphflow.testing import run_node
 from tests.support.tiny_family import FamilyBench
 from tests.support.tiny_ltx import save_tiny_ltx
-
-Benches = Callable[..., FamilyBench]
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +83,23 @@ def test_tiles(tiny: FamilyBench) -> None:
     tiled = tiny.decode(latents, tile=64, overlap=16)
     assert tiled.shape == whole.shape and not torch.equal(tiled, whole)
     assert torch.equal(tiny.decode(latents), whole)
+
+
+def test_the_frame_rate_is_an_input_of_the_denoiser(tiny: FamilyBench) -> None:
+    fast = tiny.denoise(latents=run_node(empty_latents, tiny.model.vae, fps=24))
+    assert torch.equal(fast.samples, tiny.plain(frame_rate=24).latents)
+    assert not torch.equal(fast.samples, tiny.denoise().samples)
+
+
+def test_decoder_settings_from_beside_the_model(tmp_path: Path) -> None:
+    """As in the pipeline, the noise scale follows the timestep where nothing is said of it."""
+    folder = save_tiny_ltx(tmp_path)
+    sidecar = folder / "graphflow.json"
+    settings = {"decode_timestep": 0.2}
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "decode": settings}))
+    other = FamilyBench(folder)
+    assert other.model.native.decode == settings
+    assert torch.equal(other.decode(other.denoise()), other.plain().frames)
 
 
 def test_the_mask_hides_the_padding(tiny: FamilyBench) -> None:
