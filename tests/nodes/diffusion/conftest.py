@@ -1,4 +1,4 @@
-"""Tiny Wan models, saved once a session, run once through the plain pipeline and often through the nodes."""
+"""Tiny models, saved once a session, run once through the plain pipeline and often through the nodes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tiny_family import FamilyBench
+from tests.support.tiny_models import SAVE
+from tests.support.tiny_skyreels import ftfy_or_stand_in
 from tests.support.tiny_wan import VARIANTS, save_tiny_wan
 from tests.support.wan_bench import Bench
 
@@ -43,5 +46,25 @@ def bench(tiny_wan: Callable[[str], Path]) -> Callable[..., Bench]:
     @functools.cache
     def make(variant: str, dtype: str = "float32") -> Bench:
         return Bench(tiny_wan(variant), dtype)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def mended_prompts() -> Iterator[None]:
+    """What SkyReels-V2 needs to clean a prompt."""
+    with ftfy_or_stand_in():
+        yield
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory: pytest.TempPathFactory, mended_prompts: None) -> Callable[..., FamilyBench]:
+    """`families("ltx")` or `families("ltx", "bfloat16")`: a bench of any family but Wan, made once."""
+    root = tmp_path_factory.mktemp("tiny_families")
+    folder = functools.cache(lambda variant: SAVE[variant](root / variant))
+
+    @functools.cache
+    def make(variant: str, dtype: str = "float32") -> FamilyBench:
+        return FamilyBench(folder(variant), dtype)
 
     return make

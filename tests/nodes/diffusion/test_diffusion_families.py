@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -16,37 +14,10 @@ from graphflow.errors import Cancelled
 from graphflow.testing import run_node
 from graphflow.values import decode, encode
 from tests.support.tiny_family import FamilyBench
-from tests.support.tiny_hunyuan import save_tiny_hunyuan
-from tests.support.tiny_ltx import save_tiny_ltx
-from tests.support.tiny_skyreels import ftfy_or_stand_in, save_tiny_skyreels
+from tests.support.tiny_models import SAVE
 
 Benches = Callable[..., FamilyBench]
-SAVE: dict[str, Callable[[Path], Path]] = {
-    "ltx": save_tiny_ltx,
-    "ltx_0.9.0": functools.partial(save_tiny_ltx, timestep_conditioning=False),
-    "hunyuan": save_tiny_hunyuan,
-    "skyreels": save_tiny_skyreels,
-}
 ALL = list(SAVE)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cleaned_prompts() -> Iterator[None]:
-    with ftfy_or_stand_in():
-        yield
-
-
-@pytest.fixture(scope="module")
-def families(tmp_path_factory: pytest.TempPathFactory) -> Benches:
-    """`families("ltx")` or `families("ltx", "bfloat16")`: a bench, made once."""
-    root = tmp_path_factory.mktemp("tiny_families")
-    folder = functools.cache(lambda variant: SAVE[variant](root / variant))
-
-    @functools.cache
-    def make(variant: str, dtype: str = "float32") -> FamilyBench:
-        return FamilyBench(folder(variant), dtype)
-
-    return make
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

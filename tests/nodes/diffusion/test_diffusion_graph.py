@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import torch
 from graphflow_nodes import diffusion
+from graphflow_nodes.diffusion.families import family
 
 from graphflow.registry import Registry
 from graphflow.run import Result
 from graphflow.workflow import from_raw
 from graphflow.workspace import Workspace
+from tests.support.tiny_family import FamilyBench
+from tests.support.tiny_models import SAVE
 from tests.support.wan_bench import PROMPT, Bench
 
 Benches = Callable[..., Bench]
@@ -75,6 +78,25 @@ def test_frames_of_a_graph_are_the_plain_pipelines(
     tiny = bench(variant)
     result, _ = run(workspace, document(tiny.folder))
     assert torch.equal(result.value("video").frames, tiny.plain().frames)
+
+
+@pytest.mark.parametrize("variant", SAVE)
+def test_other_families_in_the_same_graph(
+    families: Callable[..., FamilyBench], workspace: Workspace, variant: str
+) -> None:
+    """Only the model's name differs; what is found again is what was computed."""
+    tiny = families(variant)
+    negative = "blurred" if family(tiny.model.vae.family).negative_prompts else ""
+    settings: dict[str, Any] = {"encode": {"negative_prompt": negative}}
+    result, ran = run(workspace, document(tiny.folder, **settings))
+    assert torch.equal(result.value("video").frames, tiny.plain().frames)
+    assert ran == {"encode", "denoise", "decode"}
+    assert run(workspace, document(tiny.folder, **settings))[1] == set()
+    if tiny.model.native.decode:
+        settings["decode"] = {"decode_noise_scale": 0.3}
+        result, ran = run(workspace, document(tiny.folder, **settings))
+        assert torch.equal(result.value("video").frames, tiny.plain(decode_noise_scale=0.3).frames)
+        assert ran == {"decode"}
 
 
 def test_only_what_depends_on_a_change_runs_again(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,21 +10,16 @@ import torch
 from diffusers import UniPCMultistepScheduler
 from graphflow_nodes.diffusion import empty_latents, load_model, load_scheduler
 from graphflow_nodes.diffusion.families import Configs, code_digest, family, wan
+from graphflow_nodes.diffusion.tap import Tap, tapped
 
 from graphflow.errors import NodeError
 from graphflow.testing import run_node
 from tests.support.tiny_family import FamilyBench
-from tests.support.tiny_skyreels import ftfy_or_stand_in, save_tiny_skyreels
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cleaned_prompts() -> Iterator[None]:
-    with ftfy_or_stand_in():
-        yield
+from tests.support.tiny_skyreels import save_tiny_skyreels
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> FamilyBench:
+def tiny(tmp_path_factory: pytest.TempPathFactory, mended_prompts: None) -> FamilyBench:
     """Saved as the published repositories are: with a shift of 1."""
     return FamilyBench(save_tiny_skyreels(tmp_path_factory.mktemp("skyreels"), shift=1.0))
 
@@ -65,6 +59,21 @@ def test_the_solvers_memory_is_part_of_a_checkpoint(tiny: FamilyBench) -> None:
     whole = tiny.denoise(context=context)
     forgetful = tiny.context(state={**context.states[1], "history": {}})
     assert not torch.equal(tiny.denoise(context=forgetful).samples, whole.samples)
+
+
+def test_many_steps_begin_at_the_first() -> None:
+    """With so many steps two timesteps round to one whole number. Left to find its place the solver would
+    begin at the second and miss its last step, as the plain pipeline does; ours is told where it begins."""
+    seen: list[int] = []
+    tap = Tap(lambda step: seen.append(step.index), 0, 130, {}, torch.Generator())
+    config = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": 8.0}
+    scheduler = tapped(UniPCMultistepScheduler(**config), tap)
+    scheduler.set_timesteps(130)
+    assert scheduler.timesteps[0] == scheduler.timesteps[1]
+    sample = torch.ones(1, 4)
+    for time in scheduler.timesteps:
+        sample = scheduler.step(sample * 0.1, time, sample, return_dict=False)[0]
+    assert seen == list(range(130)) and scheduler.step_index == 130
 
 
 def test_the_package_that_mends_letters_is_asked_for(

@@ -1,0 +1,19 @@
+"""The tiny models of all families beside Wan, by name."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.tiny_hunyuan import save_tiny_hunyuan
+from tests.support.tiny_ltx import save_tiny_ltx
+from tests.support.tiny_skyreels import save_tiny_skyreels
+
+SAVE: dict[str, Callable[[Path], Path]] = {
+    "ltx": save_tiny_ltx,
+    "ltx_0.9.0": functools.partial(save_tiny_ltx, timestep_conditioning=False),
+    "hunyuan": save_tiny_hunyuan,
+    "skyreels": save_tiny_skyreels,
+}
+"""Each writes its model to a folder and returns the folder. A new family is a new line here."""
