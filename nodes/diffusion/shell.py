@@ -62,6 +62,6 @@ def _blocks(module: Any) -> Iterator[Any]:
 
     for child in module.children():
         if isinstance(child, torch.nn.ModuleList):
-            yield from child
+            yield from (block for block in child if block is not None)  # some lists have gaps
         else:
             yield from _blocks(child)

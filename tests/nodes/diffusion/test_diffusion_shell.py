@@ -120,6 +120,16 @@ def test_cancel_points_come_before_every_block_and_go_away() -> None:
     assert len(seen) == 2
 
 
+def test_cancel_points_step_over_gaps() -> None:
+    """Some autoencoders keep None in a module list where a stage has no attention."""
+    layer = torch.nn.Linear(2, 2)
+    model = torch.nn.ModuleDict({"attentions": torch.nn.ModuleList([None, layer])})
+    seen: list[int] = []
+    with cancel_points([model], lambda: seen.append(1)):
+        layer(torch.zeros(2))
+    assert seen == [1]
+
+
 def test_previews(bench: Benches) -> None:
     tiny = bench("wan21")
     latents = tiny.denoise()
