@@ -24,7 +24,7 @@ OBJECT_WEIGHT = 5.0
 """Loss weight of latents that hold a part of the object; background latents count 1."""
 DROP_CAPTION = 0.1
 """Share of empty captions, for classifier-free guidance."""
-KEEP_FIRST, KEEP_FIRST_LATE, LATE = 0.6, 0.15, 0.7
+KEEP_FIRST, KEEP_FIRST_LATE, LATE = 0.6, 0.1, 0.7
 """Share of batches whose first latent frame is clean, before and after the share `LATE` of the budget.
 
 The early ones show objects that start anywhere and may leave the frame: then nothing but the words tells
@@ -39,8 +39,8 @@ shows on average; with nine phrases for each motion from the start none of them 
 """
 FLAT = 0.72
 """Share of the budget at full learning rate."""
-MOTION_WEIGHT = 8.0
-"""Extra loss weight of latent channels that change sign when time runs backwards."""
+MOTION_WEIGHT, MOTION_WEIGHT_LATE = 8.0, 1.0
+"""Extra loss weight of latent channels that change sign when time runs backwards, before and after `LATE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,8 @@ def flow_loss(
     levels = draw_high_noise_levels(size) if keep_first and done < LATE else draw_noise_levels(size)
     sigma = levels[:, None, None, None, None].expand(-1, 1, clean.shape[2], 1, 1).clone()
     times = levels * 1000
-    weight = (1 + (OBJECT_WEIGHT - 1) * coverage) * (1 + MOTION_WEIGHT * pool.motion_share)
+    motion_weight = MOTION_WEIGHT if done < LATE else MOTION_WEIGHT_LATE
+    weight = (1 + (OBJECT_WEIGHT - 1) * coverage) * (1 + motion_weight * pool.motion_share)
     if keep_first:
         sigma[:, :, 0] = 0
         weight[:, :, 0] = 0
