@@ -47,7 +47,8 @@ def denoise(
     latents: empty (noise is drawn from `seed`), noise, or the result of a denoise that stopped early.
     seed: 0 to 2**53-1; the same seed gives the same clip.
     steps, guidance: empty is the model's own. guidance above 1 follows the prompt more closely and doubles
-        the work. guidance_2: for the low-noise expert of a model with two; empty is `guidance`.
+        the work, unless the model takes it as an input, as HunyuanVideo does. guidance_2: for the low-noise
+        expert of a model with two; empty is `guidance`.
     start_step: first step to run; empty goes on where the latents stopped. end_step: stop before this
         step; empty runs to the end. Latents that stopped early carry the sampler's memory, so two
         halves give the bits of one whole.

@@ -64,7 +64,8 @@ class _Folder:
     def native(self) -> Native:
         """The sidecar's values over the family's. Embedded models are small and compute in float32."""
         usual = self.derived(self.family.native).model_dump()
-        if embedded_folder(self.source.model):
+        embedded = embedded_folder(self.path.name)  # also if it was named by its path
+        if embedded is not None and embedded.samefile(self.path):
             usual["dtype"] = "float32"
         known = self.sidecar.model_dump(exclude_none=True, include=set(Native.model_fields))
         return Native.model_validate({**usual, **known})
