@@ -21,6 +21,8 @@ LEAST_PIXELS = 12
 """Objects with fewer pixels count as absent in a frame."""
 TRAVEL = 0.1
 """Share of the frame's width an object must travel to count as moving."""
+MOST_STRETCH = 1.15
+"""Square root of the largest ratio of width and height at which a shape still counts as itself."""
 SIZE_BORDER = (SIZES["medium"] + SIZES["large"]) / 2 / 64
 """Radius, as a share of the frame's width, from which an object is large."""
 
@@ -127,17 +129,44 @@ def _motion(dx: float, dy: float) -> str:
 
 
 def _overlap(shape: str, mask: Tensor, cx: float, cy: float) -> float:
-    """Intersection over union of a mask [H, W] with the template of equal area at its centroid."""
+    """Intersection over union of a mask [H, W] with the template of equal centroid and spread.
+
+    The template may be up to a third wider than high or higher than wide: an oblong box is still a box.
+    """
+    width, height = _spread(mask, cx, cy)
+    unit_width, unit_height = _unit_spread(shape)
+    rx, ry = width / unit_width, height / unit_height
+    stretch = min(MOST_STRETCH, max(1 / MOST_STRETCH, (rx / ry) ** 0.5))
+    radius = (rx * ry) ** 0.5
     axis = torch.arange(mask.shape[-1]) + 0.5
-    radius = float(mask.sum() / _unit_area(shape)) ** 0.5
-    x = ((axis - cx) / radius).expand(mask.shape)
-    y = ((axis[: mask.shape[0], None] - cy) / radius).expand(mask.shape)
+    x = ((axis - cx) / (radius * stretch)).expand(mask.shape)
+    y = ((axis[: mask.shape[0], None] - cy) / (radius / stretch)).expand(mask.shape)
     template = distance(shape, x, y) < 0
     return float((template & mask).sum() / (template | mask).sum())
 
 
+def _spread(mask: Tensor, cx: float, cy: float) -> tuple[float, float]:
+    """Standard deviations of a mask's pixels along x and y, in pixels, never zero."""
+    axis = torch.arange(mask.shape[-1]) + 0.5
+    area = mask.sum()
+    x = float((mask * (axis - cx).square()).sum() / area)
+    y = float((mask * (axis[: mask.shape[0], None] - cy).square()).sum() / area)
+    return max(x, 0.1) ** 0.5, max(y, 0.1) ** 0.5
+
+
+def _unit_spread(shape: str) -> tuple[float, float]:
+    """`_spread` of a shape of radius one."""
+    step = 4 / _TEMPLATE
+    width, height = _spread(_unit_mask(shape), _TEMPLATE / 2, _TEMPLATE / 2)
+    return width * step, height * step
+
+
 def _unit_area(shape: str) -> float:
     """Area of a shape of radius one."""
+    return float(_unit_mask(shape).sum()) * (4 / _TEMPLATE) ** 2
+
+
+def _unit_mask(shape: str) -> Tensor:
+    """A shape of radius one on a grid over -2..2."""
     axis = (torch.arange(_TEMPLATE) + 0.5) / _TEMPLATE * 4 - 2
-    inside = distance(shape, axis.expand(_TEMPLATE, -1), axis[:, None].expand(-1, _TEMPLATE)) < 0
-    return float(inside.sum()) * (4 / _TEMPLATE) ** 2
+    return distance(shape, axis.expand(_TEMPLATE, -1), axis[:, None].expand(-1, _TEMPLATE)) < 0

@@ -26,7 +26,7 @@ from graphflow_nodes.toyworld.training.stock import Stock
 from graphflow_nodes.toyworld.world import sample_scenes
 
 FOLDER = Path(toyworld.__path__[0]).parent / "diffusion" / "embedded" / "toy-wan"
-BARS = {"color": 0.95, "background": 0.97, "motion": 0.95, "shape": 0.72}
+BARS = {"color": 0.95, "background": 0.97, "motion": 0.95, "shape": 0.85}
 pytestmark = pytest.mark.slow
 
 
