@@ -11,6 +11,7 @@ from graphflow_nodes.toyworld.training.denoiser import TEXT_WIDTH, Denoiser, bui
 from graphflow_nodes.toyworld.training.tokenizer import build_tokenizer
 from graphflow_nodes.toyworld.training.train_denoiser import (
     ClipPool,
+    Pools,
     build_trainee,
     draw_noise_levels,
     flow_loss,
@@ -79,7 +80,7 @@ def test_steps_lower_the_loss_and_resume_exactly(
     pool, trainee, progress = ClipPool(codec, 16, random.Random(0)), build_trainee(denoiser), Progress(600)
     before = _fixed_loss(denoiser, codec)
     for progress.step in range(12):
-        train_step(denoiser, pool, trainee, 8, random.Random(progress.step), progress)
+        train_step(denoiser, Pools(pool, pool), trainee, 8, random.Random(progress.step), progress)
     assert _fixed_loss(denoiser, codec) < before
     trainee.save(tmp_path / "state.safetensors", progress)
     other = build_denoiser(1, torch.zeros(1, 24, 4, 8, 8))
