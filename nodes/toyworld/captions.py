@@ -22,19 +22,19 @@ MOTION_PHRASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "right": (
             "moving right", "moves to the right", "moves right", "slides to the right", "flies right",
-            "moving to the right", "goes right", "drifting right", "travels from left to right",
+            "moving to the right", "goes right", "drifting right",
         ),
         "left": (
             "moving left", "moves to the left", "moves left", "slides to the left", "flies left",
-            "moving to the left", "goes left", "drifting left", "travels from right to left",
+            "moving to the left", "goes left", "drifting left",
         ),
         "up": (
             "moving up", "moves up", "rises", "rising", "moving upwards", "flies up", "goes up",
-            "drifting upward", "travels from bottom to top",
+            "drifting upward",
         ),
         "down": (
             "moving down", "moves down", "falls", "falling", "moving downwards", "drops down", "goes down",
-            "drifting downward", "travels from top to bottom",
+            "drifting downward",
         ),
         "still": (
             "is still", "stays still", "stands still", "standing still", "is static", "static", "not moving",
@@ -43,6 +43,13 @@ MOTION_PHRASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )  # fmt: skip
 """Ways to say each motion, the plainest first."""
+
+BOTH_ENDS: tuple[str, ...] = (
+    "travels from left to right", "travels from right to left", "travels from bottom to top",
+    "travels from top to bottom",
+)  # fmt: skip
+"""Ways that name both ends of a motion. A small model hears the words, not their order, and takes one end for
+the other; captions leave them out, the tokenizer keeps their words for larger models."""
 
 OPENINGS: tuple[str, ...] = (
     "a", "a", "a", "", "the", "one", "a video of a", "video of a", "an animation of a", "a clip of a",
@@ -94,8 +101,20 @@ def plain_caption(scene: Scene) -> str:
 
 
 def vocabulary() -> list[str]:
-    """Every word a caption can hold, sorted, lower case, punctuation included."""
-    phrases = [*OPENINGS, *PLACES, *ENDINGS, *ANYTHING, "background", "and", "an", "is", "it", "then"]
+    """Every word the tokenizer knows, sorted, lower case, punctuation included."""
+    phrases = [
+        *OPENINGS,
+        *PLACES,
+        *ENDINGS,
+        *ANYTHING,
+        *BOTH_ENDS,
+        "background",
+        "and",
+        "an",
+        "is",
+        "it",
+        "then",
+    ]
     phrases += [p for group in (*SYNONYMS.values(), *MOTION_PHRASES.values()) for p in group]
     phrases += ["red", "green", "blue", "yellow", "purple", "white", "black", "pink", "brown"]
     words = {word for phrase in phrases for word in phrase.replace("{}", " ").split()}

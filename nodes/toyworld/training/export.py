@@ -16,7 +16,7 @@ from .checkpoint import load_average
 from .codec import COMPONENTS, ChunkCodec, load
 from .denoiser import Denoiser, build_denoiser
 from .stock import FlowMatchEulerDiscreteScheduler, Stock, WanAttnProcessor, WanPipeline
-from .vae import build_vae
+from .vae import LOG_VARIANCE, build_vae
 
 NAME = "toy-wan"
 SIDECAR = "graphflow.json"
@@ -63,12 +63,15 @@ def load_vae(work: Path) -> Stock:
 
 @torch.no_grad()
 def unfold_scale(vae: Stock, codec: ChunkCodec) -> Stock:
-    """Let the autoencoder speak plain PCA latents, their scale in `latents_std` as in Wan models."""
+    """Let the autoencoder speak plain PCA latents, their scale in `latents_std` as in Wan models.
+
+    The encoder's log-variance, which training holds near a constant, becomes exactly that constant.
+    """
     scale = codec.scale[:, None, None, None, None]
     vae.quant_conv.weight[:COMPONENTS] *= scale
     vae.quant_conv.bias[:COMPONENTS] *= codec.scale
-    spread = 2 * codec.scale.log()
-    vae.quant_conv.bias[COMPONENTS:] += spread
+    vae.quant_conv.weight[COMPONENTS:] = 0
+    vae.quant_conv.bias[COMPONENTS:] = LOG_VARIANCE + 2 * codec.scale.log()
     vae.post_quant_conv.weight /= codec.scale[None, :, None, None, None]
     vae.register_to_config(latents_std=[round(float(s), 7) for s in codec.scale])
     return vae
