@@ -104,10 +104,14 @@ class Engine:
 
     def __init__(self) -> None:
         self.runner = InlineRunner(Cache(MemoryCache(2**30)), Pool("cpu", 0))
+        self.heard = 0
+
+    def listen(self, event: Event) -> None:
+        """Events are made and handed over as in a real run, but nothing keeps them."""
+        self.heard += event.seq > 0
 
     def run(self, graph: Graph) -> int:
-        events: list[Event] = []
-        result = Run(graph, self.runner, Settings(Path("unused")), on_event=events.append).execute()
+        result = Run(graph, self.runner, Settings(Path("unused")), on_event=self.listen).execute()
         assert result.status == "finished", result.failures
         return result.computed
 
