@@ -17,7 +17,8 @@ PROMPT = ["--set", "prompt=a red ball moving right on a black background", "--se
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "graphflow.cli.main", *arguments]
+    start = "import sys; from graphflow.cli.main import main; sys.exit(main())"
+    return [sys.executable, "-c", start, *arguments]
 
 
 def seconds(arguments: list[str]) -> float:
