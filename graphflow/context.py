@@ -147,11 +147,8 @@ def picture_of(value: Value) -> tuple[str, bytes]:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def provenance_of(run: Mapping[str, Any], key: str, node: str, keys: Mapping[str, str]) -> dict[str, Any]:

@@ -12,8 +12,6 @@ from graphflow.errors import StorageError
 from graphflow.node import Context
 from graphflow.values import SavedFile
 
-_BLOCK = 1 << 20
-
 
 def source_file(path: str) -> Path:
     """The regular file that a path setting names.
@@ -79,8 +77,5 @@ def _stands(saved: Any) -> bool:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
