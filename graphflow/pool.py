@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,7 +29,9 @@ CPU_SHARE = 0.6
 class _Opened:
     live: Any
     size: int
-    used: int
+    home: str
+    """Where it stays while nobody uses it: the pool's device, or `cpu` for one that is offloaded."""
+    used: int = 0
     """Place in the order of last use; a counter, not a clock."""
     lock: Lock = field(default_factory=Lock)
     users: int = 0
@@ -40,7 +42,8 @@ class _Opened:
 class Pool:
     """Opens recipes on one device and keeps them while they fit.
 
-    budget_bytes: how much the opened bases may hold together; None for a share of the machine's memory.
+    budget_bytes: how much the opened bases may hold together on the device; None for a share of its memory.
+        What stays in main memory beside another device may fill a share of that.
     """
 
     def __init__(self, device: str = "cpu", budget_bytes: int | None = None) -> None:
@@ -54,17 +57,22 @@ class Pool:
 
     @cached_property
     def budget(self) -> int:
-        """Bytes that opened bases may hold together; asked of the device when first needed."""
+        """Bytes that opened bases may hold on the device; asked of the device when first needed."""
         return self._budget if self._budget is not None else default_budget(self.device)
+
+    @cached_property
+    def _budget_beside(self) -> int:
+        return default_budget("cpu")
 
     @contextmanager
     def use(self, recipe: Recipe) -> Iterator[Any]:
         """The live object in the recipe's state, for one user at a time.
 
-        Raises what the recipe's `open` raises, such as MissingModel.
+        Raises what the recipe's `check` and `open` raise, such as MissingModel.
         """
+        recipe.check(self.device)
         base = recipe.base()
-        entry = self._take(base)
+        entry = self._take(base, recipe.home(self.device))
         try:
             if entry.owner == get_ident():
                 raise ResourceError(f"a node took the module of {base.type_name()} twice at once")
@@ -106,28 +114,45 @@ class Pool:
 
     @property
     def held_bytes(self) -> int:
+        """Bytes of everything opened, wherever it stays."""
         return sum(entry.size for entry in self._live.values())
 
-    def _take(self, base: Recipe) -> _Opened:
+    def _take(self, base: Recipe, home: str) -> _Opened:
         token = canon(base)
         with self._changed:
             entry = self._live.get(token)
             if entry is None:
                 size = base.memory_bytes()
-                if self._evict(lambda: self.held_bytes + size > self.budget):
-                    _collect()
-                entry = _Opened(base.open(self.device), size, 0)
+                self._make_room(size, home)
+                entry = _Opened(base.open(home), size, home)
                 self._live[token] = entry
                 self.opened[base.type_name()] += 1
+            elif entry.home != home:  # its last user placed it elsewhere; the recipe's state will move it
+                self._make_room(entry.size, home)
+                entry.home = home
             self._clock += 1
             entry.used = self._clock
             entry.users += 1
             return entry
 
-    def _evict(self, wanted: Any) -> int:
-        """Drop idle entries, least recently used first, while `wanted()`."""
+    def _make_room(self, size: int, home: str) -> None:
+        """Drop what nobody uses until `size` more bytes fit at `home`."""
+        budget = self.budget if home == self.device else self._budget_beside
+
+        def held() -> int:
+            return sum(entry.size for entry in self._live.values() if entry.home == home)
+
+        if self._evict(lambda: held() + size > budget, home):
+            _collect()
+
+    def _evict(self, wanted: Callable[[], bool], home: str | None = None) -> int:
+        """Drop idle entries (those at `home` only), least recently used first, while `wanted()`."""
         freed = 0
-        idle = sorted((e.used, token) for token, e in self._live.items() if not e.users)
+        idle = sorted(
+            (e.used, token)
+            for token, e in self._live.items()
+            if not e.users and (home is None or e.home == home)
+        )
         for _, token in idle:
             if not wanted():
                 break

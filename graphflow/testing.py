@@ -61,10 +61,11 @@ class LocalContext:
 
     @contextmanager
     def use(self, recipe: Recipe) -> Iterator[Any]:
+        recipe.check(self.device)
         base = recipe.base()
         name = f"{base.type_name()}:{base.key_fields()!r}"
         if name not in self.opened:
-            self.opened[name] = base.open(self.device)
+            self.opened[name] = base.open(recipe.home(self.device))
         with recipe.applied(self.opened[name], self.device) as live:
             yield live
 

@@ -96,11 +96,21 @@ class Recipe(Value):
         return self
 
     def open(self, device: str) -> Any:
-        """Load the live object on `device`; called by the pool, on the base only.
+        """Load the live object on `device`, its home; called by the pool, on the base only.
 
         Raises MissingModel when the weights are not on this machine.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how to open itself")
+
+    def check(self, device: str) -> None:
+        """Refuse what cannot be done on `device`; called at every use, before anything is loaded.
+
+        Raises NodeError with the reason and what to do.
+        """
+
+    def home(self, device: str) -> str:
+        """Where the live object stays between two uses: `device`, or `cpu` if it is offloaded."""
+        return device
 
     def applied(self, live: Any, device: str) -> AbstractContextManager[Any]:
         """A context in which `live` has this recipe's state; leaving it undoes every change."""

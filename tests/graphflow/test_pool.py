@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from graphflow.errors import Cancelled, MissingModel, ResourceError
+from graphflow.errors import Cancelled, MissingModel, NodeError, ResourceError
 from graphflow.pool import Pool, default_budget
 from graphflow.values import NUMERICS, PLACEMENT, Recipe
 
@@ -172,3 +172,35 @@ def test_clear_drops_all_that_is_idle_and_says_how_much() -> None:
 
 def test_the_default_budget_is_a_share_of_the_memory() -> None:
     assert 2**28 < default_budget("cpu") < 2**45
+
+
+class Placed(Base):
+    """Stays in main memory between uses if `offloaded`, whatever the pool's device."""
+
+    offloaded: Annotated[bool, PLACEMENT] = False
+
+    def check(self, device: str) -> None:
+        if self.name == "impossible":
+            raise NodeError(f"cannot be done on {device}")
+
+    def home(self, device: str) -> str:
+        return "cpu" if self.offloaded else device
+
+
+def test_what_cannot_be_done_is_refused_before_anything_is_opened() -> None:
+    pool = Pool("meta", budget_bytes=100)
+    with pytest.raises(NodeError, match="cannot be done on meta"), pool.use(Placed(name="impossible")):
+        pass
+    assert not pool.opened
+
+
+def test_what_is_offloaded_takes_no_room_on_the_device() -> None:
+    pool = Pool("meta", budget_bytes=10)
+    with pool.use(Placed(name="a", offloaded=True)) as a:
+        assert a.name == "a@cpu"
+    with pool.use(Placed(name="b")) as b:
+        assert b.name == "b@meta"
+    assert pool.held_bytes == 20
+    with pool.use(Placed(name="a")) as again:  # now it wants the place of b
+        assert again is a
+    assert pool.held_bytes == 10 and pool.opened.total() == 2
