@@ -14,20 +14,18 @@ import hashlib
 import importlib.util
 import inspect
 import re
-import types
-import typing
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin
+from typing import Any, Protocol, TypeVar, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel
 
 from graphflow.errors import DeclarationError, NodeError
-from graphflow.types import bare, is_namedtuple, mentions, metadata_of
+from graphflow.signature import Port, read_signature, where_is
+from graphflow.types import is_namedtuple, mentions, metadata_of
 from graphflow.values import Recipe, SavedFile, SeedMark, Value
 
 ID_PATTERN = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)+")
@@ -74,15 +72,6 @@ class Context(Protocol):
         `write` gets a temporary path ending in `suffix` (such as `.mp4`); the finished file is named
         from `name` and this step's key. Raises StorageError when it cannot be written.
         """
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input that is wired: a positional parameter."""
-
-    name: str
-    type: Any
-    required: bool
 
 
 @dataclass(frozen=True)
@@ -189,7 +178,10 @@ def node(
     """
 
     def declare(function: F) -> F:
-        spec = _read(id, function)
+        if not ID_PATTERN.fullmatch(id):
+            hint = "write it as 'pack/name', lower case"
+            raise DeclarationError(f"{id!r} is not a node id", where=where_is(function), hint=hint)
+        spec = read_signature(function, Context)
         package = function.__globals__.get("__package__") or ""
         names = tuple(importlib.util.resolve_name(name, package) for name in depends)
         full = NodeSpec(
@@ -209,7 +201,7 @@ def node(
         _check_upgrades(full)
         if fold and full.context is not None:
             raise DeclarationError(
-                "a node that folds gets no Context", where=_where(function), hint="remove one"
+                "a node that folds gets no Context", where=where_is(function), hint="remove one"
             )
         function.__graphflow_node__ = full  # type: ignore[attr-defined]
         return function
@@ -226,138 +218,7 @@ def spec_of(function: Any) -> NodeSpec | None:
     return spec if isinstance(spec, NodeSpec) else None
 
 
-# ------------------------------------------------------------------------------ reading a function
-
-
-def _read(id: str, function: Callable[..., Any]) -> dict[str, Any]:
-    if not ID_PATTERN.fullmatch(id):
-        raise DeclarationError(
-            f"{id!r} is not a node id", where=_where(function), hint="write it as 'pack/name', lower case"
-        )
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise DeclarationError(
-            f"an annotation cannot be resolved: {error}",
-            where=_where(function),
-            hint="import the type at module level (not under TYPE_CHECKING)",
-        ) from error
-    ports: dict[str, Port] = {}
-    settings: dict[str, Any] = {}
-    defaults: dict[str, Any] = {}
-    context = None
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise DeclarationError(
-                f"{parameter} is not allowed", where=_where(function), hint="name every port and setting"
-            )
-        if name not in hints:
-            raise DeclarationError(
-                f"parameter {name!r} has no type", where=_where(function), hint=f"write '{name}: SomeType'"
-            )
-        hint, required = hints[name], parameter.default is parameter.empty
-        if hint is Context:
-            context = name
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            _check_type(hint, function, name, _SETTING_TYPES)
-            settings[name] = hint
-            defaults[name] = ... if required else parameter.default
-        else:
-            _check_type(hint, function, name)
-            ports[name] = Port(name, bare(hint), required)
-    return {
-        "ports": ports,
-        "settings": settings,
-        "params": _params_model(function, settings, defaults),
-        "outputs": _outputs(function, hints),
-        "context": context,
-    }
-
-
-class Params(BaseModel):
-    """Base of every node's settings model."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        arbitrary_types_allowed=True,
-        validate_default=True,
-        protected_namespaces=(),
-    )
-
-
-def _params_model(
-    function: Callable[..., Any], settings: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> type[BaseModel]:
-    fields: dict[str, Any] = {name: (hint, defaults[name]) for name, hint in settings.items()}
-    try:
-        model = create_model(f"{function.__name__}_params", __base__=Params, **fields)
-    except Exception as error:  # pydantic raises many kinds for types it cannot check
-        raise DeclarationError(
-            f"a setting's type cannot be checked: {error}", where=_where(function)
-        ) from error
-    try:
-        model.model_validate({})
-    except ValidationError as error:
-        wrong = [e for e in error.errors() if e["type"] != "missing"]
-        if wrong:
-            name, text = wrong[0]["loc"][0], wrong[0]["msg"]
-            raise DeclarationError(
-                f"the default of setting {name!r} is outside its own limits: {text}",
-                where=_where(function),
-                hint="change the default or the limits",
-            ) from None
-    return model
-
-
-def _outputs(function: Callable[..., Any], hints: Mapping[str, Any]) -> dict[str, Any]:
-    if "return" not in hints:
-        raise DeclarationError(
-            "the return type is missing", where=_where(function), hint="write '-> SomeType' (or '-> None')"
-        )
-    result = hints["return"]
-    if result is type(None):
-        return {}
-    bundle = get_origin(result) or result  # a generic NamedTuple is written `Pairs[A, B]`
-    if is_namedtuple(bundle):
-        found = typing.get_type_hints(bundle, include_extras=True)
-        outputs = {name: bare(found[name]) for name in bundle._fields}
-    else:
-        outputs = {"out": bare(result)}
-    for name, hint in outputs.items():
-        _check_type(hint, function, f"output {name}")
-    return outputs
-
-
-_SCALARS = (bool, int, float, str, bytes, type(None))
-
-
-_SETTING_TYPES = (Value, Enum)
-"""Classes that a setting may be besides scalars; a wire carries values only."""
-
-
-def _check_type(
-    hint: Any, function: Callable[..., Any], name: str, classes: tuple[type, ...] = (Value,)
-) -> None:
-    """Refuse what cannot be the type of a wire or setting."""
-    hint = bare(hint)
-    origin = get_origin(hint)
-    if hint is Any or isinstance(hint, TypeVar) or hint in _SCALARS or origin is Literal:
-        return
-    if isinstance(hint, type) and issubclass(hint, classes):
-        return
-    if origin in (list, tuple, dict, Union, types.UnionType):
-        for part in get_args(hint):
-            if part is not Ellipsis:
-                _check_type(part, function, name, classes)
-        return
-    raise DeclarationError(
-        f"{name!r} has type {hint!r}, which cannot travel on a wire",
-        where=_where(function),
-        hint="use bool, int, float, str, bytes, a Value subclass, or list/tuple/dict/union of these",
-    )
+# ------------------------------------------------------------------------------ checks and sources
 
 
 def _check_upgrades(spec: NodeSpec) -> None:
@@ -368,15 +229,9 @@ def _check_upgrades(spec: NodeSpec) -> None:
     if unknown or missing:
         raise DeclarationError(
             f"upgrades {sorted(spec.upgrades)} do not lead to version {spec.version}",
-            where=_where(spec.function),
+            where=where_is(spec.function),
             hint="give one upgrade for each version from the oldest supported up to the last but one",
         )
-
-
-def _where(function: Callable[..., Any]) -> str:
-    code = getattr(function, "__code__", None)
-    place = f"{Path(code.co_filename).name}:{code.co_firstlineno} " if code else ""
-    return f"{place}{function.__name__}"
 
 
 def _module_source(function: Callable[..., Any]) -> bytes:
