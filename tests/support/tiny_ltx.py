@@ -1,4 +1,5 @@
-"""Tiny random LTX-Video models as genuine diffusers folders, with and without a timestep for the decoder."""
+"""Tiny random LTX-Video models as genuine diffusers folders, with and without a timestep for the decoder, and
+a latent upsampler for them."""
 
 from __future__ import annotations
 
@@ -42,6 +43,22 @@ def save_tiny_ltx(folder: Path, *, timestep_conditioning: bool = True) -> Path:
         guidance=3.0,
         max_sequence_length=24,
     )
+
+
+def save_tiny_upsampler(folder: Path, **changes: Any) -> Path:
+    """Write a tiny latent upsampler for the tiny models to `folder`, and return the folder.
+
+    changes: to its config, such as `temporal_upsample`.
+    """
+    import torch
+    from diffusers import LTXLatentUpsamplePipeline
+    from diffusers.pipelines.ltx import LTXLatentUpsamplerModel
+
+    torch.manual_seed(2)
+    config = {"in_channels": _CHANNELS, "mid_channels": 32, "num_blocks_per_stage": 1, **changes}
+    upsampler = LTXLatentUpsamplerModel(**config).eval()
+    LTXLatentUpsamplePipeline(vae=_vae(True), latent_upsampler=upsampler).save_pretrained(folder)
+    return folder
 
 
 def _transformer() -> Any:

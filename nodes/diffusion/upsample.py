@@ -1,0 +1,165 @@
+"""Latents to larger latents: the step between a small denoise and a refining one."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
+
+from graphflow.errors import NodeError, ValueMismatch
+from graphflow.node import Context, node
+
+from .families import Config, Configs, code_digest, family
+from .recipes import VAE, Component
+from .shell import cancel_points
+from .source import identify, locate, read_json
+from .values import Dtype, Latents
+
+PART = "latent_upsampler"
+"""The component's name in a model folder."""
+
+
+class Kind(NamedTuple):
+    """A class of upsamplers that diffusers has."""
+
+    package: str
+    """Folder in `diffusers.pipelines` that defines the class."""
+    pipeline: str
+    """The diffusers pipeline that runs it."""
+    families: tuple[str, ...]
+    """Whose latents it enlarges."""
+
+
+KINDS = {"LTXLatentUpsamplerModel": Kind("ltx", "LTXLatentUpsamplePipeline", ("ltx", "ltx_condition"))}
+"""By class name."""
+
+
+class LatentUpsampler(Component):
+    """A small convolutional model that doubles the size of latents, or their number of frames, or both."""
+
+    config: dict[str, Any]
+    """The model's architecture, with its class under `_class_name`."""
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.config["_class_name"]]
+
+    def parts(self) -> tuple[str, ...]:
+        return (PART,)
+
+    def open(self, device: str) -> Any:
+        import torch
+
+        package = importlib.import_module(f"diffusers.pipelines.{self.kind.package}")
+        cls = getattr(package, self.config["_class_name"])
+        options = {"dtype": getattr(torch, self.dtype), "use_safetensors": True, "local_files_only": True}
+        module = cls.from_pretrained(self.folder() / PART, **options)
+        return module.to(device).eval().requires_grad_(False)
+
+
+@node("diffusion/load_latent_upsampler", fold=True, depends=(".source", ".recipes"))
+def load_latent_upsampler(
+    *,
+    model: str,
+    revision: str | None = None,
+    dtype: Dtype = "bfloat16",
+    download: bool = False,
+) -> LatentUpsampler:
+    """The latent upsampler of a model, or a repository of its own.
+
+    model: a folder in diffusers layout with a latent_upsampler, or a hub repository such as
+        Lightricks/ltxv-spatial-upscaler-0.9.7. revision: branch, tag or commit of a hub repository.
+    dtype: in which it computes. download: allow fetching from the hub.
+    Raises MissingModel if the model is not on this machine, NodeError if it has no upsampler of a known class.
+    """
+    path = locate(model, revision=revision, download=download)
+    config = read_json(path / PART / "config.json")
+    kind = KINDS.get(str(config.get("_class_name")))
+    if kind is None:
+        found = f"one of class {config['_class_name']!r}" if "_class_name" in config else "none"
+        raise NodeError(
+            f"model {model!r} has no latent upsampler that is known here, but {found}",
+            where="model",
+            hint=f"choose a model with a {' or '.join(KINDS)}",
+        )
+    name = kind.families[0]
+    return LatentUpsampler(
+        source=identify(model, path, revision=revision, download=download),
+        family=name,
+        family_code=code_digest(name),
+        dtype=dtype,
+        native=family(name).native(Configs({}, {}, {})),
+        config={key: value for key, value in config.items() if key != "_diffusers_version"},
+    )
+
+
+@node("diffusion/upsample_latents", depends=(".recipes", ".shell", ".values"))
+def upsample_latents(
+    upsampler: LatentUpsampler,
+    vae: VAE,
+    latents: Latents,
+    ctx: Context,
+    *,
+    adain_factor: Annotated[float, Field(ge=0, le=1)] = 0.0,
+    tone_map_compression_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0,
+) -> Latents:
+    """Enlarge a denoised clip in latent space, usually to refine it by another denoise.
+
+    vae: that of the latents; it knows their mean and spread.
+    adain_factor: how far each channel goes back to the mean and spread it had before; 1 is all the way.
+    tone_map_compression_ratio: how strongly large values are made smaller; the model cards say 0.6 for a
+        refine.
+    Returns latents at stage `done`: decode them, or refine them.
+    Raises ValueMismatch for parts that do not belong together, NodeError for latents that are not denoised.
+    """
+    import diffusers
+
+    _check(upsampler, vae, latents)
+    with ctx.use(vae) as live_vae, ctx.use(upsampler) as live, cancel_points([live], ctx.check):
+        pipe = getattr(diffusers, upsampler.kind.pipeline)(vae=live_vae, latent_upsampler=live)
+        samples = pipe(
+            latents=latents.samples,
+            adain_factor=adain_factor,
+            tone_map_compression_ratio=tone_map_compression_ratio,
+            output_type="latent",
+        ).frames
+    return latents.model_copy(update={"samples": samples.float().cpu(), **_size(upsampler.config, latents)})
+
+
+def _size(config: Config, latents: Latents) -> dict[str, Any]:
+    """Width, height, frames and frame rate after the upsampling; the clip lasts as long as before."""
+    wide, long = 1 + config.get("spatial_upsample", True), 1 + config.get("temporal_upsample", False)
+    return {
+        "width": latents.width * wide,
+        "height": latents.height * wide,
+        "frames": (latents.frames - 1) * long + 1,
+        "fps": latents.fps * long,
+    }
+
+
+def _check(upsampler: LatentUpsampler, vae: VAE, latents: Latents) -> None:
+    """Refuse what does not belong together, before anything is loaded."""
+    if latents.family not in upsampler.kind.families:
+        raise ValueMismatch(
+            f"the upsampler is for latents of {' or '.join(upsampler.kind.families)}, these are for"
+            f" {latents.family}",
+            where="latents",
+        )
+    if vae.info != latents.vae:
+        raise ValueMismatch(
+            f"these latents were made for another VAE than that of model {vae.source.model!r}",
+            where="vae",
+            hint="use the VAE that the empty latents were made with",
+        )
+    if latents.stage != "done":
+        raise NodeError(
+            "only denoised latents can be upsampled",
+            where="latents",
+            hint="connect a denoise that runs to its end",
+        )
+    channels, wanted = latents.geometry.channels, upsampler.config.get("in_channels", 128)
+    if channels != wanted:
+        raise ValueMismatch(
+            f"the latents have {channels} channels, the upsampler takes {wanted}", where="latents"
+        )
