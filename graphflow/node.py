@@ -23,6 +23,7 @@ from typing import Any, Protocol, TypeVar, get_origin
 
 from pydantic import BaseModel
 
+from graphflow.claims import Estimate, Footprint, Origin
 from graphflow.errors import DeclarationError, NodeError
 from graphflow.signature import Port, read_signature, where_is
 from graphflow.types import is_namedtuple, mentions, metadata_of
@@ -35,6 +36,13 @@ State = dict[str, Any]
 """A checkpoint: names to plain data or tensors."""
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+
+Forecast = Callable[[Mapping[str, Any]], Estimate | None]
+"""What is known of a node's inputs while planning, by name, to the memory it needs; None if that cannot be
+told. Values that a step has still to make are as that step's own forecast describes them, or absent."""
+
+Gate = Callable[..., str]
+"""(origins of a value, settings by name) to a notice for people, empty for none; refuses by raising."""
 
 
 class Context(Protocol):
@@ -96,6 +104,8 @@ class NodeSpec:
     effect: Callable[[Mapping[str, Any]], bool] | None = None
     fingerprint: Callable[..., Any] | None = None
     branch: Callable[..., str] | None = None
+    gate: Gate | None = None
+    forecast: Forecast | None = None
     upgrades: Mapping[int, Upgrade] = field(default_factory=dict)
     depends: tuple[str, ...] = ()
 
@@ -158,6 +168,8 @@ def node(
     effect: Callable[[Mapping[str, Any]], bool] | None = None,
     fingerprint: Callable[..., Any] | None = None,
     branch: Callable[..., str] | None = None,
+    gate: Gate | None = None,
+    forecast: Forecast | None = None,
     upgrades: Mapping[int, Upgrade] | None = None,
     depends: Iterable[str] = (),
 ) -> Callable[[F], F]:
@@ -171,42 +183,61 @@ def node(
         plain result enters the key (such as a file's hash).
     branch: given the settings, names the one port whose value the node passes on; the other ports are
         never computed.
+    gate: for a branch that lets a value pass only if its origins allow it; asked while planning.
+    forecast: the memory that the node needs beside its models' weights, told while planning.
     upgrades: `{1: fn}` turns the params of version 1 into those of version 2, and so on.
     depends: other modules whose code changes the result; `.name` is relative to the node's module.
 
     Raises DeclarationError, at import, for anything that cannot be a node, with the fix.
     """
 
+    options: dict[str, Any] = {
+        "version": version,
+        "fold": fold,
+        "cache": cache,
+        "effect": effect,
+        "fingerprint": fingerprint,
+        "branch": branch,
+        "gate": gate,
+        "forecast": forecast,
+        "upgrades": dict(upgrades or {}),
+    }
+
     def declare(function: F) -> F:
-        if not ID_PATTERN.fullmatch(id):
-            hint = "write it as 'pack/name', lower case"
-            raise DeclarationError(f"{id!r} is not a node id", where=where_is(function), hint=hint)
-        spec = read_signature(function, Context)
-        package = function.__globals__.get("__package__") or ""
-        names = tuple(importlib.util.resolve_name(name, package) for name in depends)
-        full = NodeSpec(
-            id=id,
-            version=version,
-            function=function,
-            fold=fold,
-            cache=cache,
-            effect=effect,
-            fingerprint=fingerprint,
-            branch=branch,
-            upgrades=dict(upgrades or {}),
-            depends=names,
-            device=any(mentions(p.type, Recipe) for p in spec["ports"].values()) and not fold,
-            **spec,
-        )
-        _check_upgrades(full)
-        if fold and full.context is not None:
-            raise DeclarationError(
-                "a node that folds gets no Context", where=where_is(function), hint="remove one"
-            )
-        function.__graphflow_node__ = full  # type: ignore[attr-defined]
+        function.__graphflow_node__ = _declared(id, function, tuple(depends), options)  # type: ignore[attr-defined]
         return function
 
     return declare
+
+
+def _declared(
+    id: str, function: Callable[..., Any], depends: tuple[str, ...], options: Mapping[str, Any]
+) -> NodeSpec:
+    """The checked spec of a function."""
+    if not ID_PATTERN.fullmatch(id):
+        hint = "write it as 'pack/name', lower case"
+        raise DeclarationError(f"{id!r} is not a node id", where=where_is(function), hint=hint)
+    read = read_signature(function, Context)
+    package = function.__globals__.get("__package__") or ""
+    takes_recipe = any(mentions(port.type, Recipe) for port in read["ports"].values())
+    spec = NodeSpec(
+        id=id,
+        function=function,
+        depends=tuple(importlib.util.resolve_name(name, package) for name in depends),
+        device=takes_recipe and not options["fold"],
+        **options,
+        **read,
+    )
+    _check_upgrades(spec)
+    if spec.fold and spec.context is not None:
+        raise DeclarationError(
+            "a node that folds gets no Context", where=where_is(function), hint="remove one"
+        )
+    if spec.gate is not None and spec.branch is None:
+        raise DeclarationError(
+            "a gate needs a branch", where=where_is(function), hint="name the port by `branch`"
+        )
+    return spec
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -252,4 +283,4 @@ def _named_source(name: str) -> bytes:
     return Path(found.origin).read_bytes()
 
 
-__all__ = ["Context", "NodeSpec", "Port", "State", "node", "spec_of"]
+__all__ = ["Context", "Estimate", "Footprint", "NodeSpec", "Origin", "Port", "State", "node", "spec_of"]

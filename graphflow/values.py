@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import msgpack
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from graphflow.claims import Footprint, Origin, Placing
 from graphflow.errors import describe
 
 if TYPE_CHECKING:
@@ -119,6 +120,18 @@ class Recipe(Value):
     def memory_bytes(self) -> int:
         """Bytes the live object needs, exact for weights; 0 if unknown."""
         return 0
+
+    def placing(self) -> Placing:
+        """Where the weights are while the model works."""
+        return "resident"
+
+    def footprints(self) -> Mapping[str, Footprint]:
+        """The weights by way of storing them: under `""` as the recipe has them, then in ever fewer bits."""
+        return {"": Footprint(self.memory_bytes())}
+
+    def origins(self) -> tuple[Origin, ...]:
+        """What results made with this are owed to; by default something of unknown licence."""
+        return (Origin(self.type_name()),)
 
 
 class Image(Value):

@@ -22,7 +22,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "errors __init__",
-        "files types migrations",
+        "files types migrations claims",
         "values",
         "signature",
         "node keys workflow cache",

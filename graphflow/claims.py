@@ -1,0 +1,65 @@
+"""What models and nodes say of themselves before anything is opened: where from, how large."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Placing = Literal["resident", "model", "block", "leaf", "sequential"]
+"""Where the weights of a model are while it works, fastest first: all on the device, for good or only while
+the model is in use; only a group of blocks; only one layer; one layer, moved by hooks of another library."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Something made elsewhere that a result is owed to, such as a model's weights."""
+
+    name: str
+    """As the user named it."""
+    identity: str = ""
+    """What it was, to the byte."""
+    licence: str = ""
+    """Id of its licence, such as `apache-2.0`; empty if it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes of a model's weights in one way of storing them."""
+
+    whole: int
+    """All of them; 0 if unknown."""
+    block: int = 0
+    """The largest block of layers: what group offload moves at once. 0 if the model has no blocks."""
+    rest: int = 0
+    """What lies outside the blocks."""
+    leaf: int = 0
+    """The largest single layer."""
+
+    def on_device(self, placing: Placing) -> int:
+        """Bytes on the device while the model works.
+
+        Group offload by blocks keeps what is outside the blocks and two blocks, the one that works and the
+        one that is on its way; by layers it keeps two layers.
+        """
+        if placing in ("resident", "model") or not self.leaf:
+            return self.whole
+        if placing == "block":
+            return min(self.whole, self.rest + 2 * self.block) if self.block else self.whole
+        return min(self.whole, 2 * self.leaf)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a node needs while it runs, beside the weights of the models it uses."""
+
+    device: int
+    """Bytes on its device at the highest point."""
+    host: int = 0
+    """Bytes of main memory at the same time, such as frames that are on their way out."""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    """What the node's outputs will look like, without their tensors; what is left out is not known."""
+    thrifty: Mapping[str, int] = field(default_factory=dict)
+    """Bytes on the device with other settings that need less, by what to set."""
+    measured: bool = True
+    """False if the model is of a kind that nobody has measured, so that the figure is a guess."""
