@@ -3,7 +3,7 @@
     read_provenance(path)  ->  the mapping that `Context.provenance` was when the file was saved, or None
 
 Each format is recognised by its first bytes and walked by its own block lengths: PNG text chunks, JPEG and
-WebP EXIF user comments, GIF comments, MP4 and QuickTime metadata, Matroska and WebM tags, zip members.
+WebP EXIF user comments, GIF and WAV comments, FLAC, MP4, QuickTime, Matroska and WebM tags, zip members.
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ def _texts(file: BinaryIO) -> Iterator[bytes]:
         return _png_texts(file)
     if head.startswith(b"\xff\xd8\xff"):
         return _jpeg_texts(file)
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return _webp_texts(file)
+    if head[:4] == b"RIFF" and head[8:12] in (b"WEBP", b"WAVE"):
+        return _riff_texts(file)
+    if head.startswith(b"fLaC"):
+        return _flac_texts(file)
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return _gif_texts(file)
     if head[4:8] in (b"ftyp", b"moov", b"wide", b"free", b"skip", b"mdat"):
@@ -174,18 +176,49 @@ def _jpeg_texts(file: BinaryIO) -> Iterator[bytes]:
             yield from _exif_texts(block[6:])
 
 
-def _webp_texts(file: BinaryIO) -> Iterator[bytes]:
+def _riff_texts(file: BinaryIO) -> Iterator[bytes]:
     file.seek(12)
     for _ in _limited():
         header = file.read(8)
         if len(header) < 8:
             return
         kind, length = struct.unpack("<4sI", header)
-        if kind == b"EXIF" and length <= 2 * MAX_TEXT:
-            yield from _exif_texts(_exactly(file, length).removeprefix(b"Exif\0\0"))
-            file.seek(length % 2, os.SEEK_CUR)
+        following = file.tell() + length + length % 2
+        if kind in (b"EXIF", b"LIST") and length <= 2 * MAX_TEXT:
+            block = _exactly(file, length)
+            yield from _exif_texts(block.removeprefix(b"Exif\0\0")) if kind == b"EXIF" else _info_texts(block)
+        file.seek(following)
+
+
+def _info_texts(block: bytes) -> Iterator[bytes]:
+    """The comments in a RIFF list of notes."""
+    at = 4 if block.startswith(b"INFO") else len(block)
+    while at + 8 <= len(block):
+        kind, length = struct.unpack_from("<4sI", block, at)
+        text = block[at + 8 : at + 8 + length].rstrip(b"\0")
+        if kind == b"ICMT" and text.startswith(f"{KEY}:".encode()):
+            yield text[len(KEY) + 1 :]
+        at += 8 + length + length % 2
+
+
+def _flac_texts(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(4)
+    for _ in _limited():
+        head = int.from_bytes(_exactly(file, 4), "big")
+        kind, length = head >> 24 & 0x7F, head & 0xFFFFFF
+        if kind == 4 and length <= 2 * MAX_TEXT:
+            block = _exactly(file, length)
+            at = 4 + int.from_bytes(block[:4], "little") + 4  # after the writer's name and the count
+            while at + 4 <= len(block):
+                size = int.from_bytes(block[at : at + 4], "little")
+                name, _, text = block[at + 4 : at + 4 + size].partition(b"=")
+                if name.lower() == KEY.encode():
+                    yield text
+                at += 4 + size
         else:
-            file.seek(length + length % 2, os.SEEK_CUR)
+            file.seek(length, os.SEEK_CUR)
+        if head >> 31:
+            return
 
 
 def _exif_texts(block: bytes) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
-"""Media nodes: videos and images in, out and in between. Frames are uint8 sRGB everywhere."""
+"""Media nodes: videos, images and sound in, out and in between. Frames are uint8 sRGB everywhere."""
 
+from .audio import load_audio, mix_audio, save_audio, trim_audio
 from .frames import (
     change_fps,
     concat_videos,
@@ -22,18 +23,22 @@ __all__ = [
     "contact_sheet",
     "crop",
     "images_to_video",
+    "load_audio",
     "load_frames",
     "load_image",
     "load_video",
+    "mix_audio",
     "pick_frame",
     "pick_frames",
     "ping_pong",
     "resize",
     "reverse",
+    "save_audio",
     "save_frames",
     "save_image",
     "save_video",
     "side_by_side",
     "trim",
+    "trim_audio",
     "video_to_images",
 ]

@@ -1,7 +1,7 @@
-"""Decoding files from anywhere into uint8 frames. The only module that opens foreign media.
+"""Decoding files from anywhere into uint8 frames.
 
-Nothing is believed: the format is chosen by content from a short list, no other file or address is ever
-opened, sizes are checked before memory is taken, and what is broken raises StorageError.
+Nothing is believed: containers are opened by `containers.py`, sizes are checked before memory is taken, and
+what is broken raises StorageError.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import os
 import struct
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from graphflow.errors import StorageError
 from graphflow.values import Tensor
+
+from .containers import opened
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -123,7 +125,7 @@ def decode_video(path: Path, cut: Cut, report: Report) -> tuple[Tensor, float]:
 
 
 def _timeline(path: Path) -> Timeline:
-    with _opened(path) as (container, stream):
+    with opened(path, "video") as (container, stream):
         context = stream.codec_context
         _check_size(context.width, context.height, path)
         moments: list[int] = []
@@ -225,7 +227,7 @@ def _fill(path: Path, timeline: Timeline, positions: list[int], frames: Tensor, 
         places.setdefault(position, []).append(place)
     order = {moment: i for i, moment in enumerate(timeline.moments)}
     found: set[int] = set()
-    with _opened(path) as (container, stream), suppress(FFmpegError, ValueError):
+    with opened(path, "video") as (container, stream), suppress(FFmpegError, ValueError):
         if timeline.timed and positions[0] > 0:
             container.seek(timeline.moments[positions[0]], stream=stream, backward=True)
         for count, frame in enumerate(container.decode(stream)):
@@ -239,55 +241,6 @@ def _fill(path: Path, timeline: Timeline, positions: list[int], frames: Tensor, 
             if len(found) == len(positions):
                 break
     return found
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, Any]]:
-    import av
-
-    try:
-        with av.open(
-            f"file:{path.resolve()}",
-            format=_format_of(path),
-            container_options={"protocol_whitelist": "file"},
-            metadata_errors="replace",
-        ) as container:
-            stream = next((s for s in container.streams.video), None)
-            if stream is None or stream.codec_context is None:
-                raise StorageError(
-                    "the file has no video that can be decoded", where=str(path), hint="convert it to mp4"
-                )
-            yield container, stream
-    except (av.FFmpegError, ValueError, MemoryError) as error:
-        raise StorageError(
-            f"the video cannot be decoded: {getattr(error, 'strerror', None) or error}",
-            where=str(path),
-            hint="get a whole copy of the file, or convert it to mp4",
-        ) from error
-
-
-def _format_of(path: Path) -> str:
-    """The one demuxer that fits the first bytes. Playlists and the like are no video files."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        raise StorageError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    if not head:
-        raise StorageError("the file is empty", where=str(path), hint="get a whole copy of the file")
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return "mov"
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return "matroska"
-    if head[:6] in (b"GIF87a", b"GIF89a"):
-        return "gif"
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "avi"
-    raise StorageError(
-        "this is not a video file that can be read",
-        where=str(path),
-        hint="mp4, mov, mkv, webm, avi and gif are read",
-    )
 
 
 def _rgb(frame: VideoFrame, height: int, width: int, turns: int) -> Any:

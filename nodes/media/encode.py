@@ -6,20 +6,18 @@ Colours: BT.709 in limited range, tagged as such, so that players and the decode
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphflow.errors import StorageError
-
+from .containers import written
 from .embed import KEY, add_gif_comment
+from .soundtrack import AAC, OPUS, AudioCodec, Sound, Track
 from .tensors import padded
 
 if TYPE_CHECKING:
     from av import VideoFrame
-    from av.container import OutputContainer
     from av.filter import Graph
 
 PADDED_KEY = "graphflow_size"
@@ -40,6 +38,7 @@ class Codec:
     encoder: str
     media_type: str
     options: Mapping[str, str]
+    sound: AudioCodec
     scaling: str
     """How colour is brought to half the resolution: flags and, for left-sited colour, its place."""
     container: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +49,7 @@ H264 = Codec(
     "libx264",
     "video/mp4",
     {"preset": "medium"},
+    AAC,
     "bicubic+accurate_rnd+bitexact:out_h_chr_pos=0:out_v_chr_pos=128",
     {"movflags": "use_metadata_tags+faststart"},
 )
@@ -58,21 +58,33 @@ VP9 = Codec(
     "libvpx-vp9",
     "video/webm",
     {"b": "0", "deadline": "good", "cpu-used": "3", "row-mt": "0"},
+    OPUS,
     "area+accurate_rnd+bitexact",
 )
 
 
-def encode_video(path: Path, codec: Codec, frames: Frames, fps: float, *, crf: int, text: str) -> None:
+def encode_video(
+    path: Path,
+    codec: Codec,
+    frames: Frames,
+    fps: float,
+    *,
+    crf: int,
+    text: str,
+    sound: Sound | None = None,
+) -> None:
     """Write `frames`, all of one size, as 4:2:0 video with `text` as its provenance.
 
     An odd height or width gets its last row or column twice; the tag `graphflow_size` tells the true size.
-    crf: constant quality, 0 best. Raises StorageError if the encoder or the disk refuses.
+    crf: constant quality, 0 best. sound: written beside the frames, and cut where they end.
+    Raises StorageError if the encoder or the disk refuses.
     """
     rate = exact_rate(fps)
-    with _written(path, codec.muxer, codec.container) as container:
+    with written(path, codec.muxer, codec.container, "video") as container:
         container.metadata[KEY] = text
         stream: Any = None
         graph: Any = None
+        track: Track | None = None
         for position, array in enumerate(frames):
             if stream is None:
                 stream = container.add_stream(codec.encoder, rate, options={**codec.options, "crf": str(crf)})
@@ -81,11 +93,16 @@ def encode_video(path: Path, codec: Codec, frames: Frames, fps: float, *, crf: i
                 stream.pix_fmt = "yuv420p"
                 _set_up(stream.codec_context)
                 graph = _to_yuv(codec, stream.height, stream.width, rate)
+                track = Track(container, codec.sound, sound) if sound else None
                 if height % 2 or width % 2:
                     container.metadata[PADDED_KEY] = f"{width}x{height}"
             graph.push(_picture(padded(array, 2), position, rate))
             container.mux(stream.encode(graph.pull()))
+            if track is not None:
+                track.write(until=(position + 1) / rate)
         container.mux(stream.encode(None))
+        if track is not None:
+            track.close()
 
 
 def encode_gif(path: Path, frames: Callable[[], Iterator[Any]], fps: float, *, text: str) -> None:
@@ -103,7 +120,7 @@ def encode_gif(path: Path, frames: Callable[[], Iterator[Any]], fps: float, *, t
 
 
 def _encode_bare_gif(path: Path, frames: Callable[[], Iterator[Any]], rate: Fraction) -> None:
-    with _written(path, "gif", {}) as container:
+    with written(path, "gif", {}, "video") as container:
         palette = _palette(frames(), rate)
         stream: Any = None
         graph: Any = None
@@ -125,22 +142,6 @@ def exact_rate(fps: float) -> Fraction:
     Fraction(24000, 1001)
     """
     return max(Fraction(fps).limit_denominator(10_000), Fraction(1, 10_000))
-
-
-@contextmanager
-def _written(path: Path, muxer: str, options: Mapping[str, str]) -> Iterator[OutputContainer]:
-    import av
-
-    try:
-        # bitexact: no random ids and no library versions in the file
-        with av.open(str(path), "w", format=muxer, options={"fflags": "+bitexact", **options}) as container:
-            yield container
-    except av.FFmpegError as error:
-        raise StorageError(
-            f"the video could not be written: {error.strerror}",
-            where=path.name,
-            hint="check the free space of the output folder",
-        ) from error
 
 
 def _set_up(context: Any) -> None:

@@ -22,7 +22,7 @@ from .tensors import tensor_of
 PICTURE = re.compile(r".+\.(png|jpe?g|webp|bmp|tiff?)", re.IGNORECASE)
 """Names of the files in a folder or zip that are frames."""
 
-_PARTS = (".decode", ".tensors", ".files")
+_PARTS = (".containers", ".decode", ".tensors", ".files")
 
 Fps = Annotated[float, Field(gt=0, le=1000)]
 MaxFrames = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -12,23 +12,25 @@ from pydantic import Field
 
 from graphflow.errors import NodeError
 from graphflow.node import Context, node
-from graphflow.values import Image, SavedFile, Tensor, Video
+from graphflow.values import Audio, Image, SavedFile, Tensor, Video
 
 from .embed import KEY, MAX_JPEG_TEXT, MAX_TEXT, exif_with, provenance_text
 from .encode import H264, VP9, encode_gif, encode_video
 from .files import save, still_stands
+from .soundtrack import sound_of
 from .tensors import Scaling, array_of, check_picture, check_video, scaled
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
 """First part of a file's name."""
 
-_PARTS = (".embed", ".encode", ".files", ".tensors")
+_PARTS = (".containers", ".embed", ".encode", ".files", ".soundtrack", ".tensors")
 
 
 @node("media/save_video", cache=False, effect=still_stands, depends=_PARTS)
 def save_video(
     video: Video,
     ctx: Context,
+    audio: Audio | None = None,
     *,
     name: Name = "video",
     format: Literal["mp4", "webm", "gif"] = "mp4",
@@ -40,17 +42,21 @@ def save_video(
 ) -> SavedFile:
     """Save a video: mp4 (H.264), webm (VP9) or gif, with the workflow inside.
 
+    audio: its sound, written as AAC into mp4 and as Opus into webm; it is cut where the frames end.
     fps: frames a second; empty keeps the video's own. A gif has at most 50.
     crf: quality of mp4 and webm; 0 is best, 16 looks like the frames, 23 is small.
     upscale: enlarge this many times, so that a tiny clip can be watched; `nearest` keeps pixels sharp.
     mp4 and webm need even sizes: an odd height or width gets its last row or column twice.
     embed_workflow: False leaves prompts and settings out of the file; it cannot be replayed then.
     Frames are encoded one by one; equal frames and settings give equal bytes.
-    Raises NodeError for a video without frames or over 16384 pixels a side,
+    Raises NodeError for a video without frames or over 16384 pixels a side, and for sound in a gif;
     StorageError if it cannot be written.
     """
     check_video(video)
     _check_sides(video.frames, upscale, 16_384)
+    if audio is not None and format == "gif":
+        raise NodeError("a gif has no sound", where="audio", hint="use mp4 or webm, or leave the sound out")
+    sound = None if audio is None else sound_of(audio)
     text = provenance_text(ctx.provenance, whole=embed_workflow)
     rate = video.fps if fps is None else fps
     done = itertools.count()
@@ -66,7 +72,7 @@ def save_video(
     codec = H264 if format == "mp4" else VP9
 
     def write(path: Path) -> None:
-        encode_video(path, codec, shown(), rate, crf=crf, text=text)
+        encode_video(path, codec, shown(), rate, crf=crf, text=text, sound=sound)
 
     return save(ctx, name, f".{format}", codec.media_type, write)
 
