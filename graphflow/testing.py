@@ -78,9 +78,11 @@ class LocalContext:
 
 
 def run_node(
-    function: Callable[..., Any], *ports: Any, context: LocalContext | None = None, **settings: Any
+    function: Callable[..., Any], *ports: Any, context: LocalContext | None = None, **named: Any
 ) -> Any:
     """Call a node as the engine would: settings validated strictly, a Context given if it takes one.
+
+    ports: in their order; by name they may stand among the settings.
 
     Raises pydantic.ValidationError for settings outside their limits, TypeError for a function that is
     not a node.
@@ -90,8 +92,9 @@ def run_node(
         raise TypeError(f"{function!r} is not declared with @node")
     if len(ports) > len(spec.ports):
         raise TypeError(f"{spec.id} has {len(spec.ports)} port(s), {len(ports)} were given")
-    params = spec.params.model_validate(settings)
+    params = spec.params.model_validate({name: named[name] for name in named.keys() - spec.ports.keys()})
     arguments = dict(zip(spec.ports, ports, strict=False))
+    arguments.update({name: named[name] for name in named.keys() & spec.ports.keys()})
     arguments.update({name: getattr(params, name) for name in spec.settings})
     if spec.context is not None:
         arguments[spec.context] = context or LocalContext()

@@ -7,7 +7,9 @@ Everything else - guidance, experts, timesteps - is the pipeline's own code, so 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -16,24 +18,27 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import Context, State, node
 from graphflow.values import Seed
 
+from .condition import check_task, task_of
 from .families import Call, family
 from .preview import preview_clip
 from .recipes import Denoiser, Experts, Scheduler
-from .shell import VAEStandIn, cancel_points, shell
+from .shell import cancel_points, shell
+from .stand_ins import VAEStandIn
 from .tap import Step, Tap, history_of, tapped
-from .values import Latents, PromptEmbeds, SamplerState
+from .values import Condition, Latents, PromptEmbeds, SamplerState
 
 Steps = Annotated[int, Field(ge=1, le=1000)]
 Guidance = Annotated[float, Field(ge=0, le=100)]
 
 
-@node("diffusion/denoise", depends=(".tap", ".shell", ".recipes", ".values"))
+@node("diffusion/denoise", depends=(".tap", ".shell", ".stand_ins", ".recipes", ".values"))
 def denoise(
     denoiser: Denoiser,
     scheduler: Scheduler,
     prompt: PromptEmbeds,
     latents: Latents,
     ctx: Context,
+    condition: Condition | None = None,
     *,
     seed: Seed = 0,
     steps: Steps | None = None,
@@ -45,6 +50,7 @@ def denoise(
     """Turn noise into a clip, step by step, guided by the prompt.
 
     latents: empty (noise is drawn from `seed`), noise, or the result of a denoise that stopped early.
+    condition: images, a video or other things to follow; for the same VAE and size as the latents.
     seed: 0 to 2**53-1; the same seed gives the same clip.
     steps, guidance: empty is the model's own. guidance above 1 follows the prompt more closely and doubles
         the work, unless the model takes it as an input, as HunyuanVideo does. guidance_2: for the low-noise
@@ -55,12 +61,13 @@ def denoise(
     Resumes from its last checkpoint, bit for bit. Previews show the clip the model expects at each step.
     Raises ValueMismatch for parts of different models, NodeError for steps that cannot be run.
     """
-    call = _call(denoiser, latents, steps, guidance, guidance_2)
-    start, end = _range(scheduler, latents, call.steps, start_step, end_step)
+    call = _call(denoiser, latents, condition, steps, guidance, guidance_2)
     _check_parts(denoiser, prompt, latents)
+    check_task(denoiser, latents, condition)
+    start, end = _range(scheduler, call, start_step, end_step)
     run = _begin(ctx, denoiser, scheduler, call, seed, start, end)
     with ctx.use(denoiser) as experts, cancel_points(experts.live(), ctx.check):
-        samples = run.pipeline(experts, prompt) if run.at < end else run.samples
+        samples = run.pipeline(experts, prompt)
     return run.result(samples, prompt)
 
 
@@ -88,21 +95,46 @@ class _Run:
     def pipeline(self, experts: Experts, prompt: PromptEmbeds) -> Any:
         """Run the standard pipeline. Returns (1, channels, frames, height, width), float32, on the CPU."""
         chosen, device, latents = family(self.denoiser.family), self.ctx.device, self.call.latents
-        tap = Tap(self.after, self.at, self.end, _moved(self.history, device), self.generator)
+        condition, task = self.call.condition, task_of(self.call.condition)
+        seen: list[Step] = []
+        history, skipped = _moved(self.history, device), chosen.tasks[task].skipped(self.call)
+        tap = Tap(seen.append, self.at, self.end, history, self.generator, skipped)
+        moments = condition.moments if condition else ()
         parts = {
-            "vae": VAEStandIn(latents.vae, latents.geometry),
+            "vae": VAEStandIn(latents.vae, latents.geometry, moments),
             "scheduler": tapped(self.scheduler, tap),
             **experts.named(),
         }
-        pipe = shell(chosen, parts, **self.denoiser.settings)
+        pipe = shell(chosen, parts, task=task, **self.denoiser.settings)
+        if condition and condition.image_embeds is not None:
+            image_embeds = condition.image_embeds.to(device)
+            pipe.encode_image = lambda *args, **kwargs: image_embeds
         output = pipe(
-            **chosen.arguments(self.call),
+            **chosen.tasks[task].arguments(replace(self.call, begun=self.samples is not None)),
             **_moved(prompt.tensors, device),
+            **self.reported(pipe, tap, seen),
             latents=None if self.samples is None else chosen.pack(self.samples),
             generator=self.generator,
             output_type="latent",
         )
         return self.unpacked(output.frames).cpu()
+
+    def reported(self, pipe: Any, tap: Tap, seen: list[Step]) -> dict[str, Any]:
+        """Arguments for which the pipeline tells of each step's end, if it can.
+
+        What it then calls the latents is the whole clip, also where its scheduler sees only a part. For
+        other pipelines the scheduler's word is taken.
+        """
+        if "callback_on_step_end" not in inspect.signature(pipe.__call__).parameters:
+            tap.on_step = self.after
+            return {}
+
+        def ended(pipe: Any, index: int, time: Any, tensors: Mapping[str, Any]) -> dict[str, Any]:
+            self.after(replace(seen[-1], latents=tensors["latents"]))
+            seen.clear()
+            return {}
+
+        return {"callback_on_step_end": ended}
 
     def unpacked(self, samples: Any) -> Any:
         """What the pipeline denoises, in the shape of latents."""
@@ -110,9 +142,14 @@ class _Run:
 
     def after(self, step: Step) -> None:
         """After each step: a checkpoint, a preview, then progress, which is also a cancel point."""
-        self.ctx.checkpoint(
-            lambda: {"step": step.index + 1, "samples": self.unpacked(step.latents).cpu(), **self.memory()}
-        )
+        if step.index + 1 < self.end:  # after the last one comes the result itself
+            self.ctx.checkpoint(
+                lambda: {
+                    "step": step.index + 1,
+                    "samples": self.unpacked(step.latents).cpu(),
+                    **self.memory(),
+                }
+            )
         self.ctx.preview(
             lambda: preview_clip(self.unpacked(step.expected()), self.call.latents, self.denoiser.preview)
         )
@@ -120,8 +157,7 @@ class _Run:
 
     def memory(self) -> State:
         """What, beside the samples, the next step depends on."""
-        history = history_of(self.scheduler) if self.at < self.end else self.history
-        return {"history": _moved(history, "cpu"), "rng": self.generator.get_state()}
+        return {"history": _moved(history_of(self.scheduler), "cpu"), "rng": self.generator.get_state()}
 
     def result(self, samples: Any, prompt: PromptEmbeds) -> Latents:
         """The latents with their header, and the solver's memory if steps are left."""
@@ -133,6 +169,7 @@ class _Run:
             "sampler": stopped if self.end < whole else None,
             "rng": memory["rng"],
             "embeds_dtype": str(prompt.tensors["prompt_embeds"].dtype).removeprefix("torch."),
+            "reference_frames": _reference_frames(self.call),
         }
         return self.call.latents.model_copy(update=update)
 
@@ -169,7 +206,12 @@ def _begin(
 
 
 def _call(
-    denoiser: Denoiser, latents: Latents, steps: int | None, guidance: float | None, guidance_2: float | None
+    denoiser: Denoiser,
+    latents: Latents,
+    condition: Condition | None,
+    steps: int | None,
+    guidance: float | None,
+    guidance_2: float | None,
 ) -> Call:
     """Settings with the model's own in place of the empty ones."""
     native, two = denoiser.native, denoiser.experts == 2
@@ -184,13 +226,19 @@ def _call(
     if guidance is None:
         guidance = native.guidance
         guidance_2 = native.guidance_2 if two and guidance_2 is None else guidance_2
-    return Call(latents, steps, guidance, guidance_2)
+    return Call(latents, steps, guidance, guidance_2, condition)
 
 
-def _range(
-    scheduler: Scheduler, latents: Latents, steps: int, start_step: int | None, end_step: int | None
-) -> tuple[int, int]:
+def _reference_frames(call: Call) -> int:
+    """Latent frames at the front of the samples that hold reference images."""
+    task = family(call.latents.family).tasks[task_of(call.condition)]
+    return task.reference_frames(call.given)
+
+
+def _range(scheduler: Scheduler, call: Call, start_step: int | None, end_step: int | None) -> tuple[int, int]:
     """The steps to run, as (first, one past the last), checked against where the latents stopped."""
+    latents, steps = call.latents, call.steps
+    earliest = family(latents.family).tasks[task_of(call.condition)].skipped(call)
     if latents.stage == "done":
         raise NodeError("these latents are already denoised", where="latents", hint="decode them")
     begun = _begun(scheduler, latents, steps)
@@ -200,15 +248,17 @@ def _range(
             where="start_step",
             hint="leave start_step empty to go on from there",
         )
-    start = start_step if start_step is not None else begun or 0
+    start = start_step if start_step is not None else begun or earliest
     end = steps if end_step is None else end_step
-    if latents.stage == "empty" and start > 0:
+    if latents.stage == "empty" and start != earliest:
         raise NodeError(
-            "empty latents begin at step 0", where="start_step", hint="fill them first, such as with noise"
+            f"empty latents begin at step {earliest}",
+            where="start_step",
+            hint="leave start_step empty, or fill them first, such as with noise",
         )
-    if not start < end <= steps:
+    if not earliest <= start < end <= steps:
         raise NodeError(
-            f"steps {start} to {end} are no part of 0 to {steps}",
+            f"steps {start} to {end} are no part of {earliest} to {steps}",
             where="end_step",
             hint="start_step must be less than end_step, and end_step at most steps",
         )
@@ -239,7 +289,7 @@ def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> 
         if value != denoiser.family:
             raise ValueMismatch(f"the {name} is for {value}, the denoiser for {denoiser.family}", where=name)
     channels = latents.geometry.channels
-    wanted = denoiser.config.get("in_channels", channels)
+    wanted = denoiser.config.get("out_channels") or denoiser.config.get("in_channels", channels)
     if channels != wanted:
         raise ValueMismatch(
             f"the latents have {channels} channels, the denoiser takes {wanted}",

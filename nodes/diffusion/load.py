@@ -13,9 +13,9 @@ from graphflow.errors import NodeError
 from graphflow.node import node
 
 from .embedded import embedded_folder
-from .families import Configs, Family, code_digest, family_of
-from .recipes import VAE, Denoiser, Scheduler, TextEncoder
-from .source import INDEX, ModelSource, Sidecar, identify, locate, read_json, read_sidecar
+from .families import Configs, Family, code_digest, family_of, served
+from .recipes import VAE, Denoiser, ImageEncoder, Scheduler, TextEncoder, read_configs
+from .source import ModelSource, Sidecar, identify, locate, read_json, read_sidecar
 from .values import Dtype, Native, VAEInfo
 
 DEFAULT_MODEL = "toy-wan"
@@ -37,6 +37,8 @@ class Model(NamedTuple):
     denoiser: Denoiser
     scheduler: Scheduler
     vae: VAE
+    image_encoder: ImageEncoder | None
+    """Only for models that have one."""
     native: Native
 
 
@@ -152,6 +154,27 @@ def load_vae(
     return _vae(_read(model, revision, download), dtype)
 
 
+@node("diffusion/load_image_encoder", fold=True, depends=(".source", ".recipes"))
+def load_image_encoder(
+    *,
+    model: str = DEFAULT_MODEL,
+    revision: str | None = None,
+    dtype: Dtype = "float32",
+    download: bool = False,
+) -> ImageEncoder:
+    """The image encoder of a model that has one, such as Wan 2.1 image to video.
+
+    dtype: float32 is what the models' authors advise. For the other settings and errors see load_text_encoder.
+    Raises NodeError if the model has none.
+    """
+    folder = _read(model, revision, download)
+    if not _has_image_encoder(folder):
+        raise NodeError(
+            f"model {model!r} has no image encoder", where="model", hint="leave out the image encoder"
+        )
+    return _image_encoder(folder, dtype)
+
+
 @node("diffusion/load_model", fold=True, depends=(".source", ".recipes"))
 def load_model(
     *,
@@ -176,6 +199,7 @@ def load_model(
         _denoiser(folder, dtype, attention),
         _scheduler(folder, sampler, shift),
         _vae(folder, vae_dtype),
+        _image_encoder(folder, "float32") if _has_image_encoder(folder) else None,
         folder.native(),
     )
 
@@ -185,14 +209,12 @@ def load_model(
 
 def _read(model: str, revision: str | None, download: bool) -> _Folder:
     path = locate(model, revision=revision, download=download)
-    index = read_json(path / INDEX)
+    configs = read_configs(path)
     return _Folder(
         source=identify(model, path, revision=revision, download=download),
         path=path,
-        family=family_of(str(index.get("_class_name"))),
-        configs=Configs(
-            index, read_json(path / "transformer/config.json"), read_json(path / "vae/config.json")
-        ),
+        family=family_of(str(configs.index.get("_class_name"))),
+        configs=configs,
         sidecar=read_sidecar(path),
     )
 
@@ -209,6 +231,7 @@ def _denoiser(folder: _Folder, dtype: Dtype | None, attention: str | None) -> De
         experts=2 if second and index.get("boundary_ratio") is not None else 1,
         settings={name: index[name] for name in folder.family.settings if name in index},
         config=_public(folder.needs("transformer")),
+        tasks=folder.derived(lambda configs: served(folder.family, configs)),
         attention=attention,
         preview=folder.sidecar.preview,
     )
@@ -259,6 +282,14 @@ def _vae(folder: _Folder, dtype: Dtype) -> VAE:
         info=VAEInfo(class_name=str(config.get("_class_name")), config=_public(config)),
         geometry=folder.derived(folder.family.geometry),
     )
+
+
+def _has_image_encoder(folder: _Folder) -> bool:
+    return bool(folder.configs.class_of(folder.family.image_parts[0]))
+
+
+def _image_encoder(folder: _Folder, dtype: Dtype) -> ImageEncoder:
+    return ImageEncoder(**folder.common(dtype))
 
 
 def _public(config: Mapping[str, Any]) -> dict[str, Any]:

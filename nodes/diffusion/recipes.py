@@ -18,7 +18,7 @@ from pydantic import Field
 from graphflow.errors import MissingModel, NodeError, ValueMismatch
 from graphflow.values import NUMERICS, PLACEMENT, Recipe, Value
 
-from .families import family
+from .families import Configs, Family, family
 from .source import INDEX, ModelSource, identity, locate, read_header, read_json, require_weights
 from .values import Dtype, Geometry, Native, VAEInfo
 
@@ -55,6 +55,10 @@ class Component(Recipe):
     def parts(self) -> tuple[str, ...]:
         """Subfolders with weights."""
         raise NotImplementedError
+
+    def configs(self) -> Configs:
+        """The small configs of the model that this is a part of. Raises MissingModel if it is not here."""
+        return read_configs(self.folder())
 
     def memory_bytes(self) -> int:
         """Bytes of all weights in memory, from the headers of the weight files; 0 if they are not here."""
@@ -104,6 +108,34 @@ class TextEncoder(Component):
         return 4 if kept else super()._width(name)
 
 
+class Eyes(NamedTuple):
+    """A live image encoder with the processor that prepares pictures for it."""
+
+    image_encoder: Any
+    image_processor: Any
+
+    def pipeline(self, rules: Family, task: str) -> Any:
+        """The pipeline of a task with nothing else in it, to use its `encode_image`."""
+        from .shell import shell
+
+        return shell(rules, dict(zip(rules.image_parts, self, strict=True)), task=task)
+
+
+class ImageEncoder(Component):
+    """The image encoder and its processor. Opens as `Eyes`."""
+
+    def parts(self) -> tuple[str, ...]:
+        return family(self.family).image_parts[:1]
+
+    def open(self, device: str) -> Eyes:
+        folder = self.folder()
+        index, (encoder, processor) = read_json(folder / INDEX), family(self.family).image_parts
+        prepare = _component_class(index, processor).from_pretrained(
+            folder / processor, local_files_only=True
+        )
+        return Eyes(load_module(index, folder, encoder, self.dtype, device), prepare)
+
+
 class Experts(NamedTuple):
     """A live denoiser: one transformer, or two of which the second takes the low-noise steps."""
 
@@ -127,6 +159,8 @@ class Denoiser(Component):
     which the second expert takes over, and `expand_timesteps`, one timestep for every token."""
     config: dict[str, Any]
     """The transformer's architecture."""
+    tasks: tuple[str, ...] = ("text_to_video",)
+    """What the weights were made for, by the names of the family's tasks."""
     attention: Annotated[str | None, NUMERICS] = None
     """Attention backend by diffusers' name; None is torch's own attention."""
     preview: Annotated[tuple[tuple[float, ...], ...], PLACEMENT] = ()
@@ -211,6 +245,12 @@ class Scheduler(Value):
 
 
 # -------------------------------------------------------------------------------------- live modules
+
+
+def read_configs(folder: Path) -> Configs:
+    """The small configs of a model folder. Raises NodeError if one cannot be read."""
+    parts = (read_json(folder / part / "config.json") for part in ("transformer", "vae"))
+    return Configs(read_json(folder / INDEX), *parts)
 
 
 def load_module(index: Mapping[str, Any], folder: Path, part: str, dtype: Dtype, device: str) -> Any:

@@ -5,39 +5,24 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 from .families import Family
-from .values import Geometry, VAEInfo
-
-
-class VAEStandIn:
-    """A VAE without weights: a denoise asks it for sizes and never for pixels.
-
-    A shell built with `vae=None` would silently assume 8 pixels a latent cell, wrong for Wan 2.2 5B.
-    It is no torch module on purpose: pipelines then look past it for their device and never move it.
-    """
-
-    def __init__(self, info: VAEInfo, geometry: Geometry) -> None:
-        self.config = SimpleNamespace(**info.config)
-        self.spatial_compression_ratio = geometry.spatial
-        self.temporal_compression_ratio = geometry.temporal
-        self.temperal_downsample = info.config.get("temperal_downsample", ())  # diffusers spells it so
 
 
 def shell(family: Family, members: Mapping[str, Any], *, task: str = "text_to_video", **config: Any) -> Any:
     """The family's pipeline for `task` around `members`; every other component is None.
 
     Building one costs nothing and copies nothing: components are shared, not moved.
-    config: pipeline settings that are no components, such as `boundary_ratio`.
+    config: pipeline settings that are no components, such as `boundary_ratio`; only those the class knows.
     """
     import diffusers
 
-    cls = getattr(diffusers, family.pipelines[task])
+    cls = getattr(diffusers, family.tasks[task].pipeline)
     wanted = inspect.signature(cls.__init__).parameters
     absent = {name: None for name, p in wanted.items() if name != "self" and p.default is p.empty}
-    pipe = cls(**{**absent, **members, **config})
+    known = {name: value for name, value in config.items() if name in wanted}
+    pipe = cls(**{**absent, **members, **known})
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -36,8 +36,12 @@ class Step:
     """Latents after the step."""
 
     def expected(self) -> Any:
-        """The clean latents the denoiser foresees, for models that predict a velocity."""
-        return self.sample - self.sigma * self.output
+        """The clean latents the denoiser foresees, for models that predict a velocity.
+
+        Where the scheduler saw only a part of the latents, the latents as they are.
+        """
+        whole = self.sample.shape == self.latents.shape
+        return self.sample - self.sigma * self.output if whole else self.latents
 
 
 @dataclass
@@ -52,6 +56,8 @@ class Tap:
     """The result of `history_of` after the step before `start`; empty if there was none."""
     generator: Any
     """Where a solver that adds noise draws it from; without one it would use the global generator."""
+    skipped: int = 0
+    """Steps at the front that the pipeline itself cuts off, as video to video does; `start` counts them."""
     whole: tuple[Any, Any] = (None, None)
     """Timesteps and sigmas of the whole denoise."""
     fresh: Mapping[str, Any] = field(default_factory=dict)
@@ -101,15 +107,16 @@ def _tapped_class(base: Any) -> Any:
             base.set_timesteps(self, *args, **kwargs)
             tap = self._tap
             tap.whole, tap.done = (self.timesteps, self.sigmas), 0
-            self.timesteps = self.timesteps[tap.start : tap.end]
-            self.sigmas = self.sigmas[tap.start :]  # pipelines read sigmas[i] beside timesteps[i]
+            shown = tap.start - tap.skipped
+            self.timesteps = self.timesteps[shown : tap.end]
+            self.sigmas = self.sigmas[shown:]  # pipelines read sigmas[i] beside timesteps[i]
             tap.fresh = {k: list(v) if isinstance(v, list) else v for k, v in vars(self).items()}
             base.set_begin_index(self, tap.start)
             for name, value in tap.history.items():
                 setattr(self, name, list(value) if isinstance(value, list) else value)
 
         def set_begin_index(self, begin_index: int = 0) -> None:
-            base.set_begin_index(self, begin_index + self._tap.start)
+            base.set_begin_index(self, begin_index + self._tap.start - self._tap.skipped)
 
         @functools.wraps(base.step)
         def step(self, model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from graphflow.values import Tensor, Value
+from graphflow.values import Image, Tensor, Value, Video
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -121,3 +121,56 @@ class PromptEmbeds(Value):
     family: str
     tensors: dict[str, Tensor]
     max_sequence_length: Positive
+
+
+class Blank(Value):
+    """Stands for pixels whose only use was to be encoded, and that were encoded."""
+
+    frames: Positive
+    """1 for a picture."""
+    width: Positive
+    height: Positive
+
+
+class Keyframe(Value):
+    """Frames that a clip must show at a certain place."""
+
+    content: Image | Video | Blank
+    index: int
+    """The first of the clip's frames that shows it; negative counts from the end."""
+    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """1 keeps it as it is."""
+
+
+class Given(Value):
+    """What a clip must follow beside its prompt: pixels at the clip's own size, and settings."""
+
+    image: Image | Blank | None = None
+    """The first frame."""
+    last_image: Image | Blank | None = None
+    video: Video | Blank | None = None
+    mask: Video | Blank | None = None
+    """Grey frames; white is what may change."""
+    references: tuple[Image | Blank, ...] = ()
+    keyframes: tuple[Keyframe, ...] = ()
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """By the pipeline's argument names, such as `strength`."""
+
+
+class Condition(Value):
+    """What a clip must follow beside its prompt, encoded for one model and one size.
+
+    moments: what the VAE's encoder said, in the order it was asked: parameters of a normal distribution,
+    each (1, 2 * channels, latent frames, latent height, latent width) in the VAE's dtype.
+    image_embeds: what the pipeline's `encode_image` says, for models with an image encoder.
+    """
+
+    family: str
+    task: str
+    vae: VAEInfo
+    width: Positive
+    height: Positive
+    frames: Positive
+    given: Given
+    moments: tuple[Tensor, ...] = ()
+    image_embeds: Tensor | None = None

@@ -70,7 +70,7 @@ class Bench:
         latents = run_node(empty_latents, self.model.vae) if latents is None else latents
         prompt = self.encode() if prompt is None else prompt
         model, context = self.model, context or self.context()
-        settings = {"seed": 3, **settings}
+        settings = {"seed": 3, **settings}  # a condition may stand among them
         return run_node(
             denoise, model.denoiser, model.scheduler, prompt, latents, context=context, **settings
         )

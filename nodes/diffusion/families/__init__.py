@@ -14,7 +14,7 @@ from typing import Any
 
 from graphflow.errors import NodeError
 
-from ..values import Geometry, Latents, Native
+from ..values import Condition, Geometry, Given, Latents, Native
 
 Config = Mapping[str, Any]
 """A parsed JSON config of a diffusers folder."""
@@ -28,6 +28,11 @@ class Configs:
     transformer: Config
     vae: Config
 
+    def class_of(self, part: str) -> str:
+        """The class that the index names for a component; empty if it names none."""
+        entry = self.index.get(part)
+        return str(entry[1]) if isinstance(entry, list) and len(entry) == 2 else ""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -37,6 +42,37 @@ class Call:
     steps: int
     guidance: float
     guidance_2: float | None
+    condition: Condition | None = None
+    """Set for every task but text to video."""
+    begun: bool = False
+    """True if the pipeline is given samples to go on from, not only a size."""
+
+    @property
+    def given(self) -> Given:
+        """What the clip must follow beside its prompt; nothing at all for text to video."""
+        return self.condition.given if self.condition else Given()
+
+
+@dataclass(frozen=True)
+class Task:
+    """One use of a family's models: a standard pipeline and how to call it."""
+
+    pipeline: str
+    """Name of the diffusers class."""
+    arguments: Callable[[Call], dict[str, Any]]
+    """The pipeline call's arguments, less embeddings, generator and latents."""
+    keep: tuple[str, ...] = ()
+    """Fields of `Given` whose pixels the pipeline looks at itself, not only its VAE or image encoder."""
+    skipped: Callable[[Call], int] = lambda call: 0
+    """Steps at the front that are never run: video to video of low strength leaves some out."""
+    embed: Callable[[Any, Given], Any] | None = None
+    """(shell with image encoder and processor, what is given) to what the pipeline's `encode_image` says."""
+    image_encoder: Callable[[Configs], bool] = lambda configs: False
+    """Whether the model in a folder needs an image encoder for this task."""
+    refuses: Callable[[Configs, Given], str] = lambda configs, given: ""
+    """Why the model cannot follow what is given, such as `takes no last image`; empty if it can."""
+    reference_frames: Callable[[Given], int] = lambda given: 0
+    """Latent frames that reference images add at the front."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +86,13 @@ class Solver:
     """Config values that the family needs."""
 
 
+def _blank_prompt(config: Config, dtype: Any) -> dict[str, Any]:
+    """One token of zeros, of the width that Wan's config names."""
+    import torch
+
+    return {"prompt_embeds": torch.zeros(1, 1, int(config["text_dim"]), dtype=dtype)}
+
+
 def _unchanged(samples: Any, latents: Latents | None = None) -> Any:
     """Most pipelines denoise samples as they are."""
     return samples
@@ -60,8 +103,8 @@ class Family:
     """All that differs between model families, as data and small functions."""
 
     name: str
-    pipelines: Mapping[str, str]
-    """Task to diffusers pipeline class; `text_to_video` is always there."""
+    tasks: Mapping[str, Task]
+    """By name: text_to_video, image_to_video, video_to_video, control, keyframes."""
     text_parts: tuple[str, ...]
     """Pipeline components that encode a prompt."""
     settings: tuple[str, ...]
@@ -75,8 +118,6 @@ class Family:
     geometry: Callable[[Configs], Geometry]
     encode: Callable[[Any, str, str, int], dict[str, Any]]
     """(text shell, prompt, negative prompt, max_sequence_length) to tensors by argument name."""
-    arguments: Callable[[Call], dict[str, Any]]
-    """The pipeline call's arguments, less embeddings, generator and latents."""
     decode: Callable[[Any, Any, Latents], Any]
     """(live VAE, samples, their header) to (1, 3, frames, height, width) in -1..1. The header carries all
     settings of the decoder, filled in, and the state of the clip's random generator."""
@@ -89,6 +130,12 @@ class Family:
     """False for models that never look at a negative prompt."""
     packages: tuple[str, ...] = ()
     """Python packages that the pipeline needs to clean a prompt and does not ask for itself."""
+    image_parts: tuple[str, str] = ("image_encoder", "image_processor")
+    """Pipeline components that encode an image for the denoiser, beside the VAE."""
+    serves: Callable[[Configs], tuple[str, ...]] | None = None
+    """The tasks that a folder's weights were made for; None: those of the pipeline that its index names."""
+    blank_prompt: Callable[[Config, Any], dict[str, Any]] = _blank_prompt
+    """(denoiser config, dtype) to embeddings of no words: enough for a pipeline to get to its first step."""
     pack: Callable[[Any], Any] = _unchanged
     """Samples (1, channels, frames, height, width) to the shape in which the pipeline denoises."""
     unpack: Callable[[Any, Latents], Any] = _unchanged
@@ -108,9 +155,22 @@ def family(name: str) -> Family:
     return found
 
 
+def pipelines(found: Family) -> list[str]:
+    """The pipeline classes of a family."""
+    return [task.pipeline for task in found.tasks.values()]
+
+
+def served(found: Family, configs: Configs) -> tuple[str, ...]:
+    """The tasks that the model in a folder can do."""
+    if found.serves is not None:
+        return found.serves(configs)
+    named = configs.index.get("_class_name")
+    return tuple(name for name, task in found.tasks.items() if task.pipeline == named)
+
+
 def family_of(pipeline: str) -> Family:
     """The family that a diffusers pipeline class belongs to. Raises NodeError if none knows it."""
-    known = {name: found for found in map(family, names()) for name in found.pipelines.values()}
+    known = {name: found for found in map(family, names()) for name in pipelines(found)}
     if pipeline not in known:
         raise NodeError(
             f"pipeline class {pipeline!r} is not supported", hint=f"supported: {', '.join(sorted(known))}"
@@ -123,7 +183,9 @@ def code_digest(name: str) -> str:
 
     Their code decides numbers, so recipes carry it into content keys.
     """
-    rules = [rule for rule in vars(family(name)).values() if inspect.isfunction(rule)]
+    found = family(name)
+    parts = [found, *found.tasks.values()]
+    rules = [rule for part in parts for rule in vars(part).values() if inspect.isfunction(rule)]
     modules = {f"{__name__}.{name}", *(rule.__module__ for rule in rules)} - {__name__}
     files = sorted(inspect.getfile(sys.modules[module]) for module in modules)
     return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()

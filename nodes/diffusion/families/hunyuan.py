@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from ..values import Geometry, Latents, Native
-from . import Call, Configs, Family, Solver
+from . import Call, Configs, Family, Solver, Task
 
 PIPELINE_MULTIPLE = 16
 """HunyuanVideoPipeline refuses widths and heights that are not multiples of this."""
@@ -71,7 +71,7 @@ def decode(vae: Any, samples: Any, latents: Latents) -> Any:
 
 FAMILY = Family(
     name="hunyuan",
-    pipelines={"text_to_video": "HunyuanVideoPipeline"},
+    tasks={"text_to_video": Task("HunyuanVideoPipeline", arguments)},
     text_parts=("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"),
     settings=(),
     solvers={
@@ -86,7 +86,6 @@ FAMILY = Family(
     native=native,
     geometry=geometry,
     encode=encode,
-    arguments=arguments,
     decode=decode,
     text_width="text_embed_dim",
     negative_prompts=False,

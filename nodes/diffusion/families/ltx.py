@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from ..values import Geometry, Latents, Native
-from . import Call, Configs, Family, Solver
+from . import Call, Configs, Family, Solver, Task
 
 PIPELINE_MULTIPLE = 32
 """LTXPipeline refuses widths and heights that are not multiples of this."""
@@ -117,7 +117,7 @@ def decode(vae: Any, samples: Any, latents: Latents) -> Any:
 
 FAMILY = Family(
     name="ltx",
-    pipelines={"text_to_video": "LTXPipeline"},
+    tasks={"text_to_video": Task("LTXPipeline", arguments)},
     text_parts=("text_encoder", "tokenizer"),
     settings=(),
     solvers={
@@ -138,7 +138,6 @@ FAMILY = Family(
     native=native,
     geometry=geometry,
     encode=encode,
-    arguments=arguments,
     decode=decode,
     pack=pack,
     unpack=unpack,

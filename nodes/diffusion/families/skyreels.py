@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from ..values import Geometry, Native
-from . import Call, Configs, Family, wan
+from . import Call, Configs, Family, Task, wan
 
 PIPELINE_MULTIPLE = 16
 """SkyReelsV2Pipeline refuses widths and heights that are not multiples of this."""
@@ -47,7 +47,7 @@ def arguments(call: Call) -> dict[str, Any]:
 
 FAMILY = Family(
     name="skyreels",
-    pipelines={"text_to_video": "SkyReelsV2Pipeline"},
+    tasks={"text_to_video": Task("SkyReelsV2Pipeline", arguments)},
     text_parts=("text_encoder", "tokenizer"),
     settings=(),
     solvers=wan.FAMILY.solvers,
@@ -55,7 +55,6 @@ FAMILY = Family(
     native=native,
     geometry=geometry,
     encode=wan.encode,
-    arguments=arguments,
     decode=wan.decode,
     packages=("ftfy",),
     prompt_style="one long caption: subject with its looks, action, expression, setting, camera",

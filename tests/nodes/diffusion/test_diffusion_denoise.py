@@ -93,7 +93,7 @@ def test_resumes_at_any_step(bench: Benches, variant: str) -> None:
     tiny, prompt = bench(variant), bench(variant).encode()
     context = tiny.context()
     whole = tiny.denoise(prompt=prompt, context=context)
-    assert len(context.states) == 4
+    assert len(context.states) == 3  # after the last step comes the result itself
     for state in context.states:
         again = tiny.context(state=decode(*encode(state)))
         assert torch.equal(tiny.denoise(prompt=prompt, context=again).samples, whole.samples)

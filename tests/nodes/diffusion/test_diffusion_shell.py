@@ -12,7 +12,8 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 from graphflow_nodes.diffusion.families import family
 from graphflow_nodes.diffusion.preview import fit_preview, preview_clip
-from graphflow_nodes.diffusion.shell import VAEStandIn, cancel_points, shell
+from graphflow_nodes.diffusion.shell import cancel_points, shell
+from graphflow_nodes.diffusion.stand_ins import VAEStandIn
 from graphflow_nodes.diffusion.tap import Step, Tap, history_of, tapped
 
 from tests.support.wan_bench import Bench

@@ -1,0 +1,290 @@
+"""What a clip must follow beside its prompt: encoded once, apart from the denoise and from every prompt.
+
+The standard pipeline encodes images and videos inside its one call. So that call runs here with a VAE whose
+answers are written down and a denoiser that ends the call at its first step. The denoise node makes the same
+call with a VAE stand-in that gives these answers again. The pipeline's own code prepares everything, twice.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from graphflow.errors import NodeError, ValueMismatch
+from graphflow.node import Context, node
+from graphflow.values import Image, Mask, Video
+
+from .families import Call, Configs, Family, Task, family, served
+from .pixels import Fit, fitted_image, fitted_video
+from .recipes import VAE, Denoiser, ImageEncoder, Scheduler
+from .shell import cancel_points, shell
+from .stand_ins import Halt, HaltingDenoiser, RecordingVAE
+from .values import Blank, Condition, Given, Keyframe, Latents
+
+_DEPENDS = (".recipes", ".shell", ".stand_ins", ".pixels", ".values")
+
+
+@node("diffusion/condition_image", depends=_DEPENDS)
+def condition_image(
+    vae: VAE,
+    image: Image,
+    latents: Latents,
+    ctx: Context,
+    last_image: Image | None = None,
+    image_encoder: ImageEncoder | None = None,
+    *,
+    fit: Fit = "cover",
+) -> Condition:
+    """Begin a clip with an image, and end it with another.
+
+    latents: empty; they say the clip's size. last_image: only for models that were made for it.
+    image_encoder: for models that have one, such as Wan 2.1 image to video.
+    fit: how an image of another shape comes to the clip's: cut, with black bars, or stretched.
+    Raises NodeError if the model cannot begin with an image, or lacks its image encoder.
+    """
+    size = latents.width, latents.height
+    last = None if last_image is None else fitted_image(last_image, *size, fit)
+    given = Given(image=fitted_image(image, *size, fit), last_image=last)
+    return encoded(ctx, vae, latents, "image_to_video", given, image_encoder)
+
+
+@node("diffusion/condition_video", depends=_DEPENDS)
+def condition_video(
+    vae: VAE,
+    video: Video,
+    latents: Latents,
+    ctx: Context,
+    *,
+    strength: Annotated[float, Field(gt=0, le=1)] = 0.8,
+    fit: Fit = "cover",
+) -> Condition:
+    """Begin a clip with a video under noise: video to video.
+
+    video: at least as many frames as the latents; later ones are left out.
+    strength: 1 forgets the video; 0.3 changes little. That part of the steps is run.
+    Raises NodeError if the model cannot do it or the video is too short.
+    """
+    content = fitted_video(video, latents.width, latents.height, latents.frames, fit, "video")
+    given = Given(video=content, settings={"strength": strength})
+    return encoded(ctx, vae, latents, "video_to_video", given)
+
+
+@node("diffusion/condition_control", depends=_DEPENDS)
+def condition_control(
+    vae: VAE,
+    latents: Latents,
+    ctx: Context,
+    video: Video | None = None,
+    mask: Video | Mask | None = None,
+    references: list[Image] | None = None,
+    *,
+    scale: Annotated[float, Field(ge=0, le=10)] = 1.0,
+    fit: Fit = "cover",
+) -> Condition:
+    """Let a clip follow a control video, keep parts of a video, or show given things.
+
+    video: poses, depth, edges, or a video of which a part is to change. mask: white may change, black is
+        kept; one mask holds for all frames. references: pictures of what the clip shows; no part of it.
+    scale: how closely to follow; 0 is not at all.
+    Raises NodeError if the model has no control, nothing is given, or a video is too short.
+    """
+    if video is None and not references:
+        raise NodeError("there is nothing to follow", hint="wire a video, references or both")
+    width, height, frames = latents.width, latents.height, latents.frames
+    marks = _repeated(mask, frames) if isinstance(mask, Mask) else mask
+    if marks is not None and video is None:
+        raise NodeError("a mask needs the video that it is for", where="mask", hint="wire the video")
+    given = Given(
+        video=None if video is None else fitted_video(video, width, height, frames, fit, "video"),
+        mask=None if marks is None else fitted_video(marks, width, height, frames, fit, "mask"),
+        references=tuple(references or ()),
+        settings={"conditioning_scale": scale},
+    )
+    return encoded(ctx, vae, latents, "control", given)
+
+
+# ---------------------------------------------------------------------------------------- encoding
+
+
+def encoded(
+    ctx: Context,
+    vae: VAE,
+    latents: Latents,
+    task: str,
+    given: Given,
+    image_encoder: ImageEncoder | None = None,
+) -> Condition:
+    """`given` encoded for a clip of the latents' size, by the pipeline of `task`.
+
+    Raises ValueMismatch for parts of different models, NodeError if the model cannot do the task.
+    """
+    rules, configs = family(vae.family), vae.configs()
+    chosen = _checked(vae, latents, task, given, configs, image_encoder)
+    condition = Condition(
+        family=vae.family,
+        task=task,
+        vae=vae.info,
+        width=latents.width,
+        height=latents.height,
+        frames=latents.frames,
+        given=given,
+    )
+    found: dict[str, Any] = {"given": _blanked(given, chosen.keep)}
+    if image_encoder is not None:
+        found["image_embeds"] = _image_embeds(ctx, image_encoder, rules, task, given)
+        condition = condition.model_copy(update=found | {"given": given})
+    found["moments"] = _moments(ctx, vae, configs, latents, condition)
+    return condition.model_copy(update=found)
+
+
+def _moments(
+    ctx: Context, vae: VAE, configs: Configs, latents: Latents, condition: Condition
+) -> tuple[Any, ...]:
+    """What the VAE says while the pipeline prepares its first step."""
+    import torch
+
+    rules, task = family(vae.family), family(vae.family).tasks[condition.task]
+    solver = next(iter(rules.solvers.values()))
+    call = Call(latents, steps=2, guidance=1.0, guidance_2=None, condition=condition)
+    if task.skipped(call) == call.steps:
+        call = Call(latents, steps=1000, guidance=1.0, guidance_2=None, condition=condition)
+    settings = {name: configs.index[name] for name in rules.settings if name in configs.index}
+    with ctx.use(vae) as live, torch.no_grad(), cancel_points([live.encoder], ctx.check):
+        recorder = RecordingVAE(live)
+        parts = {
+            "vae": recorder,
+            "transformer": HaltingDenoiser(configs.class_of("transformer"), configs.transformer, live.dtype),
+            "scheduler": Scheduler(class_name=solver.class_name, config=dict(solver.config)).build(),
+        }
+        pipe = shell(rules, parts, task=condition.task, **settings)
+        if condition.image_embeds is not None:
+            pipe.encode_image = lambda *args, **kwargs: condition.image_embeds
+        with suppress(Halt):
+            pipe(
+                **task.arguments(call),
+                **rules.blank_prompt(configs.transformer, live.dtype),
+                generator=torch.Generator("cpu").manual_seed(0),
+                output_type="latent",
+            )
+    return tuple(recorder.moments)
+
+
+def _image_embeds(ctx: Context, encoder: ImageEncoder, rules: Family, task: str, given: Given) -> Any:
+    import torch
+
+    embed = rules.tasks[task].embed
+    assert embed is not None  # checked before
+    with ctx.use(encoder) as live, torch.no_grad(), cancel_points([live.image_encoder], ctx.check):
+        return embed(live.pipeline(rules, task), given).cpu()
+
+
+def _checked(
+    vae: VAE,
+    latents: Latents,
+    task: str,
+    given: Given,
+    configs: Configs,
+    image_encoder: ImageEncoder | None,
+) -> Task:
+    """The task's rules. Refuses what cannot go together, before anything is loaded."""
+    rules, model = family(vae.family), vae.source.model
+    if latents.family != vae.family or latents.vae != vae.info:
+        raise ValueMismatch(
+            f"these latents were made for another VAE than that of model {model!r}", where="latents"
+        )
+    able = served(rules, configs)
+    if task not in able:
+        raise NodeError(
+            f"model {model!r} was not made for {words(task)}",
+            hint=f"it was made for {words(', '.join(able))}",
+        )
+    chosen = rules.tasks[task]
+    reason = chosen.refuses(configs, given)
+    if reason:
+        raise NodeError(f"model {model!r} {reason}")
+    if chosen.image_encoder(configs) and image_encoder is None:
+        raise NodeError(
+            f"model {model!r} needs its image encoder", where="image_encoder", hint="wire load_image_encoder"
+        )
+    if not chosen.image_encoder(configs) and image_encoder is not None:
+        raise ValueMismatch(
+            f"model {model!r} takes no image encoder", where="image_encoder", hint="leave it empty"
+        )
+    return chosen
+
+
+def _blanked(given: Given, keep: tuple[str, ...]) -> Given:
+    """`given` without the pixels that nobody will look at again."""
+    update: dict[str, Any] = {}
+    for name in {"image", "last_image", "video", "mask"} - set(keep):
+        update[name] = blank(getattr(given, name))
+    if "references" not in keep:
+        update["references"] = tuple(map(blank, given.references))
+    if "keyframes" not in keep:
+        update["keyframes"] = tuple(
+            Keyframe(content=blank(frame.content), index=frame.index, strength=frame.strength)
+            for frame in given.keyframes
+        )
+    return given.model_copy(update=update)
+
+
+def blank(content: Image | Video | Blank | None) -> Any:
+    """A blank as large as the content; None for none."""
+    if content is None or isinstance(content, Blank):
+        return content
+    pixels = content.pixels.unsqueeze(0) if isinstance(content, Image) else content.frames
+    frames, height, width = pixels.shape[:3]
+    return Blank(frames=frames, width=width, height=height)
+
+
+def _repeated(mask: Mask, frames: int) -> Video:
+    """One mask for every frame, as grey frames."""
+    return Video(frames=mask.pixels[None, :, :, None].expand(frames, -1, -1, 3), fps=1.0)
+
+
+# ------------------------------------------------------------------------- what a denoise asks of it
+
+
+def task_of(condition: Condition | None) -> str:
+    """The task that a denoise runs."""
+    return "text_to_video" if condition is None else condition.task
+
+
+def check_task(denoiser: Denoiser, latents: Latents, condition: Condition | None) -> None:
+    """Refuse a condition that does not fit the denoiser or the latents, or a missing one."""
+    task, model = task_of(condition), denoiser.source.model
+    if task not in denoiser.tasks:
+        able = words(", ".join(denoiser.tasks))
+        raise ValueMismatch(
+            f"model {model!r} was not made for {words(task)}",
+            where="condition",
+            hint=f"it was made for: {able}",
+        )
+    if condition is None:
+        return
+    if condition.family != denoiser.family or condition.vae != latents.vae:
+        raise ValueMismatch(
+            "the condition was encoded for another model", where="condition", hint="use one model's parts"
+        )
+    sizes = [(value.width, value.height, value.frames) for value in (condition, latents)]
+    if sizes[0] != sizes[1]:
+        raise ValueMismatch(
+            f"the condition is for {_size(*sizes[0])}, the latents are {_size(*sizes[1])}",
+            where="condition",
+            hint="wire the same empty latents to both",
+        )
+    if latents.stage == "noise" and (task == "video_to_video" or condition.given.references):
+        raise ValueMismatch(
+            f"{words(task)} draws its own noise", where="latents", hint="wire the empty latents instead"
+        )
+
+
+def words(name: str) -> str:
+    """A task's name in words."""
+    return name.replace("_", " ")
+
+
+def _size(width: int, height: int, frames: int) -> str:
+    return f"{width} x {height}, {frames} frames"
