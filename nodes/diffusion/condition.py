@@ -16,7 +16,7 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import Context, node
 from graphflow.values import Image, Mask, Video
 
-from .families import Call, Configs, Family, Task, family, served
+from .families import Begin, Call, Configs, Family, Task, family, served
 from .pixels import Fit, fitted_image, fitted_video
 from .recipes import VAE, Denoiser, ImageEncoder, Scheduler
 from .shell import cancel_points, shell
@@ -135,14 +135,17 @@ def encoded(
     if image_encoder is not None:
         found["image_embeds"] = _image_embeds(ctx, image_encoder, rules, task, given)
         condition = condition.model_copy(update=found | {"given": given})
-    found["moments"] = _moments(ctx, vae, configs, latents, condition)
-    return condition.model_copy(update=found)
+    return condition.model_copy(update=found | _recorded(ctx, vae, configs, latents, condition))
 
 
-def _moments(
+_STATISTICS = ("latents_mean", "latents_std")
+"""Buffers of some VAEs that pipelines read."""
+
+
+def _recorded(
     ctx: Context, vae: VAE, configs: Configs, latents: Latents, condition: Condition
-) -> tuple[Any, ...]:
-    """What the VAE says while the pipeline prepares its first step."""
+) -> dict[str, Any]:
+    """What the VAE says while the pipeline prepares its first step, and what pipelines read of it."""
     import torch
 
     rules, task = family(vae.family), family(vae.family).tasks[condition.task]
@@ -153,22 +156,27 @@ def _moments(
     settings = {name: configs.index[name] for name in rules.settings if name in configs.index}
     with ctx.use(vae) as live, torch.no_grad(), cancel_points([live.encoder], ctx.check):
         recorder = RecordingVAE(live)
+        embeds, members = rules.prompt(rules.blank_prompt(configs.transformer, live.dtype), call)
         parts = {
             "vae": recorder,
             "transformer": HaltingDenoiser(configs.class_of("transformer"), configs.transformer, live.dtype),
             "scheduler": Scheduler(class_name=solver.class_name, config=dict(solver.config)).build(),
+            **members,
         }
         pipe = shell(rules, parts, task=condition.task, **settings)
         if condition.image_embeds is not None:
             pipe.encode_image = lambda *args, **kwargs: condition.image_embeds
+        generator = torch.Generator("cpu").manual_seed(0)
+        task.adjust(pipe, call, Begin(generator))
         with suppress(Halt):
             pipe(
                 **task.arguments(call),
-                **rules.blank_prompt(configs.transformer, live.dtype),
-                generator=torch.Generator("cpu").manual_seed(0),
+                **embeds,
+                generator=generator,
                 output_type="latent",
             )
-    return tuple(recorder.moments)
+        statistics = {name: held.cpu() for name, held in live.named_buffers() if name in _STATISTICS}
+    return {"moments": tuple(recorder.moments), "statistics": statistics}
 
 
 def _image_embeds(ctx: Context, encoder: ImageEncoder, rules: Family, task: str, given: Given) -> Any:

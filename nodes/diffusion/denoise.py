@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -19,7 +19,7 @@ from graphflow.node import Context, State, node
 from graphflow.values import Seed
 
 from .condition import check_task, task_of
-from .families import Call, family
+from .families import Begin, Call, Keep, family
 from .preview import preview_clip
 from .recipes import Denoiser, Experts, Scheduler
 from .shell import cancel_points, shell
@@ -87,61 +87,79 @@ class _Run:
     """What the first step begins with; None lets the pipeline draw noise."""
     history: State
     """What the solver remembers of the steps before."""
+    kept: State | None
+    """What the pipeline held beside the latents; None if it begins anew."""
     first: int
     at: int
     """First step that is still to be run: after a resume, later than `first`."""
     end: int
+    keep: Keep | None = field(init=False)
+    """Says what of the pipeline to keep after a step."""
+    seen: Step = field(init=False)
+    """The last step."""
+    reporting: bool = field(init=False)
+    """Whether the pipeline itself tells of each step's end."""
 
     def pipeline(self, experts: Experts, prompt: PromptEmbeds) -> Any:
         """Run the standard pipeline. Returns (1, channels, frames, height, width), float32, on the CPU."""
         chosen, device, latents = family(self.denoiser.family), self.ctx.device, self.call.latents
-        condition, task = self.call.condition, task_of(self.call.condition)
-        seen: list[Step] = []
-        history, skipped = _moved(self.history, device), chosen.tasks[task].skipped(self.call)
-        tap = Tap(seen.append, self.at, self.end, history, self.generator, skipped)
-        moments = condition.moments if condition else ()
+        condition, name = self.call.condition, task_of(self.call.condition)
+        call, task = replace(self.call, begun=self.samples is not None), chosen.tasks[name]
+        tap = Tap(self.stepped, self.at, self.end, _moved(self.history, device), self.generator)
+        tap.skipped = task.skipped(call)
+        said = (condition.moments, condition.statistics) if condition else ()
+        embeds, members = chosen.prompt(_moved(prompt.tensors, device), call)
         parts = {
-            "vae": VAEStandIn(latents.vae, latents.geometry, moments),
+            "vae": VAEStandIn(latents.vae, latents.geometry, *said),
             "scheduler": tapped(self.scheduler, tap),
             **experts.named(),
+            **members,
         }
-        pipe = shell(chosen, parts, task=task, **self.denoiser.settings)
+        pipe = shell(chosen, parts, task=name, **self.denoiser.settings)
         if condition and condition.image_embeds is not None:
             image_embeds = condition.image_embeds.to(device)
             pipe.encode_image = lambda *args, **kwargs: image_embeds
+        self.keep = task.adjust(pipe, call, Begin(self.generator, self.samples, _moved(self.kept, device)))
         output = pipe(
-            **chosen.tasks[task].arguments(replace(self.call, begun=self.samples is not None)),
-            **_moved(prompt.tensors, device),
-            **self.reported(pipe, tap, seen),
+            **task.arguments(call),
+            **embeds,
+            **self.reported(pipe, task.reports),
             latents=None if self.samples is None else chosen.pack(self.samples),
             generator=self.generator,
             output_type="latent",
         )
-        return self.unpacked(output.frames).cpu()
+        return self.unpacked(output.frames if task.last == "output" else self.seen.latents).cpu()
 
-    def reported(self, pipe: Any, tap: Tap, seen: list[Step]) -> dict[str, Any]:
+    def reported(self, pipe: Any, names: tuple[str, ...]) -> dict[str, Any]:
         """Arguments for which the pipeline tells of each step's end, if it can.
 
         What it then calls the latents is the whole clip, also where its scheduler sees only a part. For
         other pipelines the scheduler's word is taken.
         """
-        if "callback_on_step_end" not in inspect.signature(pipe.__call__).parameters:
-            tap.on_step = self.after
+        self.reporting = "callback_on_step_end" in inspect.signature(pipe.__call__).parameters
+        if not self.reporting:
             return {}
+        pipe._callback_tensor_inputs = list(names)  # some pipelines offer fewer than they have
 
         def ended(pipe: Any, index: int, time: Any, tensors: Mapping[str, Any]) -> dict[str, Any]:
-            self.after(replace(seen[-1], latents=tensors["latents"]))
-            seen.clear()
+            self.after(replace(self.seen, latents=tensors["latents"]), tensors)
             return {}
 
-        return {"callback_on_step_end": ended}
+        return {"callback_on_step_end": ended, "callback_on_step_end_tensor_inputs": list(names)}
+
+    def stepped(self, step: Step) -> None:
+        """The scheduler has made a step; a pipeline that reports has more to say."""
+        self.seen = step
+        if not self.reporting:
+            self.after(step, {"latents": step.latents})
 
     def unpacked(self, samples: Any) -> Any:
         """What the pipeline denoises, in the shape of latents."""
         return family(self.denoiser.family).unpack(samples, self.call.latents)
 
-    def after(self, step: Step) -> None:
+    def after(self, step: Step, tensors: Mapping[str, Any]) -> None:
         """After each step: a checkpoint, a preview, then progress, which is also a cancel point."""
+        self.seen, self.kept = step, self.keep(tensors) if self.keep else {}
         if step.index + 1 < self.end:  # after the last one comes the result itself
             self.ctx.checkpoint(
                 lambda: {
@@ -157,12 +175,22 @@ class _Run:
 
     def memory(self) -> State:
         """What, beside the samples, the next step depends on."""
-        return {"history": _moved(history_of(self.scheduler), "cpu"), "rng": self.generator.get_state()}
+        return {
+            "history": _moved(history_of(self.scheduler), "cpu"),
+            "kept": _moved(self.kept, "cpu"),
+            "rng": self.generator.get_state(),
+        }
 
     def result(self, samples: Any, prompt: PromptEmbeds) -> Latents:
         """The latents with their header, and the solver's memory if steps are left."""
         memory, whole = self.memory(), self.call.steps
-        stopped = SamplerState(step=self.end, steps=whole, scheduler=self.digest, history=memory["history"])
+        stopped = SamplerState(
+            step=self.end,
+            steps=whole,
+            scheduler=self.digest,
+            history=memory["history"],
+            kept=memory["kept"],
+        )
         update = {
             "stage": "stopped" if self.end < whole else "done",
             "samples": samples,
@@ -182,8 +210,15 @@ def _begin(
 
     latents, saved = call.latents, ctx.restore()
     if saved is None:
-        history = latents.sampler.history if latents.sampler else {}
-        saved = {"samples": latents.samples, "step": start, "history": history, "rng": latents.rng}
+        before = latents.sampler
+        history, kept = (before.history, before.kept) if before else ({}, None)
+        saved = {
+            "samples": latents.samples,
+            "step": start,
+            "history": history,
+            "kept": kept,
+            "rng": latents.rng,
+        }
     generator = torch.Generator("cpu").manual_seed(seed)
     if saved["rng"] is not None:
         generator.set_state(saved["rng"])
@@ -196,6 +231,7 @@ def _begin(
         generator=generator,
         samples=saved["samples"],
         history=saved["history"],
+        kept=saved["kept"],
         first=start,
         at=saved["step"],
         end=end,
@@ -285,6 +321,13 @@ def _begun(scheduler: Scheduler, latents: Latents, steps: int) -> int | None:
 
 def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> None:
     """Refuse parts that do not belong together, before anything is loaded."""
+    own = family(denoiser.family).denoised_by
+    if own != "diffusion/denoise":
+        raise NodeError(
+            f"model {denoiser.source.model!r} makes a clip window by window",
+            where="denoiser",
+            hint=f"use the node {own}",
+        )
     for name, value in (("prompt", prompt.family), ("latents", latents.family)):
         if value != denoiser.family:
             raise ValueMismatch(f"the {name} is for {value}, the denoiser for {denoiser.family}", where=name)

@@ -164,7 +164,7 @@ def load_image_encoder(
 ) -> ImageEncoder:
     """The image encoder of a model that has one, such as Wan 2.1 image to video.
 
-    dtype: float32 is what the models' authors advise. For the other settings and errors see load_text_encoder.
+    dtype: float32 is what the models' authors advise. For the others and errors see load_text_encoder.
     Raises NodeError if the model has none.
     """
     folder = _read(model, revision, download)

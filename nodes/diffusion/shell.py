@@ -11,7 +11,7 @@ from .families import Family
 
 
 def shell(family: Family, members: Mapping[str, Any], *, task: str = "text_to_video", **config: Any) -> Any:
-    """The family's pipeline for `task` around `members`; every other component is None.
+    """The family's pipeline for `task` around `members`; every other component is absent.
 
     Building one costs nothing and copies nothing: components are shared, not moved.
     config: pipeline settings that are no components, such as `boundary_ratio`; only those the class knows.
@@ -22,7 +22,7 @@ def shell(family: Family, members: Mapping[str, Any], *, task: str = "text_to_vi
     wanted = inspect.signature(cls.__init__).parameters
     absent = {name: None for name, p in wanted.items() if name != "self" and p.default is p.empty}
     known = {name: value for name, value in config.items() if name in wanted}
-    pipe = cls(**{**absent, **members, **known})
+    pipe = cls(**{**absent, **family.absent, **members, **known})
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -20,7 +20,14 @@ class VAEStandIn:
     A shell built with `vae=None` would silently assume 8 pixels a latent cell, wrong for Wan 2.2 5B.
     """
 
-    def __init__(self, info: VAEInfo, geometry: Geometry, moments: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        info: VAEInfo,
+        geometry: Geometry,
+        moments: Sequence[Any] = (),
+        statistics: Mapping[str, Any] | None = None,
+    ) -> None:
+        vars(self).update(statistics or {})
         self.config = SimpleNamespace(**info.config)
         self.spatial_compression_ratio = geometry.spatial
         self.temporal_compression_ratio = geometry.temporal

@@ -75,13 +75,22 @@ def tapped(scheduler: Any, tap: Tap) -> Any:
 
 def history_of(scheduler: Any) -> dict[str, Any]:
     """All that a tapped scheduler has changed in itself since its first step: a multistep solver's memory."""
-    fresh = scheduler._tap.fresh
-    changed = {}
-    for name, value in vars(scheduler).items():
-        if name in _POSITION or name == "_tap" or (name in fresh and _same(fresh[name], value)):
-            continue
-        changed[name] = list(value) if isinstance(value, list) else value
-    return changed
+    changed = changes(scheduler._tap.fresh, scheduler)
+    return {name: value for name, value in changed.items() if name not in (*_POSITION, "_tap")}
+
+
+def attributes(scheduler: Any) -> dict[str, Any]:
+    """All attributes of a scheduler; lists, which it writes into, are copied."""
+    held = vars(scheduler).items()
+    return {name: list(value) if isinstance(value, list) else value for name, value in held}
+
+
+def changes(before: Mapping[str, Any], scheduler: Any) -> dict[str, Any]:
+    """The attributes of a scheduler that are not as they were."""
+    now = attributes(scheduler)
+    return {
+        name: value for name, value in now.items() if name not in before or not _same(before[name], value)
+    }
 
 
 def _same(before: Any, now: Any) -> bool:
@@ -110,7 +119,7 @@ def _tapped_class(base: Any) -> Any:
             shown = tap.start - tap.skipped
             self.timesteps = self.timesteps[shown : tap.end]
             self.sigmas = self.sigmas[shown:]  # pipelines read sigmas[i] beside timesteps[i]
-            tap.fresh = {k: list(v) if isinstance(v, list) else v for k, v in vars(self).items()}
+            tap.fresh = attributes(self)
             base.set_begin_index(self, tap.start)
             for name, value in tap.history.items():
                 setattr(self, name, list(value) if isinstance(value, list) else value)

@@ -79,6 +79,10 @@ class SamplerState(Value):
     """Digest of the scheduler's class and config: only the same one can go on."""
     history: dict[str, Any]
     """The scheduler's own attributes, such as the earlier model outputs of a multistep solver."""
+    kept: dict[str, Any] = Field(default_factory=dict)
+    """What the pipeline itself remembers beside the samples; empty for most."""
+    kept: dict[str, Any] = Field(default_factory=dict)
+    """What the pipeline itself holds from step to step beside the latents; see `Task.adjust`."""
 
 
 class Latents(Value):
@@ -162,6 +166,7 @@ class Condition(Value):
 
     moments: what the VAE's encoder said, in the order it was asked: parameters of a normal distribution,
     each (1, 2 * channels, latent frames, latent height, latent width) in the VAE's dtype.
+    statistics: by name, the mean and spread of latents that some VAEs hold beside their weights.
     image_embeds: what the pipeline's `encode_image` says, for models with an image encoder.
     """
 
@@ -173,4 +178,5 @@ class Condition(Value):
     frames: Positive
     given: Given
     moments: tuple[Tensor, ...] = ()
+    statistics: dict[str, Tensor] = Field(default_factory=dict)
     image_embeds: Tensor | None = None

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from graphflow.errors import NodeError
 
@@ -53,6 +53,25 @@ class Call:
         return self.condition.given if self.condition else Given()
 
 
+Tensors = Mapping[str, Any]
+"""Tensors of a pipeline by its own names for them."""
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Where a pipeline's call begins, for tasks that adjust their shell to it."""
+
+    generator: Any
+    samples: Any = None
+    """(1, channels, frames, height, width); None lets the pipeline draw noise."""
+    kept: Mapping[str, Any] | None = None
+    """What `Keep` said after the step before this one; None at the first step of a denoise."""
+
+
+Keep = Callable[[Tensors], dict[str, Any]]
+"""The tensors a pipeline tells of after a step, to what it must be given again, beside samples, to go on."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One use of a family's models: a standard pipeline and how to call it."""
@@ -71,6 +90,14 @@ class Task:
     """Whether the model in a folder needs an image encoder for this task."""
     refuses: Callable[[Configs, Given], str] = lambda configs, given: ""
     """Why the model cannot follow what is given, such as `takes no last image`; empty if it can."""
+    adjust: Callable[[Any, Call, Begin], Keep | None] = lambda pipe, call, begin: None
+    """Last changes to a shell before its call, such as to methods of this one object. The result, if any, is
+    asked after each step."""
+    reports: tuple[str, ...] = ("latents",)
+    """The tensors that the pipeline is asked to report after each step."""
+    last: Literal["output", "report"] = "output"
+    """Where the final latents come from: what the call returns, or its last report, for pipelines that
+    change latents on the way out in a way that decoding must not see."""
     reference_frames: Callable[[Given], int] = lambda given: 0
     """Latent frames that reference images add at the front."""
 
@@ -91,6 +118,10 @@ def _blank_prompt(config: Config, dtype: Any) -> dict[str, Any]:
     import torch
 
     return {"prompt_embeds": torch.zeros(1, 1, int(config["text_dim"]), dtype=dtype)}
+
+
+def _as_they_are(tensors: Tensors, call: Call) -> tuple[dict[str, Any], dict[str, Any]]:
+    return dict(tensors), {}
 
 
 def _unchanged(samples: Any, latents: Latents | None = None) -> Any:
@@ -134,8 +165,14 @@ class Family:
     """Pipeline components that encode an image for the denoiser, beside the VAE."""
     serves: Callable[[Configs], tuple[str, ...]] | None = None
     """The tasks that a folder's weights were made for; None: those of the pipeline that its index names."""
+    prompt: Callable[[Tensors, Call], tuple[dict[str, Any], dict[str, Any]]] = _as_they_are
+    """Prompt embeddings to the call's arguments, and to stand-ins for components by their names."""
+    denoised_by: str = "diffusion/denoise"
+    """The node that denoises; long clips that are made window by window have nodes of their own."""
     blank_prompt: Callable[[Config, Any], dict[str, Any]] = _blank_prompt
     """(denoiser config, dtype) to embeddings of no words: enough for a pipeline to get to its first step."""
+    absent: Mapping[str, Any] = field(default_factory=dict)
+    """What stands for a component that a phase goes without, where the pipeline cannot be built with None."""
     pack: Callable[[Any], Any] = _unchanged
     """Samples (1, channels, frames, height, width) to the shape in which the pipeline denoises."""
     unpack: Callable[[Any, Latents], Any] = _unchanged

@@ -115,7 +115,7 @@ def encode_image(pipe: Any, given: Given) -> Any:
 
 
 def refuses_image(configs: Configs, given: Given) -> str:
-    """The 5B variant would pass over a last image in silence; the image encoder of 2.1 sees one image or two."""
+    """5B would pass over a last image in silence; the image encoder of 2.1 sees one image or both."""
     sees, last = configs.transformer, given.last_image
     both = sees.get("pos_embed_seq_len") is not None
     if last is None:
