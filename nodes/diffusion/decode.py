@@ -62,8 +62,8 @@ def to_uint8(pixels: Any) -> Any:
     _, frames, height, width = pixels.shape
     result = torch.empty((frames, height, width, 3), dtype=torch.uint8)
     for index in range(frames):
-        unit = (pixels[:, index] * 0.5 + 0.5).clamp(0, 1).float().cpu()
-        result[index] = (unit.permute(1, 2, 0) * 255).round().to(torch.uint8)
+        unit = (pixels[:, index] * 0.5).add_(0.5).clamp_(0, 1).float().cpu()
+        result[index] = unit.mul_(255).round_().to(torch.uint8).permute(1, 2, 0)
     return result
 
 

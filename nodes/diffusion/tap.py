@@ -60,6 +60,8 @@ class Tap:
     """Steps at the front that the pipeline itself cuts off, as video to video does; `start` counts them."""
     whole: tuple[Any, Any] = (None, None)
     """Timesteps and sigmas of the whole denoise."""
+    levels: list[float] = field(default_factory=list)
+    """The sigmas as numbers."""
     fresh: Mapping[str, Any] = field(default_factory=dict)
     """The scheduler's attributes before its first step."""
     done: int = 0
@@ -116,6 +118,7 @@ def _tapped_class(base: Any) -> Any:
             base.set_timesteps(self, *args, **kwargs)
             tap = self._tap
             tap.whole, tap.done = (self.timesteps, self.sigmas), 0
+            tap.levels = [float(sigma) for sigma in self.sigmas]
             shown = tap.start - tap.skipped
             self.timesteps = self.timesteps[shown : tap.end]
             self.sigmas = self.sigmas[shown:]  # pipelines read sigmas[i] beside timesteps[i]
@@ -141,7 +144,7 @@ def _tapped_class(base: Any) -> Any:
             index = tap.start + tap.done
             tap.done += 1
             latents = result[0] if isinstance(result, tuple) else result.prev_sample
-            tap.on_step(Step(index, float(tap.whole[1][index]), sample, model_output, latents))
+            tap.on_step(Step(index, tap.levels[index], sample, model_output, latents))
             return result
 
     Tapped.__name__, Tapped.__qualname__ = base.__name__, base.__qualname__  # saved configs name it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import inspect
@@ -98,6 +99,10 @@ class Task:
     last: Literal["output", "report"] = "output"
     """Where the final latents come from: what the call returns, or its last report, for pipelines that
     change latents on the way out in a way that decoding must not see."""
+    own_noise: Callable[[Given], bool] = lambda given: False
+    """Whether the pipeline draws its noise itself, whatever it is given."""
+    refines: bool = False
+    """Whether it takes a denoised clip, to lay noise over it and denoise it once more."""
     reference_frames: Callable[[Given], int] = lambda given: 0
     """Latent frames that reference images add at the front."""
 
@@ -186,9 +191,10 @@ def names() -> list[str]:
 
 def family(name: str) -> Family:
     """The family called `name`. Raises NodeError for an unknown one."""
-    if name not in names():
+    module = sys.modules.get(f"{__name__}.{name}")  # looking through the folder takes longer than the rest
+    if module is None and name not in names():
         raise NodeError(f"there is no model family {name!r}", hint=f"families: {', '.join(names())}")
-    found: Family = importlib.import_module(f"{__name__}.{name}").FAMILY
+    found: Family = (module or importlib.import_module(f"{__name__}.{name}")).FAMILY
     return found
 
 
@@ -215,6 +221,7 @@ def family_of(pipeline: str) -> Family:
     return known[pipeline]
 
 
+@functools.cache
 def code_digest(name: str) -> str:
     """sha256 of a family's module and of those it takes rules from.
 
