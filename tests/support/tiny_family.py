@@ -40,6 +40,28 @@ def write_sidecar(folder: Path, **settings: Any) -> Path:
     return folder
 
 
+def _called(pipe: Any, seed: int, arguments: dict[str, Any]) -> tuple[Any, Any]:
+    """The last step's latents and the frames. A pipeline that tells of no steps runs twice."""
+    import torch
+
+    final: list[Any] = []
+
+    def last(pipe: Any, step: int, time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        final[:] = [tensors["latents"].clone()]
+        return {}
+
+    def run(output_type: str, **watch: Any) -> Any:
+        generator = torch.Generator().manual_seed(seed)
+        return pipe(**arguments, **watch, generator=generator, output_type=output_type).frames
+
+    if hasattr(pipe, "guider"):  # HunyuanVideo 1.5 takes these as components and attributes
+        pipe.guider = pipe.guider.new(guidance_scale=arguments.pop("guidance_scale"))
+        pipe.tokenizer_max_length = arguments.pop("max_sequence_length")
+        return run("latent"), run("np")[0]
+    frames = run("np", callback_on_step_end=last)[0]
+    return final[0], frames
+
+
 class FamilyBench(Bench):
     """A Bench for any family: the reference is whatever pipeline the folder names."""
 
@@ -68,23 +90,12 @@ class FamilyBench(Bench):
             **({"frame_rate": native.fps} if chosen.name == "ltx" else {}),
             **native.decode,
         }
-        final: list[Any] = []
-
-        def last(pipe: Any, step: int, time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            final[:] = [tensors["latents"].clone()]
-            return {}
-
         seed = arguments.pop("seed", SEED)
-        frames = pipe(
-            **{**usual, **arguments},
-            generator=torch.Generator().manual_seed(seed),
-            output_type="np",
-            callback_on_step_end=last,
-        ).frames[0]
-        if final[0].ndim == 3:  # packed
+        latents, frames = _called(pipe, seed, {**usual, **arguments})
+        if latents.ndim == 3:  # packed
             cells = self.model.vae.geometry.latent_shape(native.width, native.height, len(frames))[2:]
-            final[0] = pipe._unpack_latents(final[0], *cells)
-        return Plain(final[0], torch.from_numpy((frames * 255).round().astype("uint8")))
+            latents = pipe._unpack_latents(latents, *cells)
+        return Plain(latents, torch.from_numpy((frames * 255).round().astype("uint8")))
 
     def encode(self, prompt: str = PROMPT, **settings: Any) -> Any:
         if not family(self.model.text_encoder.family).negative_prompts:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.tiny_hunyuan import save_tiny_hunyuan
+from tests.support.tiny_hunyuan15 import save_tiny_hunyuan15
 from tests.support.tiny_ltx import save_tiny_ltx
 from tests.support.tiny_skyreels import save_tiny_skyreels
 
@@ -14,6 +15,7 @@ SAVE: dict[str, Callable[[Path], Path]] = {
     "ltx": save_tiny_ltx,
     "ltx_0.9.0": functools.partial(save_tiny_ltx, timestep_conditioning=False),
     "hunyuan": save_tiny_hunyuan,
+    "hunyuan15": save_tiny_hunyuan15,
     "skyreels": save_tiny_skyreels,
 }
 """Each writes its model to a folder and returns the folder. A new family is a new line here."""

@@ -1,0 +1,197 @@
+"""HunyuanVideo 1.5: a Qwen text encoder, a second one for letters in the picture, guidance as a component.
+
+Numbers are those of the signatures of diffusers' HunyuanVideo15 pipelines and of the HunyuanVideo-1.5 model
+cards. The licence is the authors' own; it excludes some regions and the training of other models.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from ..pixels import pil
+from ..values import Geometry, Given, Latents, Native
+from . import Begin, Call, Config, Configs, Family, Task, hunyuan
+
+STREAMS = ("prompt_embeds", "prompt_embeds_mask", "prompt_embeds_2", "prompt_embeds_mask_2")
+"""What `encode_prompt` gives, in its order and by the call's argument names."""
+
+
+class NoVAE:
+    """For phases without a VAE: the pipelines' constructors read `vae.config` even of one that is None."""
+
+    config = SimpleNamespace(latent_channels=1)
+    spatial_compression_ratio = temporal_compression_ratio = 1
+
+
+def native(configs: Configs) -> Native:
+    """Published defaults; the picture is 16:9, as large as the denoiser was made for. Every repository was
+    saved with the shift that suits it."""
+    width, height = nearest_size(16, 9, int(configs.transformer.get("target_size", 640)))
+    return Native(
+        width=width, height=height, frames=121, fps=24.0, steps=50, guidance=6.0, max_sequence_length=1000
+    )
+
+
+def geometry(configs: Configs) -> Geometry:
+    """From the VAE's config and the denoiser's patch."""
+    spatial = int(configs.vae.get("spatial_compression_ratio", 16))
+    return Geometry(
+        channels=int(configs.vae.get("latent_channels", 32)),
+        spatial=spatial,
+        temporal=int(configs.vae.get("temporal_compression_ratio", 4)),
+        multiple=spatial * int(configs.transformer.get("patch_size", 1)),
+    )
+
+
+def encode(pipe: Any, prompt: str, negative_prompt: str, max_sequence_length: int) -> dict[str, Any]:
+    """Both prompts by both encoders; the second reads only the words in quotes, to be shown as letters.
+
+    prompt_embeds: (1, max_sequence_length, text width); prompt_embeds_2: (1, 256, width of the second
+    encoder); each with a mask of ones and zeros, and all four again as negative_...
+    """
+    pipe.tokenizer_max_length = max_sequence_length  # the pipeline takes it as an attribute
+    positive, negative = (pipe.encode_prompt(prompt=text) for text in (prompt, negative_prompt))
+    return {
+        **dict(zip(STREAMS, positive, strict=True)),
+        **{f"negative_{name}": tensor for name, tensor in zip(STREAMS, negative, strict=True)},
+    }
+
+
+def blank_prompt(config: Config, dtype: Any) -> dict[str, Any]:
+    """One token of zeros in each stream."""
+    import torch
+
+    widths = (int(config["text_embed_dim"]), int(config["text_embed_2_dim"]))
+    words, letters = (torch.zeros(1, 1, width, dtype=dtype) for width in widths)
+    mask = torch.zeros(1, 1, dtype=dtype)
+    return dict(zip(STREAMS, (words, mask, letters, mask), strict=True))
+
+
+# ------------------------------------------------------------------------------------------- tasks
+
+
+def arguments(call: Call) -> dict[str, Any]:
+    """Arguments of HunyuanVideo15Pipeline.__call__; guidance is not among them."""
+    return {
+        "width": call.latents.width,
+        "height": call.latents.height,
+        "num_frames": call.latents.frames,
+        "num_inference_steps": call.steps,
+    }
+
+
+def image_arguments(call: Call) -> dict[str, Any]:
+    """Arguments of HunyuanVideo15ImageToVideoPipeline.__call__, which takes the size from the image."""
+    frames = {"num_frames": call.latents.frames, "num_inference_steps": call.steps}
+    return {**frames, "image": pil(call.given.image)}
+
+
+def guided(pipe: Any, call: Call, begin: Begin) -> None:
+    """Guidance is a component here: a guider, made for each run because it counts the steps."""
+    from diffusers import ClassifierFreeGuidance
+
+    pipe.guider = ClassifierFreeGuidance(guidance_scale=call.guidance)
+
+
+def shown(pipe: Any, call: Call, begin: Begin) -> None:
+    """Also, the pipeline passes on what `encode_image` says without another change of its dtype."""
+    guided(pipe, call, begin)
+    seen = pipe.encode_image()
+    pipe.encode_image = lambda *args, **kwargs: seen.to(pipe.transformer.dtype)
+
+
+def encode_image(pipe: Any, given: Given) -> Any:
+    """(1, tokens, width)."""
+    encoder = pipe.image_encoder
+    return pipe.encode_image(pil(given.image), 1, device=encoder.device, dtype=encoder.dtype)
+
+
+def refuses_image(configs: Configs, given: Given) -> str:
+    """The pipeline makes a clip of its own size from the image's shape; only sizes that it would choose
+    itself are the size that was asked for."""
+    if given.last_image is not None:
+        return "takes no last image"
+    if given.image is None:
+        return ""
+    width, height = pil(given.image).size
+    target = int(configs.transformer.get("target_size", 640))
+    near = nearest_size(width, height, target, geometry(configs).spatial)
+    found = f"begins no clip of {width} x {height} with an image; the nearest size is {near[0]} x {near[1]}"
+    return "" if near == (width, height) else found
+
+
+def nearest_size(width: float, height: float, target: int, cell: int = 16) -> tuple[int, int]:
+    """The (width, height) nearest in shape among those with about `target` x `target` pixels.
+
+    The rule of diffusers' HunyuanVideo15ImageProcessor: sides are whole cells, the shape is rounded to five
+    digits, and the nearest shape on the square's side is taken.
+    """
+    wanted = height / width
+    shapes = [(round(high / wide, 5), wide, high) for wide, high in _sizes(round((target / cell) ** 2))]
+    beyond = [shape for shape in shapes if (shape[0] <= wanted if wanted >= 1 else shape[0] >= wanted)]
+    _, wide, high = min(beyond, key=lambda shape: abs(shape[0] - wanted))
+    return wide * cell, high * cell
+
+
+def _sizes(area: int, most: float = 4.0) -> list[tuple[int, int]]:
+    """All (width, height) in cells of about that area, no side more than `most` times the other."""
+    sizes, wide, high = [], area, 1
+    while wide > 0:
+        if max(wide, high) / min(wide, high) <= most:
+            sizes.append((wide, high))
+        if (high + 1) * wide <= area:
+            high += 1
+        else:
+            wide -= 1
+    return sizes
+
+
+# ------------------------------------------------------------------------------------------ decode
+
+
+def decode(vae: Any, samples: Any, latents: Latents) -> Any:
+    """The last lines of HunyuanVideo15Pipeline.__call__: same operations, same order, same dtypes."""
+    x = samples.to(vae.device).to(vae.dtype) / vae.config.scaling_factor
+    return vae.decode(x, return_dict=False)[0]
+
+
+FAMILY = Family(
+    name="hunyuan15",
+    tasks={
+        "text_to_video": Task("HunyuanVideo15Pipeline", arguments, adjust=guided),
+        "image_to_video": Task(
+            "HunyuanVideo15ImageToVideoPipeline",
+            image_arguments,
+            adjust=shown,
+            embed=encode_image,
+            image_encoder=lambda configs: True,
+            refuses=refuses_image,
+        ),
+    },
+    text_parts=("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"),
+    image_parts=("image_encoder", "feature_extractor"),
+    settings=(),
+    solvers=hunyuan.FAMILY.solvers,
+    keep_in_fp32=(),
+    native=native,
+    geometry=geometry,
+    encode=encode,
+    blank_prompt=blank_prompt,
+    decode=decode,
+    absent={"vae": NoVAE()},
+    text_width="text_embed_dim",
+    prompt_style='one paragraph: subject, actions, setting, light, camera; letters to show stand in "quotes"',
+    facts={
+        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v": {
+            "licence": "tencent-hunyuan-community (own licence; not in the EU, the UK and South Korea)",
+            "bf16_gb": 34.8,
+            "sizes": ["848x480"],
+        },
+        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_i2v": {
+            "licence": "tencent-hunyuan-community (own licence; not in the EU, the UK and South Korea)",
+            "bf16_gb": 35.7,
+            "sizes": ["1280x720"],
+        },
+    },
+)
