@@ -18,8 +18,9 @@ import torch
 
 from graphflow.cache import entryfile
 from graphflow.cache.disk import DiskStore, EntryInfo
-from graphflow.cache.memory import MemoryCache, size_of
+from graphflow.cache.memory import MemoryCache
 from graphflow.files import write_all
+from graphflow.values import nbytes
 
 MB = 2**20
 ROUNDS = 11
@@ -162,7 +163,7 @@ def in_memory() -> list[list[str]]:
 
     def size() -> None:
         for _ in keys:
-            size_of(outputs)
+            nbytes(outputs)
 
     rows = []
     for name, action in (("put", put), ("get", get), ("size of a small value", size)):

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from graphflow.cache.memory import size_of
 from graphflow.cache.records import EntryInfo
 from graphflow.cache.tiers import Cache
 from graphflow.context import Settings, Signals, StepContext
@@ -20,7 +19,7 @@ from graphflow.node import NodeSpec
 from graphflow.pool import Pool
 from graphflow.refs import Const, Many, Out, Ref
 from graphflow.settings import check_wired_setting
-from graphflow.values import CodecError, encode
+from graphflow.values import CodecError, nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,31 +143,30 @@ _MEMORY_HINT = "use fewer frames, a smaller size or an offload strategy"
 
 def _compute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched: Flag) -> Done:
     arguments = _arguments(work, bench.cache)
-    context = StepContext(
-        work.key,
-        work.content,
-        bench.cache,
-        bench.pool,
-        bench.settings,
-        signals,
-        cancelled,
-        watched,
-        work.provenance,
-    )
-    context.check()
+    _check(cancelled)
     if work.spec.context is not None:
-        arguments[work.spec.context] = context
+        arguments[work.spec.context] = StepContext(
+            work.key,
+            work.content,
+            bench.cache,
+            bench.pool,
+            bench.settings,
+            signals,
+            cancelled,
+            watched,
+            work.provenance,
+        )
     started = time.perf_counter()
     result = _call(work.spec, arguments, bench.pool)
     seconds = time.perf_counter() - started
-    outputs = _checked(work.spec, result)
+    outputs, size = _checked(work.spec, result)
     volatile = work.fingerprint != _fingerprint(work.spec, arguments)
     del arguments, result
     info = EntryInfo(work.spec.id, work.spec.version, seconds, time.time())
     keep = (work.keep or work.spec.effect is not None) and not volatile
-    stored = bench.cache.put(work.key, outputs, info, keep=keep)
+    stored = bench.cache.put(work.key, outputs, info, keep=keep, size=size)
     bench.cache.drop_checkpoint(work.key)
-    return Done(work.key, seconds, size_of(outputs), stored, volatile=volatile)
+    return Done(work.key, seconds, size, stored, volatile=volatile)
 
 
 def _arguments(work: Work, cache: Cache) -> dict[str, Any]:
@@ -231,14 +229,13 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def _checked(spec: NodeSpec, result: Any) -> dict[str, Any]:
-    """The outputs by name. Raises NodeError if they are not what is declared or cannot travel."""
+def _checked(spec: NodeSpec, result: Any) -> tuple[dict[str, Any], int]:
+    """The outputs by name and their bytes. Raises NodeError if they are not as declared or cannot travel."""
     outputs = spec.checked(result)
     try:
-        encode(outputs)
+        return outputs, nbytes(outputs)
     except CodecError as error:
         raise NodeError(str(error), code="node.output") from None
-    return outputs
 
 
 def _fingerprint(spec: NodeSpec, arguments: Mapping[str, Any]) -> bytes:

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import heapq
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING, Any
-
-from graphflow.values import Value, is_tensor
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-PLAIN_BYTES = 64
-"""Bytes counted for a number, a reference or a small object's own overhead: about what CPython takes."""
+from typing import Any
 
 Rank = tuple[float, int]
 """Smallest goes first: (worth, when last used). The second part is a counter, there is no clock."""
@@ -168,40 +159,3 @@ class MemoryCache:
             self._age = rank[0]
             if self._dropped is not None:
                 self._dropped(key)
-
-
-def size_of(value: Any) -> int:
-    """Bytes of memory that `value` keeps alive, about: storages of tensors, text, plain overhead.
-
-    A view counts its whole storage, several views of one storage count it once. Cheap (nothing is
-    encoded): the figure is for budgets.
-    """
-    return _size_of(value, set())
-
-
-def _size_of(value: Any, seen: set[int]) -> int:
-    """As `size_of`; `seen` holds the addresses of storages that are counted already."""
-    kind = type(value)
-    if value is None or kind in (bool, int, float):
-        return PLAIN_BYTES
-    if kind in (str, bytes):
-        return PLAIN_BYTES + len(value)
-    if kind is dict:
-        return PLAIN_BYTES + sum(_size_of(k, seen) + _size_of(v, seen) for k, v in value.items())
-    if kind is list or isinstance(value, tuple):
-        return PLAIN_BYTES + sum(_size_of(item, seen) for item in value)
-    if isinstance(value, Value):
-        return PLAIN_BYTES + sum(_size_of(item, seen) for item in value.__dict__.values())
-    if is_tensor(value):
-        return PLAIN_BYTES + _tensor_bytes(value, seen)
-    return sys.getsizeof(value)
-
-
-def _tensor_bytes(tensor: Tensor, seen: set[int]) -> int:
-    if str(tensor.layout) != "torch.strided":  # has no storage of its own
-        return tensor.numel() * tensor.element_size()
-    storage = tensor.untyped_storage()
-    if storage.data_ptr() in seen:
-        return 0
-    seen.add(storage.data_ptr())
-    return int(storage.nbytes())

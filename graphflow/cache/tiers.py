@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 from graphflow.cache.disk import DiskStore
-from graphflow.cache.memory import MemoryCache, size_of
+from graphflow.cache.memory import MemoryCache
 from graphflow.cache.records import EntryInfo, Loaded, Notify, StoreNotice, ignore
 from graphflow.errors import StorageError
-from graphflow.values import CodecError
+from graphflow.values import CodecError, nbytes
 
 Stored = Literal["memory", "disk", "both", "none"]
 
@@ -76,12 +76,23 @@ class Cache:
             return held.outputs
         return None if self.disk is None else self.disk.peek(key)
 
-    def put(self, key: str, outputs: Mapping[str, Any], info: EntryInfo, *, keep: bool = False) -> Stored:
+    def put(
+        self,
+        key: str,
+        outputs: Mapping[str, Any],
+        info: EntryInfo,
+        *,
+        keep: bool = False,
+        size: int | None = None,
+    ) -> Stored:
         """Store in memory, and on disk if `keep` or if worth it; says where this put it.
 
-        Does not raise for a disk that is full, nor for a value that cannot be stored.
+        size: `nbytes` of the outputs, if known already. Does not raise for a disk that is full, nor for a
+        tensor that cannot be stored. Raises CodecError for what cannot travel.
         """
-        item, size = Loaded(dict(outputs), info), size_of(outputs)
+        item = Loaded(dict(outputs), info)
+        if size is None:
+            size = nbytes(item.outputs)
         on_disk = (keep or worth_the_disk(info.seconds, size)) and self._write(key, item)
         self.memory.put(key, item, size, info.seconds)
         self._spill()
@@ -128,7 +139,7 @@ class Cache:
     def _load(self, key: str) -> Loaded | None:
         held: Loaded | None = self.memory.get(key)
         if held is None and self.disk is not None and (held := self.disk.load(key)) is not None:
-            self.memory.put(key, held, size_of(held.outputs), held.info.seconds)
+            self.memory.put(key, held, nbytes(held.outputs), held.info.seconds)
             self._spill()
         return held
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from graphflow.values import (
+    PLAIN_BYTES,
     Audio,
     CodecError,
     Encoded,
@@ -27,7 +28,6 @@ from graphflow.values import (
     encode,
     is_tensor,
     nbytes,
-    tensors_in,
     value_types,
 )
 
@@ -94,7 +94,8 @@ def test_tensors_of_every_kind_travel_beside_the_header(dtype: Any) -> None:
 def test_every_value_type_of_the_engine_makes_the_round_trip(value: Value) -> None:
     back = decode(*encode(value))
     assert type(back) is type(value)
-    assert all(torch.equal(a, b) for a, b in zip(tensors_in(back), tensors_in(value), strict=True))
+    (_, before), (_, after) = encode(value), encode(back)
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in after)
 
 
 def test_without_tensors_the_header_still_tells_the_structure() -> None:
@@ -116,16 +117,18 @@ def test_a_value_type_that_is_not_installed_is_named() -> None:
 
 @pytest.mark.parametrize("value", [object(), print, {1, 2}, torch.nn.Linear(1, 1), iter([]), 1j])
 def test_live_things_cannot_travel(value: object) -> None:
-    with pytest.raises(CodecError, match="cannot travel"):
-        encode([value])
+    for look in (encode, nbytes):
+        with pytest.raises(CodecError, match="cannot travel"):
+            look([value])
 
 
 def test_text_that_is_not_unicode_and_endless_nesting_cannot_travel() -> None:
     loop: list[Any] = []
     loop.append(loop)
     for value in ("\ud800", loop):
-        with pytest.raises(CodecError):
-            encode(value)
+        for look in (encode, nbytes):
+            with pytest.raises(CodecError):
+                look(value)
 
 
 TREES: list[Any] = [
@@ -204,9 +207,20 @@ def test_values_are_frozen_and_strict() -> None:
         Image(pixels=[1, 2])  # type: ignore[arg-type]
 
 
-def test_a_value_counts_the_bytes_of_its_tensors() -> None:
-    size = nbytes(Image(pixels=torch.zeros(10, 10, 3, dtype=torch.uint8)))
-    assert 300 < size < 500
+def test_a_value_counts_the_bytes_that_it_keeps_alive() -> None:
+    whole = torch.zeros(1000, dtype=torch.float32)
+    assert nbytes(whole[:1]) == PLAIN_BYTES + 4000  # a view keeps the whole storage
+    assert nbytes(list(whole)[:10]) == 4000 + 11 * PLAIN_BYTES  # ten views of one storage
+    assert nbytes(torch.eye(3).to_sparse()) > 0
+    video = Video(frames=torch.zeros(2, 4, 4, 3, dtype=torch.uint8), fps=8.0)
+    assert 96 <= nbytes({"out": video}) <= 96 + 10 * PLAIN_BYTES
+    assert nbytes("x" * 1000) >= 1000
+
+
+@given(DATA)
+def test_what_is_counted_can_travel_and_grows_with_nesting(value: Any) -> None:
+    assert 0 < nbytes(value) < nbytes([value])
+    encode(value)
 
 
 def test_value_types_are_found_by_their_stored_name() -> None:

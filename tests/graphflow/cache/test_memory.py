@@ -6,13 +6,11 @@ import threading
 from typing import Any
 
 import pytest
-import torch
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from graphflow.cache.memory import PLAIN_BYTES, MemoryCache, size_of
-from graphflow.values import Video
+from graphflow.cache.memory import MemoryCache
 
 KEYS = st.sampled_from("abcdefgh")
 
@@ -212,23 +210,3 @@ class AgainstModel(RuleBasedStateMachine):
 
 TestAgainstModel = AgainstModel.TestCase
 TestAgainstModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-
-
-def test_size_counts_what_is_kept_alive() -> None:
-    whole = torch.zeros(1000, dtype=torch.float32)
-    assert size_of(whole[:1]) == PLAIN_BYTES + 4000  # a view keeps the whole storage
-    assert size_of(list(whole)[:10]) == 4000 + 11 * PLAIN_BYTES  # ten views of one storage
-    assert size_of(torch.eye(3).to_sparse()) > 0
-    video = Video(frames=torch.zeros(2, 4, 4, 3, dtype=torch.uint8), fps=8.0)
-    assert 96 <= size_of({"out": video}) <= 96 + 10 * PLAIN_BYTES
-    assert size_of("x" * 1000) >= 1000
-    assert size_of(object()) > 0
-
-
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.lists(c) | st.tuples(c, c)
-    )
-)
-def test_size_is_positive_and_grows_with_nesting(value: Any) -> None:
-    assert 0 < size_of(value) < size_of([value])

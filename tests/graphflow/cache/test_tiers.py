@@ -15,7 +15,7 @@ from graphflow.cache.memory import MemoryCache
 from graphflow.cache.records import EntryInfo
 from graphflow.cache.tiers import DISK_SECONDS, WORTH, Cache, worth_the_disk
 from graphflow.errors import StorageError
-from graphflow.values import TensorRef
+from graphflow.values import CodecError, TensorRef
 
 
 def key(number: int) -> str:
@@ -169,14 +169,19 @@ def test_pinned_values_stay_in_memory_when_the_disk_is_full(
     assert [n.kind for n in notices] == ["full"]
 
 
-@pytest.mark.parametrize("value", [object(), torch.zeros(1, dtype=torch.complex128)])
-def test_what_cannot_be_stored_stays_in_memory(
-    tmp_path: Path, notices: list[StoreNotice], value: object
-) -> None:
+def test_what_cannot_be_stored_stays_in_memory(tmp_path: Path, notices: list[StoreNotice]) -> None:
     cache = cache_at(tmp_path, notices)
+    value = torch.zeros(1, dtype=torch.complex128)
     assert cache.put(key(1), {"out": value}, info(9.0)) == "memory"
     assert [n.kind for n in notices] == ["unstorable"]
     assert cache.put(key(2), {"out": 1}, info(9.0)) == "both"
+
+
+def test_what_cannot_travel_is_refused(tmp_path: Path, notices: list[StoreNotice]) -> None:
+    cache = cache_at(tmp_path, notices)
+    with pytest.raises(CodecError):
+        cache.put(key(1), {"out": object()}, info(9.0))
+    assert not cache.has(key(1))
 
 
 def test_a_broken_entry_is_a_miss_and_can_be_put_again(tmp_path: Path, notices: list[StoreNotice]) -> None:
