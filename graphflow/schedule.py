@@ -44,10 +44,10 @@ class Schedule:
         self.running: set[str] = set()
         self.pending: set[str] = set()
         """Keys to run that have not started."""
-        self.blockers: dict[str, set[str]] = {}
-        """What each pending step still waits for."""
-        self.dependents: dict[str, set[str]] = {}
-        """Pending steps by what they need, there or not."""
+        self.blockers: dict[str, int] = {}
+        """How many of its inputs each pending step still waits for."""
+        self.dependents: dict[str, list[str]] = {}
+        """Steps with blockers counted, by what they need, there or not."""
         self.queues: dict[str, dict[Models, _Queue]] = {lane: {} for lane in slots}
         self.open: Models = frozenset()
         """Models opened last."""
@@ -71,9 +71,10 @@ class Schedule:
 
     def _wait(self, key: str) -> None:
         deps = self.steps[key].deps
-        self.blockers[key] = {dep for dep in deps if dep not in self.available}
-        for dep in deps:
-            self.dependents.setdefault(dep, set()).add(key)
+        if key not in self.blockers:
+            for dep in deps:
+                self.dependents.setdefault(dep, []).append(key)
+        self.blockers[key] = sum(dep not in self.available for dep in deps)
         if not self.blockers[key]:
             self._ready(key)
 
@@ -111,18 +112,25 @@ class Schedule:
     def done(self, key: str) -> None:
         """The step's result is there."""
         self._release(key)
+        if key in self.available:
+            return
         self.available.add(key)
         for dependent in self.dependents.get(key, ()):
-            missing = self.blockers[dependent]
-            if key in missing and dependent in self.pending:
-                missing.discard(key)
-                if not missing:
-                    self._ready(dependent)
+            self.blockers[dependent] -= 1
+            if not self.blockers[dependent] and dependent in self.pending:
+                self._ready(dependent)
+
+    def _lacks(self, key: str) -> None:
+        """The result is not there, or not any more."""
+        if key in self.available:
+            self.available.discard(key)
+            for dependent in self.dependents.get(key, ()):
+                self.blockers[dependent] += 1
 
     def fail(self, key: str) -> list[str]:
         """The step failed; what depends on it will not run. Returns the keys given up."""
         self._release(key)
-        self.available.discard(key)
+        self._lacks(key)
         self.failed.add(key)
         return self._lose(key)
 
@@ -145,7 +153,7 @@ class Schedule:
         given up.
         """
         self._release(key)
-        self.available.discard(absent)
+        self._lacks(absent)
         deps = self.steps[key].deps
         again = [redone for dep in deps if dep not in self.available for redone in self._redo(dep)]
         if all(dep in self.available or dep in self.pending or dep in self.running for dep in deps):
@@ -157,9 +165,6 @@ class Schedule:
 
     def _redo(self, key: str) -> list[str]:
         """A result turned out to be unreadable: compute it, and what it needs, again."""
-        self.available.discard(key)
-        for dependent in self.dependents.get(key, ()):
-            self.blockers[dependent].add(key)
         found: list[str] = []
         stack = [key]
         while stack:

@@ -209,6 +209,8 @@ def test_any_order_of_outcomes_ends_and_keeps_the_laws(
         else:
             held.add(key)
             schedule.done(key)
+        for key in schedule.pending:
+            assert schedule.blockers[key] == len(set(deps[key]) - schedule.available), "counted wrongly"
     assert schedule.idle and not schedule.pending, "work was left over"
     for key in deps:
         assert starts[key] <= 1 + misses[key], "ran again although nothing was lost"
