@@ -149,6 +149,8 @@ class Run:
                     return
                 continue
             self._handle(self._mailbox.get())
+            while not (self._cancelled or self._mailbox.empty()):
+                self._handle(self._mailbox.get())
             if self._cancelled:
                 self._drain()
                 return

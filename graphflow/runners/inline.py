@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event as Flag
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from graphflow.cache.tiers import Cache
@@ -16,7 +16,7 @@ from graphflow.errors import Cancelled
 from graphflow.execute import Bench, Work, execute, gather
 from graphflow.pool import Pool
 from graphflow.refs import Ref
-from graphflow.runners import Post, Previewed, Progressed, Started, Stopped
+from graphflow.runners import Message, Post, Previewed, Progressed, Started, Stopped
 from graphflow.schedule import lane_of
 
 
@@ -31,8 +31,7 @@ class InlineRunner:
         self.cache = cache
         self.pool = pool
         self.slots: Mapping[str, int] = {"device": 1, "cpu": cpu_slots or os.cpu_count() or 1}
-        self._queues: dict[str, SimpleQueue[_Job | None]] = {lane: SimpleQueue() for lane in self.slots}
-        self._threads: dict[str, list[Thread]] = {lane: [] for lane in self.slots}
+        self.lanes = {name: _Lane(name, slots) for name, slots in self.slots.items()}
 
     def start(self, settings: Settings, post: Post, watched: Flag) -> InlineSession:
         return InlineSession(self, Bench(self.cache, self.pool, settings), post, watched)
@@ -56,19 +55,8 @@ class InlineRunner:
         self.cache.discard(key)
 
     def close(self) -> None:
-        for lane, threads in self._threads.items():
-            for _ in threads:
-                self._queues[lane].put(None)
-            threads.clear()
-
-    def enqueue(self, lane: str, job: _Job) -> None:
-        """Hand a job to a lane's threads; a thread is started when all of the lane's may be busy."""
-        threads = self._threads[lane]
-        if len(threads) < self.slots[lane]:
-            thread = Thread(target=_serve, args=(self._queues[lane],), name=f"graphflow-{lane}", daemon=True)
-            threads.append(thread)
-            thread.start()
-        self._queues[lane].put(job)
+        for lane in self.lanes.values():
+            lane.close()
 
 
 class InlineSession:
@@ -82,7 +70,7 @@ class InlineSession:
         self.cancelled = Flag()
 
     def submit(self, work: Work) -> None:
-        self.runner.enqueue(lane_of(work.spec), _Job(work, self))
+        self.runner.lanes[lane_of(work.spec)].put(_Job(work, self))
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -96,18 +84,16 @@ class _Job:
     work: Work
     session: InlineSession
 
-    def run(self) -> None:
+    def run(self) -> Message:
+        """The last message of the step, which is not posted yet."""
         work, session = self.work, self.session
         if session.cancelled.is_set():
-            session.post(Stopped(work.key))
-            return
+            return Stopped(work.key)
         session.post(Started(work.key))
         try:
-            outcome = execute(work, session.bench, self, session.cancelled, session.watched)
+            return execute(work, session.bench, self, session.cancelled, session.watched)
         except Cancelled:
-            session.post(Stopped(work.key))
-        else:
-            session.post(outcome)
+            return Stopped(work.key)
 
     def progress(self, done: int, total: int, eta: float | None) -> None:
         self.session.post(Progressed(self.work.key, done, total, eta))
@@ -116,7 +102,36 @@ class _Job:
         self.session.post(Previewed(self.work.key, media_type, data))
 
 
-def _serve(queue: SimpleQueue[_Job | None]) -> None:
-    while (job := queue.get()) is not None:
-        job.run()
-        del job  # holds no result alive while waiting
+class _Lane:
+    """A queue of jobs and the threads that serve it; one more is started when all are busy."""
+
+    def __init__(self, name: str, slots: int) -> None:
+        self._name = name
+        self._slots = slots
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._lock = Lock()
+        self._threads = 0
+        self._open = 0
+        """Jobs that wait or run."""
+
+    def put(self, job: _Job) -> None:
+        """Hand over a job."""
+        with self._lock:
+            self._open += 1
+            if self._threads < min(self._open, self._slots):
+                self._threads += 1
+                Thread(target=self._serve, name=f"graphflow-{self._name}", daemon=True).start()
+        self._queue.put(job)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    def _serve(self) -> None:
+        while (job := self._queue.get()) is not None:
+            message = job.run()
+            with self._lock:  # before the message, which may bring a job for this thread
+                self._open -= 1
+            job.session.post(message)
+            del job, message  # holds no result alive while waiting
