@@ -270,6 +270,11 @@ def check_task(denoiser: Denoiser, latents: Latents, condition: Condition | None
             where="condition",
             hint=f"it was made for: {able}",
         )
+    rules = family(denoiser.family).tasks[task]
+    if latents.stage == "again" and not rules.refines:
+        raise ValueMismatch(
+            f"model {model!r} cannot refine a denoised clip", where="latents", hint="wire empty latents"
+        )
     if condition is None:
         return
     if condition.family != denoiser.family or condition.vae != latents.vae:
@@ -283,7 +288,7 @@ def check_task(denoiser: Denoiser, latents: Latents, condition: Condition | None
             where="condition",
             hint="wire the same empty latents to both",
         )
-    if latents.stage == "noise" and (task == "video_to_video" or condition.given.references):
+    if latents.stage == "noise" and rules.own_noise(condition.given):
         raise ValueMismatch(
             f"{words(task)} draws its own noise", where="latents", hint="wire the empty latents instead"
         )

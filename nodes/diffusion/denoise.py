@@ -276,7 +276,9 @@ def _range(scheduler: Scheduler, call: Call, start_step: int | None, end_step: i
     latents, steps = call.latents, call.steps
     earliest = family(latents.family).tasks[task_of(call.condition)].skipped(call)
     if latents.stage == "done":
-        raise NodeError("these latents are already denoised", where="latents", hint="decode them")
+        raise NodeError(
+            "these latents are already denoised", where="latents", hint="decode them, or wire refine_latents"
+        )
     begun = _begun(scheduler, latents, steps)
     if begun is not None and start_step not in (None, begun):
         raise ValueMismatch(
@@ -286,9 +288,9 @@ def _range(scheduler: Scheduler, call: Call, start_step: int | None, end_step: i
         )
     start = start_step if start_step is not None else begun or earliest
     end = steps if end_step is None else end_step
-    if latents.stage == "empty" and start != earliest:
+    if latents.stage in ("empty", "again") and start != earliest:
         raise NodeError(
-            f"empty latents begin at step {earliest}",
+            f"these latents begin at step {earliest}",
             where="start_step",
             hint="leave start_step empty, or fill them first, such as with noise",
         )

@@ -16,8 +16,9 @@ Positive = Annotated[int, Field(ge=1)]
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 
-Stage = Literal["empty", "noise", "stopped", "done"]
-"""How far latents are: noise not drawn, pure noise, stopped between two steps, fully denoised."""
+Stage = Literal["empty", "noise", "stopped", "done", "again"]
+"""How far latents are: noise not drawn, pure noise, stopped between two steps, fully denoised, or denoised and
+to be refined: a denoise lays noise over them and begins at a later step."""
 
 
 class Native(Value):
@@ -101,6 +102,8 @@ class Latents(Value):
     fps: Annotated[float, Field(gt=0)]
     stage: Stage = "empty"
     samples: Tensor | None = None
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Part of the steps that a refinement runs; less than 1 only at stage `again` and after it."""
     normalised: bool = True
     sampler: SamplerState | None = None
     """Set at stage `stopped`."""

@@ -1,4 +1,4 @@
-"""LTX-Video 0.9.x text to video; from 0.9.1 on its decoder does the last denoising step.
+"""LTX-Video 0.9.x, text or image to video; from 0.9.1 on its decoder does the last denoising step.
 
 Numbers are those of the signature of diffusers' LTXPipeline and of the model cards of the Lightricks
 repositories. The licence is the authors' own and differs between weight files: read the one that comes
@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..values import Geometry, Latents, Native
-from . import Call, Configs, Family, Solver, Task
+from ..pixels import pil
+from ..values import Geometry, Given, Latents, Native
+from . import Call, Config, Configs, Family, Solver, Task
 
 PIPELINE_MULTIPLE = 32
 """LTXPipeline refuses widths and heights that are not multiples of this."""
@@ -64,6 +65,21 @@ def encode(pipe: Any, prompt: str, negative_prompt: str, max_sequence_length: in
     return dict(zip(names, tensors, strict=True))
 
 
+def blank_prompt(config: Config, dtype: Any) -> dict[str, Any]:
+    """One token of zeros, not masked."""
+    import torch
+
+    return {
+        "prompt_embeds": torch.zeros(1, 1, int(config["caption_channels"]), dtype=dtype),
+        "prompt_attention_mask": torch.ones(1, 1, dtype=torch.bool),
+    }
+
+
+def serves(configs: Configs) -> tuple[str, ...]:
+    """The same weights do both: the image is the first latent frame, at a timestep of 0."""
+    return ("text_to_video", "image_to_video")
+
+
 def arguments(call: Call) -> dict[str, Any]:
     """Arguments of LTXPipeline.__call__. The frame rate is one of the denoiser's inputs."""
     return {
@@ -74,6 +90,15 @@ def arguments(call: Call) -> dict[str, Any]:
         "num_inference_steps": call.steps,
         "guidance_scale": call.guidance,
     }
+
+
+def image_arguments(call: Call) -> dict[str, Any]:
+    """Arguments of LTXImageToVideoPipeline.__call__."""
+    return {**arguments(call), "image": pil(call.given.image)}
+
+
+def refuses_image(configs: Configs, given: Given) -> str:
+    return "" if given.last_image is None else "takes no last image"
 
 
 def pack(samples: Any) -> Any:
@@ -117,7 +142,12 @@ def decode(vae: Any, samples: Any, latents: Latents) -> Any:
 
 FAMILY = Family(
     name="ltx",
-    tasks={"text_to_video": Task("LTXPipeline", arguments)},
+    tasks={
+        "text_to_video": Task("LTXPipeline", arguments),
+        "image_to_video": Task(
+            "LTXImageToVideoPipeline", image_arguments, refuses=refuses_image, own_noise=lambda given: True
+        ),
+    },
     text_parts=("text_encoder", "tokenizer"),
     settings=(),
     solvers={
@@ -137,7 +167,9 @@ FAMILY = Family(
     keep_in_fp32=(),
     native=native,
     geometry=geometry,
+    serves=serves,
     encode=encode,
+    blank_prompt=blank_prompt,
     decode=decode,
     pack=pack,
     unpack=unpack,

@@ -157,11 +157,14 @@ FAMILY = Family(
             embed=encode_image,
             refuses=refuses_image,
         ),
-        "video_to_video": Task("WanVideoToVideoPipeline", video_arguments, skipped=skipped),
+        "video_to_video": Task(
+            "WanVideoToVideoPipeline", video_arguments, skipped=skipped, own_noise=lambda given: True
+        ),
         "control": Task(
             "WanVACEPipeline",
             control_arguments,
             keep=("mask",),
+            own_noise=lambda given: bool(given.references),
             reference_frames=lambda given: len(given.references),
         ),
     },
