@@ -2,7 +2,7 @@
 
 Text to video: 2.1, 2.2 with two experts and UniPC, 2.2 5B, and one whose VAE keeps every frame. Image to
 video: 2.1 with its image encoder (one for a first image, one for both ends), and 2.2 with two experts.
-Control: VACE.
+Control: VACE. A picture that moves as somebody does: Animate.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ from typing import Any
 WIDTH, HEIGHT, FRAMES, STEPS = 32, 32, 5, 4
 """The size and length the tests make; one latent cell is 8 pixels (16 for the 5B variant)."""
 
-VARIANTS = ("wan21", "wan22", "wan5b", "wan1t", "wan21_image", "wan21_ends", "wan22_image", "wan_vace")
+VARIANTS = (
+    "wan21",
+    "wan22",
+    "wan5b",
+    "wan1t",
+    "wan21_image",
+    "wan21_ends",
+    "wan22_image",
+    "wan_vace",
+    "wan_animate",
+)
 
 _TEXT_WIDTH = 32
 
@@ -23,7 +33,8 @@ def save_tiny_wan(variant: str, folder: Path) -> Path:
     """Write the tiny model `variant` to `folder` with a sidecar, and return the folder."""
     import diffusers
 
-    pipeline = {"wan_vace": "WanVACEPipeline"}.get(variant, "WanPipeline")
+    named = {"wan_vace": "WanVACEPipeline", "wan_animate": "WanAnimatePipeline"}
+    pipeline = named.get(variant, "WanPipeline")
     if variant.endswith(("_image", "_ends")):
         pipeline = "WanImageToVideoPipeline"
     parts: dict[str, Any] = {
@@ -50,6 +61,10 @@ def save_tiny_wan(variant: str, folder: Path) -> Path:
         first, second = (_transformer(seed, in_channels=36) for seed in (1, 2))
         parts.update(transformer=first, transformer_2=second, vae=_vae(), scheduler=_unipc())
         parts.update(boundary_ratio=0.9, image_encoder=None, image_processor=None)
+    elif variant == "wan_animate":
+        parts.update(transformer=_animate(), vae=_vae(), scheduler=_unipc())
+        parts.update(image_encoder=_image_encoder(), image_processor=_image_processor())
+        del parts["transformer_2"]
     elif variant == "wan_vace":
         parts.update(transformer=_vace(), vae=_vae(), scheduler=_unipc())
     else:
@@ -107,6 +122,18 @@ def _vace() -> Any:
     for block in model.vace_blocks:  # as released, these start at zero and would change nothing
         torch.nn.init.normal_(block.proj_out.weight, std=0.5)
     return model.eval()
+
+
+def _animate() -> Any:
+    import torch
+    from diffusers import WanAnimateTransformer3DModel
+
+    face = {"face_encoder_hidden_dim": 16, "face_encoder_num_heads": 2, "inject_face_latents_blocks": 2}
+    motion = {"motion_encoder_size": 16, "motion_style_dim": 8, "motion_dim": 4, "motion_encoder_dim": 16}
+    channels = {"motion_encoder_channel_sizes": {"4": 16, "8": 16, "16": 16}, "latent_channels": 16}
+    torch.manual_seed(1)
+    plan = {**_architecture(16), **face, **motion, **channels, "in_channels": 36, "image_dim": 20}
+    return WanAnimateTransformer3DModel(**plan).eval()
 
 
 def _architecture(channels: int) -> dict[str, Any]:

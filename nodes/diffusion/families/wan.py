@@ -17,7 +17,9 @@ PIPELINE_MULTIPLE = 16
 
 
 def native(configs: Configs) -> Native:
-    """Published defaults of the variant: 2.2 5B (expanded timesteps), 2.2 A14B (two experts) or 2.1."""
+    """Published defaults of the variant: Animate, 5B (expanded timesteps), 2.2 A14B (two experts) or 2.1."""
+    if configs.class_of("transformer") == "WanAnimateTransformer3DModel":
+        return Native(width=1280, height=720, frames=77, fps=30.0, steps=20, guidance=1.0)
     if configs.index.get("expand_timesteps"):
         return Native(width=1280, height=704, frames=121, fps=24.0, steps=50, guidance=5.0)
     if configs.index.get("boundary_ratio") is not None:
@@ -40,8 +42,9 @@ def geometry(configs: Configs) -> Geometry:
 def serves(configs: Configs) -> tuple[str, ...]:
     """By the shape of the denoiser's input. A single one for text can also begin with a noised video; the
     5B variant can begin with an image, which it holds as its first latent frame."""
-    if configs.class_of("transformer") == "WanVACETransformer3DModel":
-        return ("control",)
+    named = {"WanVACETransformer3DModel": "control", "WanAnimateTransformer3DModel": "animate"}
+    if configs.class_of("transformer") in named:
+        return (named[configs.class_of("transformer")],)
     channels = configs.vae.get("z_dim", 16)
     if configs.transformer.get("in_channels", channels) != channels:
         return ("image_to_video",)
@@ -167,6 +170,7 @@ FAMILY = Family(
             own_noise=lambda given: bool(given.references),
             reference_frames=lambda given: len(given.references),
         ),
+        "animate": Task("WanAnimatePipeline", arguments),
     },
     text_parts=("text_encoder", "tokenizer"),
     settings=("boundary_ratio", "expand_timesteps"),
