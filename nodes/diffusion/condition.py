@@ -8,6 +8,7 @@ call with a VAE stand-in that gives these answers again. The pipeline's own code
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -150,9 +151,9 @@ def _recorded(
 
     rules, task = family(vae.family), family(vae.family).tasks[condition.task]
     solver = next(iter(rules.solvers.values()))
-    call = Call(latents, steps=2, guidance=1.0, guidance_2=None, condition=condition)
+    call = Call(latents, 2, guidance=1.0, guidance_2=None, condition=condition, native=vae.native)
     if task.skipped(call) == call.steps:
-        call = Call(latents, steps=1000, guidance=1.0, guidance_2=None, condition=condition)
+        call = replace(call, steps=1000)
     settings = {name: configs.index[name] for name in rules.settings if name in configs.index}
     with ctx.use(vae) as live, torch.no_grad(), cancel_points([live.encoder], ctx.check):
         recorder = RecordingVAE(live)

@@ -19,7 +19,8 @@ from graphflow.node import Context, State, node
 from graphflow.values import Seed
 
 from .condition import check_task, task_of
-from .families import Begin, Call, Keep, family
+from .families import Begin, Call, Keep, Task, family
+from .guidance import Guide
 from .preview import preview_clip
 from .recipes import Denoiser, Experts, Scheduler
 from .shell import cancel_points, shell
@@ -39,6 +40,7 @@ def denoise(
     latents: Latents,
     ctx: Context,
     condition: Condition | None = None,
+    guide: Guide | None = None,
     *,
     seed: Seed = 0,
     steps: Steps | None = None,
@@ -51,6 +53,7 @@ def denoise(
 
     latents: empty (noise is drawn from `seed`), noise, or the result of a denoise that stopped early.
     condition: images, a video or other things to follow; for the same VAE and size as the latents.
+    guide: how to follow the prompt where one number does not say it; in place of `guidance`.
     seed: 0 to 2**53-1; the same seed gives the same clip.
     steps, guidance: empty is the model's own. guidance above 1 follows the prompt more closely and doubles
         the work, unless the model takes it as an input, as HunyuanVideo does. guidance_2: for the low-noise
@@ -61,8 +64,8 @@ def denoise(
     Resumes from its last checkpoint, bit for bit. Previews show the clip the model expects at each step.
     Raises ValueMismatch for parts of different models, NodeError for steps that cannot be run.
     """
-    call = _call(denoiser, latents, condition, steps, guidance, guidance_2)
-    _check_parts(denoiser, prompt, latents)
+    call = _call(denoiser, latents, condition, guide, steps, guidance, guidance_2)
+    check_parts(denoiser, prompt, latents)
     check_task(denoiser, latents, condition)
     start, end = _range(scheduler, call, start_step, end_step)
     run = _begin(ctx, denoiser, scheduler, call, seed, start, end)
@@ -197,7 +200,8 @@ class _Run:
             "sampler": stopped if self.end < whole else None,
             "rng": memory["rng"],
             "embeds_dtype": str(prompt.tensors["prompt_embeds"].dtype).removeprefix("torch."),
-            "reference_frames": _reference_frames(self.call),
+            "reference_frames": _task(self.call).reference_frames(self.call.given),
+            **_task(self.call).finish(self.call.latents, memory["kept"] or {}),
         }
         return self.call.latents.model_copy(update=update)
 
@@ -245,12 +249,14 @@ def _call(
     denoiser: Denoiser,
     latents: Latents,
     condition: Condition | None,
+    guide: Guide | None,
     steps: int | None,
     guidance: float | None,
     guidance_2: float | None,
 ) -> Call:
     """Settings with the model's own in place of the empty ones."""
     native, two = denoiser.native, denoiser.experts == 2
+    _check_guide(denoiser, guide, guidance)
     if guidance_2 is not None and not two:
         raise NodeError(
             "guidance_2 needs a model with two experts",
@@ -262,19 +268,33 @@ def _call(
     if guidance is None:
         guidance = native.guidance
         guidance_2 = native.guidance_2 if two and guidance_2 is None else guidance_2
-    return Call(latents, steps, guidance, guidance_2, condition)
+    return Call(latents, steps, guidance, guidance_2, condition, guide=guide, native=native)
 
 
-def _reference_frames(call: Call) -> int:
-    """Latent frames at the front of the samples that hold reference images."""
-    task = family(call.latents.family).tasks[task_of(call.condition)]
-    return task.reference_frames(call.given)
+def _check_guide(denoiser: Denoiser, guide: Guide | None, guidance: float | None) -> None:
+    """Refuse a kind of guidance that the model does not know, or two at once."""
+    if guide is None:
+        return
+    if guidance is not None:
+        raise NodeError(
+            "the guide says how strongly to follow the prompt", where="guidance", hint="leave it empty"
+        )
+    if guide.kind not in family(denoiser.family).guides:
+        raise ValueMismatch(
+            f"model {denoiser.source.model!r} cannot be guided by {guide.kind}",
+            where="guide",
+            hint="leave it out, and set guidance",
+        )
+
+
+def _task(call: Call) -> Task:
+    return family(call.latents.family).tasks[task_of(call.condition)]
 
 
 def _range(scheduler: Scheduler, call: Call, start_step: int | None, end_step: int | None) -> tuple[int, int]:
     """The steps to run, as (first, one past the last), checked against where the latents stopped."""
     latents, steps = call.latents, call.steps
-    earliest = family(latents.family).tasks[task_of(call.condition)].skipped(call)
+    earliest = _task(call).skipped(call)
     if latents.stage == "done":
         raise NodeError(
             "these latents are already denoised", where="latents", hint="decode them, or wire refine_latents"
@@ -321,7 +341,7 @@ def _begun(scheduler: Scheduler, latents: Latents, steps: int) -> int | None:
     return before.step
 
 
-def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> None:
+def check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> None:
     """Refuse parts that do not belong together, before anything is loaded."""
     own = family(denoiser.family).denoised_by
     if own != "diffusion/denoise":
@@ -342,7 +362,8 @@ def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> 
             hint="make the latents with the VAE of the denoiser's model",
         )
     width = prompt.tensors["prompt_embeds"].shape[-1]
-    wanted = denoiser.config.get(family(denoiser.family).text_width, width)
+    rule = family(denoiser.family).text_width
+    wanted = rule(denoiser.config) if callable(rule) else denoiser.config.get(rule, width)
     if width != wanted:
         raise ValueMismatch(
             f"the prompt is {width} numbers wide, the denoiser takes {wanted}",

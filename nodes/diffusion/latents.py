@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -44,6 +44,7 @@ def empty_latents(
         height=height,
         frames=frames,
         fps=float(fps or native.fps),
+        sound=native.sound,
     )
 
 
@@ -60,8 +61,14 @@ def noise_latents(latents: Latents, *, seed: Seed = 0) -> Latents:
         raise NodeError("these latents already hold samples", hint="connect an 'empty latents' node")
     generator = torch.Generator("cpu").manual_seed(seed)
     shape = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)
-    samples = torch.randn(shape, generator=generator, dtype=torch.float32)
-    return latents.model_copy(update={"stage": "noise", "samples": samples, "rng": generator.get_state()})
+    update: dict[str, Any] = {
+        "stage": "noise",
+        "samples": torch.randn(shape, generator=generator, dtype=torch.float32),
+    }
+    if latents.sound is not None:
+        heard = torch.randn(latents.sound.latent_shape(latents.frames, latents.fps), generator=generator)
+        update["sound"] = latents.sound.model_copy(update={"samples": heard})
+    return latents.model_copy(update={**update, "rng": generator.get_state()})
 
 
 def _check_side(name: str, value: int, vae: VAE) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 _POSITION = ("_step_index", "_begin_index")
@@ -65,6 +65,11 @@ class Tap:
     fresh: Mapping[str, Any] = field(default_factory=dict)
     """The scheduler's attributes before its first step."""
     done: int = 0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tap:
+        """For pipelines that step other latents, such as those of sound, with a copy of the scheduler: the
+        copy makes the same steps and tells nobody."""
+        return replace(self, on_step=lambda step: None, history={}, fresh={})
 
 
 def tapped(scheduler: Any, tap: Tap) -> Any:

@@ -17,8 +17,30 @@ Positive = Annotated[int, Field(ge=1)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 Stage = Literal["empty", "noise", "stopped", "done", "again"]
-"""How far latents are: noise not drawn, pure noise, stopped between two steps, fully denoised, or denoised and
-to be refined: a denoise lays noise over them and begins at a later step."""
+"""How far latents are: noise not drawn, pure noise, stopped between two steps, fully denoised, or denoised
+and to be refined: a denoise lays noise over them and begins at a later step."""
+
+
+class Sound(Value):
+    """The sound of a clip in latent space.
+
+    samples: (1, channels, length, bins), float32, normalised. None as long as the latents are empty.
+    """
+
+    channels: Positive
+    bins: Positive
+    """Mel bins in a cell's height."""
+    rate: Positive
+    """Samples of the wave a second."""
+    hop: Positive
+    """Samples between two columns of the spectrogram."""
+    compression: Positive
+    """Columns in a latent cell."""
+    samples: Tensor | None = None
+
+    def latent_shape(self, frames: int, fps: float) -> tuple[int, int, int, int]:
+        """(batch, channels, length, bins) of the sound of one clip, rounded as pipelines do."""
+        return (1, self.channels, round(frames / fps * (self.rate / self.hop / self.compression)), self.bins)
 
 
 class Native(Value):
@@ -43,6 +65,10 @@ class Native(Value):
     """What text encoder and denoiser compute in."""
     decode: dict[str, float] = Field(default_factory=dict)
     """Settings that the decoder takes, by the pipeline's argument names; empty for most models."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the pipeline that only some models take, by its own names."""
+    sound: Sound | None = None
+    """For models whose clips have sound."""
 
 
 class VAEInfo(Value):
@@ -81,8 +107,6 @@ class SamplerState(Value):
     history: dict[str, Any]
     """The scheduler's own attributes, such as the earlier model outputs of a multistep solver."""
     kept: dict[str, Any] = Field(default_factory=dict)
-    """What the pipeline itself remembers beside the samples; empty for most."""
-    kept: dict[str, Any] = Field(default_factory=dict)
     """What the pipeline itself holds from step to step beside the latents; see `Task.adjust`."""
 
 
@@ -116,6 +140,8 @@ class Latents(Value):
     decode: dict[str, float] = Field(default_factory=dict)
     """Decoder settings that were chosen for this clip, by the pipeline's argument names; others are the
     model's own."""
+    sound: Sound | None = None
+    """For models whose clips have sound."""
 
 
 class PromptEmbeds(Value):

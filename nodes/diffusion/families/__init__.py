@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from graphflow.errors import NodeError
 
+from ..guidance import Guide
 from ..values import Condition, Geometry, Given, Latents, Native
 
 Config = Mapping[str, Any]
@@ -28,6 +29,7 @@ class Configs:
     index: Config
     transformer: Config
     vae: Config
+    audio_vae: Config = field(default_factory=dict)
 
     def class_of(self, part: str) -> str:
         """The class that the index names for a component; empty if it names none."""
@@ -47,6 +49,10 @@ class Call:
     """Set for every task but text to video."""
     begun: bool = False
     """True if the pipeline is given samples to go on from, not only a size."""
+    guide: Guide | None = None
+    """How to follow the prompt, in place of `guidance`."""
+    native: Native | None = None
+    """The model's own settings."""
 
     @property
     def given(self) -> Given:
@@ -105,6 +111,8 @@ class Task:
     """Whether it takes a denoised clip, to lay noise over it and denoise it once more."""
     reference_frames: Callable[[Given], int] = lambda given: 0
     """Latent frames that reference images add at the front."""
+    finish: Callable[[Latents, Mapping[str, Any]], dict[str, Any]] = lambda latents, kept: {}
+    """Fields of the result beside its samples, from what `Keep` said last."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +168,10 @@ class Family:
     prompt_style: str
     facts: Mapping[str, Mapping[str, Any]]
     """Repository to licence, sizes and memory, for people who choose a model."""
-    text_width: str = "text_dim"
-    """The entry of the denoiser's config that says how wide prompt embeddings are."""
+    text_width: str | Callable[[Config], int] = "text_dim"
+    """How wide prompt embeddings are: an entry of the denoiser's config, or worked out from it."""
+    guides: tuple[str, ...] = ()
+    """Kinds of guidance that its pipelines know beside a scale."""
     negative_prompts: bool = True
     """False for models that never look at a negative prompt."""
     packages: tuple[str, ...] = ()
