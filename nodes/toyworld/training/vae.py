@@ -17,13 +17,19 @@ WIDTH, DECODER_WIDTH = 12, 16
 """Channels at full resolution, in the encoder and in the decoder."""
 LEVELS = (1, 2, 5)
 """Multiples of the width at each halving of the resolution."""
+HALVES_TIME: tuple[int, ...] = (1, 2, -1)
+"""Whether each halving of the resolution halves time too: all do, for each number is true.
+
+Pipelines for control and for video to video do not ask the autoencoder for its factors: they take space as
+2 ** length and time as 2 ** sum of this list (diffusers 0.42), which no list of booleans gets right for an
+autoencoder with patches. Three true numbers with the sum two do.
+"""
 LOG_VARIANCE = -6.0
 """The constant log-variance that the encoder states for every latent."""
 
 
 def build_vae() -> Stock:
     """An untrained autoencoder: x8 in space (a patch of 2, two halvings), x4 in time, 24 latent channels."""
-    halvings = len(LEVELS) - 1
     vae = AutoencoderKLWan(
         base_dim=WIDTH,
         decoder_base_dim=DECODER_WIDTH,
@@ -31,7 +37,7 @@ def build_vae() -> Stock:
         dim_mult=list(LEVELS),
         num_res_blocks=1,
         attn_scales=[],
-        temperal_downsample=[True] * halvings,
+        temperal_downsample=list(HALVES_TIME),
         is_residual=False,
         in_channels=3 * PATCH**2,
         out_channels=3 * PATCH**2,
