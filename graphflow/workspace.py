@@ -24,6 +24,7 @@ from graphflow.result import Result
 from graphflow.run import Listener, Run
 from graphflow.runners import Runner
 from graphflow.runners.inline import InlineRunner
+from graphflow.runners.limits import Limits
 from graphflow.values import MAX_SEED
 from graphflow.workflow import Document, with_values
 
@@ -43,6 +44,7 @@ class Workspace:
     data_dir: where the cache lies; by default GRAPHFLOW_DATA_DIR or the user's data folder.
     packs: folders with further node packs. runner: `inline` (threads) or `process` (a child per device).
     device: such as `cpu` or `cuda:0`; None chooses. pool_bytes: memory for opened models.
+    limits: what a node may take of time and memory; only a process can be held to it.
     """
 
     def __init__(
@@ -56,7 +58,10 @@ class Workspace:
         pool_bytes: int | None = None,
         memory_bytes: int = MEMORY_BYTES,
         disk_bytes: int | None = DISK_BYTES,
+        limits: Limits | None = None,
     ) -> None:
+        if limits is not None and runner != "process":
+            raise ValueError("limits need runner='process': threads cannot be stopped")
         self.data_dir = Path(data_dir) if data_dir is not None else default_data_dir()
         self.packs = tuple(packs)
         self.registry = registry if registry is not None else load_registry(self.packs)
@@ -68,6 +73,7 @@ class Workspace:
         self.cache = Cache(MemoryCache(memory_bytes), self.store, notify=self._notice)
         self._pool_bytes = pool_bytes
         self._runner_kind = runner
+        self._limits = limits
         self._runner: Runner | None = None
         self._run: Run | None = None
 
@@ -95,7 +101,11 @@ class Workspace:
             from graphflow.runners.process import ProcessRunner
 
             return ProcessRunner(
-                self.cache, device=self.device, packs=self.packs, pool_bytes=self._pool_bytes
+                self.cache,
+                device=self.device,
+                packs=self.packs,
+                pool_bytes=self._pool_bytes,
+                limits=self._limits,
             )
         return InlineRunner(self.cache, Pool(self.device, self._pool_bytes))
 

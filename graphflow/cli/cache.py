@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphflow.cli import exits
-from graphflow.cli.options import AsJson, DataDir
+from graphflow.cli.options import AsJson, DataDir, parse_size
 from graphflow.cli.output import bytes_text, count_text, say, say_json, seconds_text, table, warn
 from graphflow.errors import DocumentError, Problem
 
 if TYPE_CHECKING:
     from graphflow.cache.disk import DiskStore
-
-SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
 def application() -> typer.Typer:
@@ -84,7 +81,7 @@ def gc(
 ) -> None:
     """Make room: remove rubbish, and the least worthwhile results above the limit."""
     store = open_store(data_dir)
-    limit = parse_size(size) if size is not None else store.limit
+    limit = parse_size(size, "--size") if size is not None else store.limit
     assert limit is not None
     freed = store.gc(limit)
     say(f"{count_text(freed.files, 'file')} removed, {bytes_text(freed.bytes)} freed")
@@ -132,19 +129,6 @@ def matching_keys(keys: list[str], wanted: list[str]) -> list[str]:
             )
         found += fits
     return found
-
-
-def parse_size(text: str) -> int:
-    """Bytes from a size such as `10GB`, `1.5 GiB` or `0`. Raises DocumentError.
-
-    >>> parse_size("10GB"), parse_size("1.5 KiB"), parse_size("0")
-    (10000000000, 1536, 0)
-    """
-    match = SIZE.fullmatch(text.strip())
-    if match is None:
-        raise DocumentError([Problem("usage", "--size", f"{text!r} is not a size", "such as 500MB or 10GB")])
-    number, unit, binary = match.groups()
-    return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit.lower() or " "))
 
 
 def open_store(data_dir: Path | None) -> DiskStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ PACKS = "GRAPHFLOW_PACKS"
 
 PREFIX = "parameter_"
 """Stands before a workflow parameter's number in click's own names, so that none collides with an option."""
+
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 _OPENED = "graphflow.opened"
 
@@ -136,6 +139,19 @@ def pack_folders(given: Sequence[Path | str] | None) -> list[Path]:
     if absent:
         raise DocumentError(absent)
     return folders
+
+
+def parse_size(text: str, option: str) -> int:
+    """Bytes from the size that an option was given. Raises DocumentError.
+
+    >>> parse_size("10GB", "--size"), parse_size("1.5 KiB", "--size"), parse_size("0", "--size")
+    (10000000000, 1536, 0)
+    """
+    match = SIZE.fullmatch(text.strip())
+    if match is None:
+        raise DocumentError([Problem("usage", option, f"{text!r} is not a size", "such as 500MB or 10GB")])
+    number, unit, binary = match.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit.lower() or " "))
 
 
 def _spelled(arguments: list[str], known: Mapping[str, Described]) -> list[str]:

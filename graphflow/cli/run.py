@@ -10,17 +10,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphflow.cli.options import Assignments, DataDir, Opened, PackFolders, opened_by, pack_folders
+from graphflow.cli.options import (
+    Assignments,
+    DataDir,
+    Opened,
+    PackFolders,
+    opened_by,
+    pack_folders,
+    parse_size,
+)
 from graphflow.errors import DocumentError, Problem, StorageError
 
 if TYPE_CHECKING:
     from graphflow.graph import Graph
     from graphflow.result import Result
     from graphflow.run import Run
+    from graphflow.runners.limits import Limits
     from graphflow.workspace import Workspace
 
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:\d{1,3})?")
@@ -67,6 +77,16 @@ def run(
     runner: Annotated[
         RunnerKind, typer.Option("--runner", help="Threads of this process, or a process per device.")
     ] = RunnerKind.inline,
+    node_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--node-timeout", metavar="SECONDS", help="With --runner process: stop a node after this."
+        ),
+    ] = None,
+    node_memory: Annotated[
+        str | None,
+        typer.Option("--node-memory", metavar="SIZE", help="With --runner process: its memory, such as 8GB."),
+    ] = None,
     device: Device = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON event a line on stdout.")] = False,
     packs: PackFolders = None,
@@ -82,7 +102,8 @@ def run(
     opened = opened_by(ctx)
     values = opened.values(assignments or [])
     check_folder(out, "--out")
-    workspace = open_workspace(opened, data_dir, packs, device=device, runner=runner.value)
+    limits = _limits(node_timeout, node_memory, runner)
+    workspace = open_workspace(opened, data_dir, packs, device=device, runner=runner.value, limits=limits)
     graph = workspace.graph(opened.document, values, folder=opened.folder)
     targets = checked_targets(graph, only)
     reporter = _reporter(as_json=json)
@@ -102,6 +123,7 @@ def open_workspace(
     *,
     device: str | None = None,
     runner: str = "inline",
+    limits: Limits | None = None,
     create: bool = True,
 ) -> Workspace:
     """The workspace of a command. Raises StorageError for a data folder that cannot be used.
@@ -124,7 +146,31 @@ def open_workspace(
             hint="change its permissions, or choose another with --data-dir",
         )  # fmt: skip
     kind: Any = runner
-    return Workspace(folder, packs=pack_folders(packs), registry=opened.registry, device=device, runner=kind)
+    return Workspace(
+        folder,
+        packs=pack_folders(packs),
+        registry=opened.registry,
+        device=device,
+        runner=kind,
+        limits=limits,
+    )
+
+
+def _limits(seconds: float | None, memory: str | None, runner: RunnerKind) -> Limits | None:
+    """What nodes may take. Raises DocumentError for a limit that is none, or that threads cannot keep."""
+    from graphflow.runners.limits import Limits
+
+    given = {"--node-timeout": seconds, "--node-memory": memory}
+    named = [option for option, value in given.items() if value is not None]
+    if not named:
+        return None
+    if runner is not RunnerKind.process:
+        text = "nodes that run in threads of this process cannot be limited"
+        raise DocumentError([Problem("usage", option, text, "add --runner process") for option in named])
+    if seconds is not None and not 0 < seconds <= TIMEOUT_MAX:
+        raise DocumentError([Problem("usage", "--node-timeout", f"{seconds:g} s is no time", "such as 600")])
+    size = parse_size(memory, "--node-memory") if memory is not None else None
+    return Limits(step_seconds=seconds, memory_bytes=size)
 
 
 def check_folder(path: Path, option: str) -> None:

@@ -18,18 +18,20 @@ class Limits:
     """step_seconds: a step that runs longer is stopped with its worker; None is no limit.
 
     cancel_seconds: a step that has not ended so long after a cancel is stopped with its worker.
-    memory_bytes: data a worker may hold, beyond which allocations fail; None is no limit.
+    memory_bytes: data a worker may hold, beyond which allocations fail; None is a share of the machine's
+        memory for a worker on the CPU, and no limit for one on a GPU, whose driver reserves too much.
     """
 
     step_seconds: float | None = None
     cancel_seconds: float = CANCEL_SECONDS
     memory_bytes: int | None = None
 
-
-def default_limits(device: str) -> Limits:
-    """A share of main memory for workers on the CPU. A GPU's driver reserves too much to be limited so."""
-    memory = _memory_of_machine() if device == "cpu" else None
-    return Limits(memory_bytes=int(memory * MEMORY_SHARE) if memory is not None else None)
+    def memory(self, device: str) -> int | None:
+        """Bytes a worker on `device` may hold; None is no limit."""
+        if self.memory_bytes is not None or device != "cpu":
+            return self.memory_bytes
+        machine = _memory_of_machine()
+        return int(machine * MEMORY_SHARE) if machine is not None else None
 
 
 def _memory_of_machine() -> int | None:

@@ -27,7 +27,7 @@ from graphflow.refs import Ref
 from graphflow.runners import Message, Noticed, Post, Progressed, Started, Stopped
 from graphflow.runners.holdings import Holdings
 from graphflow.runners.jobs import Blame, Job
-from graphflow.runners.limits import Limits, default_limits
+from graphflow.runners.limits import Limits
 from graphflow.runners.wire import Frame, pack_work, unpack_message
 from graphflow.runners.worker import Ending, Worker
 from graphflow.values import encode
@@ -61,7 +61,7 @@ class ProcessRunner:
         self.device = device
         self.packs = [os.path.abspath(pack) for pack in packs]
         self.pool_bytes = pool_bytes
-        self.limits = limits or default_limits(device)
+        self.limits = limits or Limits()
         self.echo = echo
         self.environment = detect(device)
         self.slots: Mapping[str, int] = {"device": 1, "cpu": cpu_slots or os.cpu_count() or 1}
@@ -199,7 +199,7 @@ class ProcessRunner:
             cache=None if disk is None else os.path.abspath(disk.root),
             disk_limit=None if disk is None else disk.limit,
             memory=self.cache.memory.budget,
-            memory_limit=self.limits.memory_bytes,
+            memory_limit=self.limits.memory(self.device),
             cpu_slots=self.slots["cpu"],
         )
         for session in self._sessions.values():

@@ -9,6 +9,8 @@ import pytest
 
 from graphflow import workflow
 from graphflow.graph import build
+from graphflow.runners.limits import Limits
+from graphflow.runners.process import ProcessRunner
 from graphflow.templates import load_inner
 from graphflow.values import MAX_SEED
 from graphflow.workspace import DATA_DIR, Workspace, default_data_dir
@@ -42,6 +44,14 @@ def test_open_seeds_are_drawn_anew_for_each_graph(workspace: Workspace) -> None:
     )
     seeds = {workspace.graph(document).seeds["t.seed"] for _ in range(5)}
     assert len(seeds) == 5 and all(0 <= seed <= MAX_SEED for seed in seeds)
+
+
+def test_limits_reach_the_runner_that_can_keep_them(tmp_path: Path) -> None:
+    limits = Limits(step_seconds=5.0)
+    with Workspace(tmp_path, registry=REGISTRY, device="cpu", runner="process", limits=limits) as workspace:
+        assert isinstance(workspace.runner, ProcessRunner) and workspace.runner.limits is limits
+    with pytest.raises(ValueError, match="process"):
+        Workspace(tmp_path, registry=REGISTRY, device="cpu", limits=limits)
 
 
 def test_packs_in_a_folder_are_found(tmp_path: Path) -> None:

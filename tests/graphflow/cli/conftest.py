@@ -64,6 +64,12 @@ def slow(ctx: Context, *, seconds: float = 30.0, deaf: bool = False) -> str:
     return "done"
 
 
+@node("desk/hungry")
+def hungry(*, megabytes: int = 1) -> str:
+    """Takes memory."""
+    return f"took {len(bytearray(megabytes * 10**6))}"
+
+
 @node("desk/fail")
 def fail(word: str) -> str:
     """Fails for words with an x, after a moment."""

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from graphflow.cache.disk import DiskStore
-from graphflow.cli import cache, exits
-from graphflow.errors import DocumentError
+from graphflow.cli import exits
 
 
 @pytest.fixture
@@ -69,7 +68,6 @@ def test_checkpoints(call: Any, place: Path) -> None:
     assert "no checkpoints" in call("cache", "checkpoints").out
 
 
-def test_sizes() -> None:
-    assert cache.parse_size("2 GiB") == 2 * 2**30
-    with pytest.raises(DocumentError):
-        cache.parse_size("-1")
+def test_a_size_that_is_none_is_refused(call: Any) -> None:
+    done = call("cache", "gc", "--size", "-1")
+    assert done.code == exits.USAGE and "--size" in done.err

@@ -66,6 +66,10 @@ def test_values_are_read_by_the_parameters_type(call: Any, write: Any) -> None:
         (["--only", "trned"], "did you mean 'turned'?"),
         (["--device", "toaster"], "'toaster' is no device"),
         (["--on-error", "cry"], "cry"),
+        (["--node-timeout", "9"], "add --runner process"),
+        (["--node-timeout", "inf", "--runner", "process"], "inf s is no time"),
+        (["--node-timeout", "0", "--runner", "process"], "--node-timeout"),
+        (["--node-memory", "much", "--runner", "process"], "--node-memory"),
         (["surplus"], "surplus"),
     ],
 )
@@ -90,6 +94,18 @@ def test_parameters_before_the_workflow_are_explained(call: Any, write: Any) -> 
     write()
     done = call("run", "--text", "a", "words.json")
     assert done.code == exits.USAGE and "before its parameters" in done.err
+
+
+def test_a_node_in_a_process_can_be_held_to_time_and_memory(call: Any, write: Any) -> None:
+    write(
+        "greedy.json",
+        hungry={"type": "desk/hungry", "params": {"megabytes": 1000}},
+        slow={"type": "desk/slow", "params": {"deaf": True}},
+    )
+    limits = ("--node-timeout", "0.5", "--node-memory", "500MB")
+    done = call("run", "greedy.json", "--only", "hungry", "--only", "slow", "--runner", "process", *limits)
+    assert done.code in (exits.FAILED, exits.RESOURCE)  # that of the failure which came first
+    assert "the limit for one step [worker.timeout]" in done.err and "[resource.memory]" in done.err
 
 
 def test_help_lists_the_parameters_with_type_limits_and_default(call: Any, write: Any) -> None:
