@@ -7,9 +7,25 @@ from .denoise import denoise
 from .encode import encode_prompt
 from .latents import empty_latents, noise_latents
 from .load import load_denoiser, load_image_encoder, load_model, load_scheduler, load_text_encoder, load_vae
+from .modify import (
+    attention,
+    cast_layers,
+    compile_blocks,
+    load_weights,
+    lora,
+    offload,
+    parallel,
+    quantise,
+    tile_vae,
+)
+from .step_caches import attention_cache, first_block_cache, magnitude_cache, taylor_cache
 
 __all__ = [
     "animate",
+    "attention",
+    "attention_cache",
+    "cast_layers",
+    "compile_blocks",
     "condition_control",
     "condition_image",
     "condition_video",
@@ -17,11 +33,20 @@ __all__ = [
     "denoise",
     "empty_latents",
     "encode_prompt",
+    "first_block_cache",
     "load_denoiser",
     "load_image_encoder",
     "load_model",
     "load_scheduler",
     "load_text_encoder",
     "load_vae",
+    "load_weights",
+    "lora",
+    "magnitude_cache",
     "noise_latents",
+    "offload",
+    "parallel",
+    "quantise",
+    "taylor_cache",
+    "tile_vae",
 ]

@@ -6,83 +6,64 @@ torch, diffusers and transformers are imported when a recipe is opened, never be
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from graphflow.errors import MissingModel, NodeError, ValueMismatch
-from graphflow.values import NUMERICS, PLACEMENT, Recipe, Value
+from graphflow.errors import NodeError
+from graphflow.values import NUMERICS, PLACEMENT, Value
 
-from .families import Configs, Family, family
-from .source import INDEX, ModelSource, identity, locate, read_header, read_json, require_weights
-from .values import Dtype, Geometry, Native, VAEInfo
+from .component import Component, read_configs
+from .families import Family, family, pipelines
+from .modifiers.attention import attending, check_attention
+from .modifiers.casting import Casting, cast, is_cast
+from .modifiers.compile import Compilation, check_compilation, compiled
+from .modifiers.lora import LoRA, adapted, add_loras, check_adapter, read_adapter
+from .modifiers.parallel import Parallel, check_parallel
+from .modifiers.quantise import Quantisation, backend_of
+from .modifiers.step_cache import Magnitude, StepCache, caching, check_step_cache
+from .modifiers.tiling import Tiling, tiled
+from .opening import blank_model, component_class, load_file, load_module
+from .source import INDEX, FileSource, TensorEntry, read_json
+from .values import Geometry, VAEInfo
 
-_BYTES = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2}
-"""Of numbers that are loaded as they are stored; all others take one byte."""
-
-
-class Component(Recipe):
-    """Base of the recipes of one repository's parts."""
-
-    source: ModelSource
-    family: str
-    family_code: str
-    """Digest of the family's module, so that a changed rule there changes content keys."""
-    dtype: Dtype
-    native: Native
-
-    def folder(self) -> Path:
-        """Where the model lies on this machine.
-
-        Raises MissingModel if it is not here, ValueMismatch if it is not what the recipe was made from.
-        """
-        source = self.source
-        folder = locate(source.model, revision=source.revision, download=source.download, weights=True)
-        if identity(folder) != source.identity:
-            raise ValueMismatch(
-                f"model {source.model!r} has changed since this run was planned",
-                hint="plan again, or restore the files",
-            )
-        for part in self.parts():
-            require_weights(folder / part, source)
-        return folder
-
-    def parts(self) -> tuple[str, ...]:
-        """Subfolders with weights."""
-        raise NotImplementedError
-
-    def configs(self) -> Configs:
-        """The small configs of the model that this is a part of. Raises MissingModel if it is not here."""
-        return read_configs(self.folder())
-
-    def memory_bytes(self) -> int:
-        """Bytes of all weights in memory, from the headers of the weight files; 0 if they are not here."""
-        try:
-            folder = locate(self.source.model, revision=self.source.revision)
-        except MissingModel:
-            return 0
-        files = [path for part in self.parts() for path in (folder / part).glob("*.safetensors")]
-        return sum(map(self._weight_bytes, files))
-
-    def _weight_bytes(self, path: Path) -> int:
-        floats = ("F16", "BF16", "F32", "F64")
-        return sum(
-            entry.numbers * (self._width(name) if entry.dtype in floats else _BYTES.get(entry.dtype, 1))
-            for name, entry in read_header(path).items()
-        )
-
-    def _width(self, name: str) -> int:
-        """Bytes of one number of the weight called `name` once loaded."""
-        return 4 if self.dtype == "float32" else 2
+__all__ = [
+    "VAE",
+    "Component",
+    "Denoiser",
+    "Experts",
+    "Eyes",
+    "ImageEncoder",
+    "Scheduler",
+    "TextEncoder",
+    "Tiling",
+    "read_configs",
+]
 
 
 class TextEncoder(Component):
     """The text encoder and its tokenizer. Opens as a text shell: the pipeline with nothing else in it."""
+
+    quantisation: Quantisation | None = None
+
+    def quantised(self) -> Quantisation | None:
+        return self.quantisation
+
+    def modules(self, live: Any) -> dict[str, Any]:
+        return {part: getattr(live, part) for part in self.parts()}
+
+    def check(self, device: str) -> None:
+        super().check(device)
+        if self.quantisation is not None and not backend_of(self.quantisation).text:
+            raise NodeError(
+                f"{self.quantisation.method!r} does not know text encoders",
+                where="quantisation",
+                hint="choose another method, such as torchao_int8",
+            )
 
     def parts(self) -> tuple[str, ...]:
         return tuple(part for part in family(self.family).text_parts if "tokenizer" not in part)
@@ -95,11 +76,11 @@ class TextEncoder(Component):
         members: dict[str, Any] = {}
         for part in family(self.family).text_parts:
             if "tokenizer" in part:
-                members[part] = _component_class(index, part).from_pretrained(
+                members[part] = component_class(index, part).from_pretrained(
                     folder / part, local_files_only=True
                 )
             else:
-                members[part] = load_module(index, folder, part, self.dtype, device)
+                members[part] = load_module(index, folder, part, self.dtype, device, self.quantisation)
         return shell(family(self.family), members)
 
     def _width(self, name: str) -> int:
@@ -124,15 +105,16 @@ class Eyes(NamedTuple):
 class ImageEncoder(Component):
     """The image encoder and its processor. Opens as `Eyes`."""
 
+    def modules(self, live: Eyes) -> dict[str, Any]:
+        return {self.parts()[0]: live.image_encoder}
+
     def parts(self) -> tuple[str, ...]:
         return family(self.family).image_parts[:1]
 
     def open(self, device: str) -> Eyes:
         folder = self.folder()
         index, (encoder, processor) = read_json(folder / INDEX), family(self.family).image_parts
-        prepare = _component_class(index, processor).from_pretrained(
-            folder / processor, local_files_only=True
-        )
+        prepare = component_class(index, processor).from_pretrained(folder / processor, local_files_only=True)
         return Eyes(load_module(index, folder, encoder, self.dtype, device), prepare)
 
 
@@ -161,43 +143,146 @@ class Denoiser(Component):
     """The transformer's architecture."""
     tasks: tuple[str, ...] = ("text_to_video",)
     """What the weights were made for, by the names of the family's tasks."""
+    quantisation: Quantisation | None = None
+    files: dict[str, FileSource] = Field(default_factory=dict)
+    """Single files in place of the model's own weights, by expert."""
+    loras: tuple[LoRA, ...] = ()
+    casting: Annotated[Casting | None, NUMERICS] = None
     attention: Annotated[str | None, NUMERICS] = None
     """Attention backend by diffusers' name; None is torch's own attention."""
+    step_cache: Annotated[StepCache | None, NUMERICS] = None
+    compilation: Annotated[Compilation | None, NUMERICS] = None
+    parallel: Annotated[Parallel | None, NUMERICS] = None
+    span: Annotated[tuple[int, int] | None, PLACEMENT] = None
+    """First step and number of steps of the denoise that it is used for; the denoise node fills it in."""
     preview: Annotated[tuple[tuple[float, ...], ...], PLACEMENT] = ()
     """Latent channels to RGB for live previews; see `preview.py`. Changes no result."""
 
     def base(self) -> Denoiser:
-        return self.model_copy(update={"attention": None, "preview": ()})
+        """Without what can be undone. LoRAs stay with casting, which is for good and comes after them."""
+        undone: dict[str, Any] = {
+            "attention": None,
+            "step_cache": None,
+            "compilation": None,
+            "parallel": None,
+            "offload": None,
+            "span": None,
+            "preview": (),
+        }
+        return self.model_copy(update=undone if self.casting is not None else {**undone, "loras": ()})
 
     def parts(self) -> tuple[str, ...]:
         return ("transformer", "transformer_2")[: self.experts]
 
+    def single_files(self) -> dict[str, FileSource]:
+        return self.files
+
+    def quantised(self) -> Quantisation | None:
+        return self.quantisation
+
+    def modules(self, live: Experts) -> dict[str, Any]:
+        return live.named()
+
+    def during(self, start: int, steps: int) -> Denoiser:
+        """For a denoise of `steps` steps that begins at step `start`."""
+        return self.model_copy(update={"span": (start, steps)})
+
+    def check(self, device: str) -> None:
+        super().check(device)
+        if self.parallel is not None:
+            check_parallel(self.parallel, device)
+        if self.attention is not None:
+            check_attention(self.attention)
+        _check_combination(self)
+        if self.loras or self.step_cache is not None or self.compilation is not None:
+            self._check_layers(device)
+
+    def _check_layers(self, device: str) -> None:
+        """What depends on the layers of the model; looks at them without loading a weight."""
+        folder = self.folder()
+        index = read_json(folder / INDEX)
+        blank = {part: blank_model(index, folder, part) for part in self.parts()}
+        shapes = {
+            part: {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
+            for part, model in blank.items()
+        }
+        for lora in self.loras:
+            adapter = read_adapter(lora.source.path(), self._pipeline())
+            acted = {part: shapes[part] for part in self.parts() if lora.acts_on(part)}
+            check_adapter(lora.source.file, adapter, acted)
+        for model in blank.values():
+            if self.step_cache is not None:
+                check_step_cache(self.step_cache, model)
+            if self.compilation is not None:
+                check_compilation(self.compilation, type(model), device)
+
+    def _pipeline(self) -> Any:
+        """The diffusers pipeline class that knows the names in LoRA files."""
+        import diffusers
+
+        return getattr(diffusers, pipelines(family(self.family))[0])
+
     def open(self, device: str) -> Experts:
         folder = self.folder()
         index = read_json(folder / INDEX)
-        return Experts(*(load_module(index, folder, part, self.dtype, device) for part in self.parts()))
+        experts = Experts(*(self._load(index, folder, part, device) for part in self.parts()))
+        if self.casting is not None:
+            add_loras(experts.named(), self.loras, self._pipeline())
+            for module in experts.live():
+                cast(module, self.casting, self.dtype)
+        return experts
+
+    def _load(self, index: dict[str, Any], folder: Path, part: str, device: str) -> Any:
+        if part in self.files:
+            return load_file(index, folder, part, self.files[part].path(), self.dtype, device)
+        return load_module(index, folder, part, self.dtype, device, self.quantisation)
 
     @contextmanager
     def applied(self, live: Experts, device: str) -> Iterator[Experts]:
-        """With the attention backend set; step caches are emptied on the way out, also after a cancel."""
+        """Treated in the one order that works; see `modifiers`."""
+        modules = live.live()
         with ExitStack() as stack:
-            for module in live.live():
-                stack.callback(module._reset_stateful_cache)
-                if self.attention is not None:
-                    stack.enter_context(_attention(module, self.attention))
+            for module in modules:
+                stack.callback(module._reset_stateful_cache)  # also after a cancel inside a step
+            if self.loras and self.casting is None:
+                stack.enter_context(adapted(live.named(), self.loras, self._pipeline()))
+            if self.attention is not None:
+                for module in modules:
+                    stack.enter_context(attending(module, self.attention))
+            if self.step_cache is not None:
+                start, steps = self.span or (0, 0)
+                stack.enter_context(caching(modules, self.step_cache, steps, start))
+            stack.enter_context(super().applied(live, device))
+            if self.compilation is not None:
+                for module in modules:
+                    stack.enter_context(compiled(module, self.compilation))
             yield live
+
+    def _stored(self, name: str, entry: TensorEntry) -> float:
+        return 1 if self.casting is not None and is_cast(name) else super()._stored(name, entry)
 
     def _width(self, name: str) -> int:
         kept = any(part in name.split(".") for part in family(self.family).keep_in_fp32)
         return 4 if kept else super()._width(name)
 
 
-class Tiling(Value):
-    """Decode in overlapping tiles: less memory, slightly other pixels near the seams. Sizes in pixels."""
-
-    tile: Annotated[int, Field(ge=32)]
-    stride: Annotated[int, Field(ge=16)]
-    """From the start of one tile to the start of the next; smaller than `tile`."""
+def _check_combination(denoiser: Denoiser) -> None:
+    """Refuse treatments that exclude each other, before anything is loaded."""
+    offload, quantised = denoiser.offload, denoiser.quantisation is not None
+    sequential = offload is not None and offload.strategy == "sequential"
+    gguf = any(source.file.endswith(".gguf") for source in denoiser.files.values())
+    wrong = {
+        "a quantised denoiser cannot be cast too": quantised and denoiser.casting is not None,
+        "a GGUF file is quantised already; it cannot be cast": gguf and denoiser.casting is not None,
+        "single files are loaded as they are; quantise the model's own weights": quantised and denoiser.files,
+        "a denoiser that is offloaded sequentially cannot be compiled": sequential and denoiser.compilation,
+        "a denoiser that is offloaded sequentially cannot be cast": sequential and denoiser.casting,
+        "this step cache must be told the number of steps": isinstance(denoiser.step_cache, Magnitude)
+        and denoiser.span is None,
+    }
+    for reason, found in wrong.items():
+        if found:
+            raise NodeError(reason, hint="leave one of the two out")
 
 
 class VAE(Component):
@@ -205,20 +290,43 @@ class VAE(Component):
 
     info: VAEInfo
     geometry: Geometry
+    file: FileSource | None = None
+    """A single file in place of the model's own weights."""
     tiling: Annotated[Tiling | None, NUMERICS] = None
 
     def base(self) -> VAE:
-        return self.model_copy(update={"tiling": None})
+        return self.model_copy(update={"tiling": None, "offload": None})
 
     def parts(self) -> tuple[str, ...]:
         return ("vae",)
 
+    def single_files(self) -> dict[str, FileSource]:
+        return {} if self.file is None else {"vae": self.file}
+
+    def check(self, device: str) -> None:
+        super().check(device)
+        if self.offload is None or self.offload.strategy != "block":
+            return
+        folder = self.folder()
+        cls = component_class(read_json(folder / INDEX), "vae")
+        if not getattr(cls, "_group_offload_block_modules", None):
+            raise NodeError(
+                f"{cls.__name__} does not name its blocks, so it cannot be offloaded by blocks",
+                where="offload",
+                hint="choose model or leaf",
+            )
+
     def open(self, device: str) -> Any:
         folder = self.folder()
-        return load_module(read_json(folder / INDEX), folder, "vae", self.dtype, device)
+        index = read_json(folder / INDEX)
+        if self.file is not None:
+            return load_file(index, folder, "vae", self.file.path(), self.dtype, device)
+        return load_module(index, folder, "vae", self.dtype, device)
 
-    def applied(self, live: Any, device: str) -> AbstractContextManager[Any]:
-        return _tiled(live, self.tiling)
+    @contextmanager
+    def applied(self, live: Any, device: str) -> Iterator[Any]:
+        with tiled(live, self.tiling), super().applied(live, device):
+            yield live
 
 
 class Scheduler(Value):
@@ -242,99 +350,3 @@ class Scheduler(Value):
         """sha256 of class and config; a stopped denoise goes on only with an equal one."""
         text = json.dumps([self.class_name, self.config], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-# -------------------------------------------------------------------------------------- live modules
-
-
-def read_configs(folder: Path) -> Configs:
-    """The small configs of a model folder. Raises NodeError if one cannot be read."""
-    parts = (read_json(folder / part / "config.json") for part in ("transformer", "vae"))
-    return Configs(read_json(folder / INDEX), *parts)
-
-
-def load_module(index: Mapping[str, Any], folder: Path, part: str, dtype: Dtype, device: str) -> Any:
-    """One component's live module, from safetensors only, in evaluation mode on `device`."""
-    import torch
-
-    cls = _component_class(index, part)
-    options = {"dtype": getattr(torch, dtype), "use_safetensors": True, "local_files_only": True}
-    with _no_progress_bars():
-        module = cls.from_pretrained(folder / part, **options)
-    return module.to(device).eval().requires_grad_(False)
-
-
-@contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """transformers draws a bar for every load; the engine has its own."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _component_class(index: Mapping[str, Any], part: str) -> Any:
-    """The class that `model_index.json` names for a component, if it is one of diffusers or transformers."""
-    entry = index.get(part)
-    if not (isinstance(entry, list) and len(entry) == 2 and entry[0] in ("diffusers", "transformers")):
-        raise NodeError(
-            f"the model names no usable class for {part!r}: {entry!r}",
-            hint="only classes of diffusers and transformers are loaded; code inside a model folder never is",
-        )
-    found = getattr(importlib.import_module(entry[0]), str(entry[1]), None)
-    if not (isinstance(found, type) and hasattr(found, "from_pretrained")):
-        raise NodeError(f"{entry[0]} has no class {entry[1]!r}, which the model needs for {part!r}")
-    return found
-
-
-@contextmanager
-def _attention(module: Any, backend: str) -> Iterator[None]:
-    """Another attention backend in this module alone.
-
-    diffusers' `set_attention_backend` would also change the default of every other model in the process.
-    Raises NodeError if this machine or this version of diffusers cannot use it.
-    """
-    from diffusers.models.attention_dispatch import AttentionBackendName, attention_backend
-
-    if backend.endswith("_hub"):
-        raise NodeError(f"attention backend {backend!r} would download and run code; it is not supported")
-    try:
-        with attention_backend(backend):  # checks that it can be used here
-            chosen = AttentionBackendName(backend)
-    except (ValueError, RuntimeError) as error:
-        raise NodeError(f"attention backend {backend!r} cannot be used: {error}") from error
-    processors = [part.processor for part in module.modules() if hasattr(part, "processor")]
-    before = [(processor, processor._attention_backend) for processor in processors]
-    try:
-        for processor in processors:
-            processor._attention_backend = chosen
-        yield
-    finally:
-        for processor, previous in before:
-            processor._attention_backend = previous
-
-
-@contextmanager
-def _tiled(vae: Any, tiling: Tiling | None) -> Iterator[Any]:
-    names = [
-        "use_tiling",
-        *(f"tile_sample_{kind}_{side}" for kind in ("min", "stride") for side in ("height", "width")),
-    ]
-    before = {name: getattr(vae, name) for name in names if hasattr(vae, name)}
-    try:
-        if tiling is not None:
-            vae.enable_tiling(  # by name: some VAEs have frames in between
-                tile_sample_min_height=tiling.tile,
-                tile_sample_min_width=tiling.tile,
-                tile_sample_stride_height=tiling.stride,
-                tile_sample_stride_width=tiling.stride,
-            )
-        yield vae
-    finally:
-        for name, value in before.items():
-            setattr(vae, name, value)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from graphflow.errors import MissingModel, NodeError
+from graphflow.errors import MissingModel, NodeError, ValueMismatch
 from graphflow.values import Value
 
 from .embedded import embedded_folder, embedded_models
@@ -53,12 +53,42 @@ class ModelSource(Value):
         return {"identity": self.identity}
 
 
+class FileSource(Value):
+    """One weight file, on disk or in a hub repository: how the user named it, and what it was when the recipe
+    was made. Only the content counts for content keys.
+    """
+
+    file: str
+    """A path, or the name inside `repository`."""
+    repository: str | None = None
+    revision: str | None = None
+    download: bool = False
+    digest: str
+
+    def key_fields(self) -> dict[str, Any]:
+        return {"digest": self.digest}
+
+    def path(self) -> Path:
+        """Where it lies. Raises MissingModel if it is gone, ValueMismatch if it is not what it was."""
+        path = locate_file(self.file, self.repository, revision=self.revision, download=self.download)
+        if file_identity(path) != self.digest:
+            raise ValueMismatch(
+                f"file {self.file!r} has changed since this run was planned",
+                hint="plan again, or restore the file",
+            )
+        return path
+
+
 class TensorEntry(NamedTuple):
     """One tensor in a safetensors header."""
 
     dtype: str
     """By the format's name, such as `F32` or `BF16`."""
-    numbers: int
+    shape: tuple[int, ...]
+
+    @property
+    def numbers(self) -> int:
+        return math.prod(self.shape)
 
 
 class Sidecar(BaseModel):
@@ -115,6 +145,53 @@ def _in_hub_cache(repo: str, revision: str | None, *, download: bool, weights: b
         f"model {repo!r} is not on this machine",
         hint=f"run 'hf download {repo}{at}', set download to true, or use an embedded model: {_embedded()}",
     )
+
+
+def locate_file(
+    file: str, repository: str | None = None, *, revision: str | None = None, download: bool = False
+) -> Path:
+    """The path of one weight file. Asks the hub only with `download`.
+
+    Raises MissingModel, saying how to get it.
+    """
+    if repository is None:
+        path = Path(file).expanduser()
+        if not path.is_file():
+            raise MissingModel(
+                f"there is no file {file!r}", where="file", hint="give a path, or name the hub repository too"
+            )
+        return path.resolve()
+    if not REPOSITORY.fullmatch(repository):
+        raise NodeError(f"{repository!r} is not a hub repository 'owner/name'", where="repository")
+    import huggingface_hub
+
+    if download:
+        return Path(huggingface_hub.hf_hub_download(repository, file, revision=revision))
+    found = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
+    if isinstance(found, str):
+        return Path(found)
+    at = f" --revision {revision}" if revision else ""
+    raise MissingModel(
+        f"file {file!r} of {repository!r} is not on this machine",
+        where="file",
+        hint=f"run 'hf download {repository} {file}{at}', or set download to true",
+    )
+
+
+def identify_file(
+    file: str, repository: str | None = None, *, revision: str | None = None, download: bool = False
+) -> FileSource:
+    """The source of a weight file, with what it is now. Raises MissingModel."""
+    path = locate_file(file, repository, revision=revision, download=download)
+    return FileSource(
+        file=file, repository=repository, revision=revision, download=download, digest=file_identity(path)
+    )
+
+
+def file_identity(path: Path) -> str:
+    """What is in a weight file: a digest, the same in every place unless it is too large to be read whole."""
+    state = path.stat()
+    return f"sha256:{_file_digest(path, state.st_size, state.st_mtime_ns)}"
 
 
 def _embedded() -> str:
@@ -217,10 +294,15 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
                 raise ValueError("its header is longer than allowed")
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
-        entries = {name: TensorEntry(e["dtype"], math.prod(e["shape"])) for name, e in header.items()}
+        entries = {name: TensorEntry(e["dtype"], _shape(e["shape"])) for name, e in header.items()}
         end = 8 + length + max((e["data_offsets"][1] for e in header.values()), default=0)
         if end != size:
             raise ValueError(f"it should be {end} bytes long and is {size}")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error, RecursionError) as error:
         raise NodeError(f"{path.parent.name}/{path.name} is not a safetensors file: {error}") from error
     return entries
+
+
+def _shape(sizes: list[int]) -> tuple[int, ...]:
+    math.prod(sizes)  # raises TypeError for anything but numbers
+    return tuple(sizes)

@@ -1,0 +1,133 @@
+"""From a model folder, or a single file, to a live module. Only safetensors and GGUF are ever read."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from graphflow.errors import NodeError, ValueMismatch
+
+from .modifiers.quantise import Quantisation, load_options
+from .values import Dtype
+
+
+def component_class(index: Mapping[str, Any], part: str) -> Any:
+    """The class that `model_index.json` names for a component, if it is one of diffusers or transformers.
+
+    Classes that only one pipeline uses are named by the pipeline's package inside diffusers.
+    """
+    entry = index.get(part)
+    package = entry[0] if isinstance(entry, list) and len(entry) == 2 else None
+    if package not in ("diffusers", "transformers"):
+        inner = isinstance(package, str) and package.isidentifier()
+        if not (inner and importlib.util.find_spec(f"diffusers.pipelines.{package}")):
+            raise NodeError(
+                f"the model names no usable class for {part!r}: {entry!r}",
+                hint="only classes of diffusers and transformers are loaded; code inside a model folder never is",
+            )
+        package = f"diffusers.pipelines.{package}"
+    found = getattr(importlib.import_module(package), str(entry[1]), None)
+    if not (isinstance(found, type) and hasattr(found, "from_pretrained")):
+        raise NodeError(f"{package} has no class {entry[1]!r}, which the model needs for {part!r}")
+    return found
+
+
+def load_module(
+    index: Mapping[str, Any],
+    folder: Path,
+    part: str,
+    dtype: Dtype,
+    device: str,
+    quantisation: Quantisation | None = None,
+) -> Any:
+    """One component's live module, from safetensors only, in evaluation mode on `device`."""
+    import torch
+
+    cls = component_class(index, part)
+    options = {"dtype": getattr(torch, dtype), "use_safetensors": True, "local_files_only": True}
+    if quantisation is not None:
+        library = importlib.import_module(index[part][0])
+        options |= load_options(quantisation, library, options["dtype"], device)
+    with _no_progress_bars():
+        module = cls.from_pretrained(folder / part, **options)
+    if "device_map" not in options:
+        module = module.to(device)
+    return module.eval().requires_grad_(False)
+
+
+def load_file(
+    index: Mapping[str, Any], folder: Path, part: str, file: Path, dtype: Dtype, device: str
+) -> Any:
+    """The same with the weights of a single file; `folder` gives the architecture.
+
+    file: safetensors with the names of diffusers or of the model's authors, or GGUF, whose layers stay
+    quantised. Raises ValueMismatch unless it holds exactly the weights that the architecture wants.
+    """
+    import torch
+
+    cls = component_class(index, part)
+    if not hasattr(cls, "from_single_file"):
+        raise NodeError(f"diffusers cannot read a {cls.__name__} from a single file", where="file")
+    options: dict[str, Any] = {"config": str(folder / part), "local_files_only": True}
+    gguf = file.suffix == ".gguf"
+    if gguf:
+        from diffusers import GGUFQuantizationConfig
+
+        options["dtype"] = getattr(torch, dtype)
+        options["quantization_config"] = GGUFQuantizationConfig(compute_dtype=options["dtype"])
+    try:
+        module = cls.from_single_file(str(file), **options)
+    except (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError, OSError) as error:
+        raise ValueMismatch(
+            f"{file.name} does not fit {part!r} of the model: {error}",
+            where="file",
+            hint="choose the model that the file was made from",
+        ) from error
+    absent = [name for name, tensor in module.named_parameters() if tensor.is_meta]
+    if absent:
+        raise ValueMismatch(
+            f"{file.name} lacks {len(absent)} weights of {part!r}, such as {absent[0]}", where="file"
+        )
+    if not gguf:
+        _to_dtype(module, getattr(torch, dtype))
+    return module.to(device).eval().requires_grad_(False)
+
+
+def _to_dtype(module: Any, dtype: Any) -> None:
+    """As `from_pretrained` would have it: some weights stay float32 in a half-precision model."""
+    import torch
+
+    kept = module._keep_in_fp32_modules or ()
+    for name, tensor in module.named_parameters():
+        wanted = torch.float32 if any(part in name.split(".") for part in kept) else dtype
+        tensor.data = tensor.data.to(wanted)
+    for buffer in module.buffers():
+        if buffer.is_floating_point():
+            buffer.data = buffer.data.to(dtype)
+
+
+def blank_model(index: Mapping[str, Any], folder: Path, part: str) -> Any:
+    """A component of diffusers without its weights, to look at its layers; costs no memory."""
+    from accelerate import init_empty_weights
+
+    cls = component_class(index, part)
+    with init_empty_weights():
+        return cls.from_config(cls.load_config(folder / part, local_files_only=True))
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """transformers draws a bar for every load; the engine has its own."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
