@@ -4,7 +4,9 @@ from .animate import animate
 from .condition import condition_control, condition_image, condition_video
 from .decode import decode
 from .denoise import denoise
+from .diffusion_forcing import diffusion_forcing
 from .encode import encode_prompt
+from .extension import condition_extension
 from .latents import empty_latents, noise_latents
 from .load import load_denoiser, load_image_encoder, load_model, load_scheduler, load_text_encoder, load_vae
 from .modify import (
@@ -18,6 +20,7 @@ from .modify import (
     quantise,
     tile_vae,
 )
+from .snap import latents_like
 from .step_caches import attention_cache, first_block_cache, magnitude_cache, taylor_cache
 
 __all__ = [
@@ -27,13 +30,16 @@ __all__ = [
     "cast_layers",
     "compile_blocks",
     "condition_control",
+    "condition_extension",
     "condition_image",
     "condition_video",
     "decode",
     "denoise",
+    "diffusion_forcing",
     "empty_latents",
     "encode_prompt",
     "first_block_cache",
+    "latents_like",
     "load_denoiser",
     "load_image_encoder",
     "load_model",

@@ -1,4 +1,8 @@
-"""The toy world: coloured shapes that move, with captions, a scorer and the recipe of the embedded model.
+"""The toy world: coloured shapes that move, with captions, a scorer and the recipe of the embedded models.
 
 Nothing here imports torch at import time; `render`, `score` and `training` do, and are imported by name.
 """
+
+from .clip import clip
+
+__all__ = ["clip"]
