@@ -91,7 +91,10 @@ class Run:
             memo=memo if memo is not None else {},
         )
         self._failures: dict[tuple[str, tuple[int, ...]], Failure] = {}
-        self._done: dict[str, Done] = {}
+        self._done: dict[str, bool] = {}
+        """Steps that have a result, in order; True if it is good for this run only."""
+        self._hits: set[str] = set()
+        """Those of them that another process had computed."""
         self._misses: Counter[str] = Counter()
         self._pinned: set[str] = set()
         self._cached_told: set[str] = set()
@@ -177,6 +180,7 @@ class Run:
     def _adopt(self, planned: Plan) -> None:
         self._dirty = False
         self._plan = planned
+        planned.refs = {}  # large, and only an explanation looks at them
         self._schedule.adopt(planned)
         outputs = {key for ref in planned.outputs.values() for key in keys_in(ref)}
         self._kept = outputs | planned.waiting
@@ -235,7 +239,9 @@ class Run:
 
     def _finished(self, done: Done) -> None:
         step = self._schedule.steps[done.key]
-        self._done[done.key] = done
+        self._done[done.key] = done.volatile
+        if done.hit:
+            self._hits.add(done.key)
         self._emit_node(
             events.NodeFinished, done.key, seconds=done.seconds, bytes=done.bytes, stored=done.stored
         )
@@ -268,6 +274,7 @@ class Run:
         """A result cannot be read back: it is computed again, or has failed if that happens too often."""
         step = self._schedule.steps[key]
         self._done.pop(key, None)
+        self._hits.discard(key)
         self._misses[key] += 1
         if self._misses[key] > MAX_MISSES:
             self._failed.add(key)
@@ -358,8 +365,8 @@ class Run:
     def _finish(self) -> Result:
         seconds = time.monotonic() - self._clock
         failures = list(self._failures.values())
-        computed = sum(not done.hit for done in self._done.values())
-        hits = len(self._cached_told) + len(self._done) - computed
+        computed = len(self._done) - len(self._hits)
+        hits = len(self._cached_told) + len(self._hits)
         result = Result("finished", self._plan, self.runner, seconds, computed, failures)
         self._discard_volatile(result)
         if self._cancelled:
@@ -386,8 +393,8 @@ class Run:
         """Results of a source that changed while it was read, and all made from them, are good for this
         run only: their keys name what the source was before."""
         tainted: set[str] = set()
-        for key, done in self._done.items():
-            if done.volatile or not tainted.isdisjoint(self._schedule.steps[key].deps):
+        for key, volatile in self._done.items():
+            if volatile or not tainted.isdisjoint(self._schedule.steps[key].deps):
                 tainted.add(key)
         for name, ref in self._plan.outputs.items() if tainted else ():
             if not tainted.isdisjoint(keys_in(ref)):

@@ -76,4 +76,4 @@ class Plan:
     gone: frozenset[str]
     """Nodes that lost at least one result to a failure, upstream or of their own step."""
     refs: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
-    """What stands on the outputs of every node that the targets ask for."""
+    """What stands on the outputs of every node that the targets ask for; a run lets go of it."""

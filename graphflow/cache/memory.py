@@ -19,7 +19,13 @@ class _Entry:
     size: int
     density: float
     """Seconds of computing per byte held."""
-    rank: Rank
+    worth: float
+    used: int
+    """Place in the order of last use."""
+
+    @property
+    def rank(self) -> Rank:
+        return self.worth, self.used
 
 
 class MemoryCache:
@@ -67,7 +73,7 @@ class MemoryCache:
             entry = self._entries.get(key)
             if entry is None:
                 return None
-            entry.rank = (self._age + entry.density, next(self._clock))
+            entry.worth, entry.used = self._age + entry.density, next(self._clock)
             return entry.value
 
     def put(self, key: str, value: Any, size: int, seconds: float) -> bool:
@@ -77,7 +83,7 @@ class MemoryCache:
             if size > self.budget and key not in self._pins:
                 return False  # before it drives everything else out
             density = seconds / max(size, 1)
-            entry = _Entry(value, size, density, (self._age + density, next(self._clock)))
+            entry = _Entry(value, size, density, self._age + density, next(self._clock))
             self._entries[key] = entry
             self._used += size
             if self._queue:
