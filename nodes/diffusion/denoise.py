@@ -341,15 +341,14 @@ def _begun(scheduler: Scheduler, latents: Latents, steps: int) -> int | None:
     return before.step
 
 
-def check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> None:
+def check_parts(
+    denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents, node: str = "diffusion/denoise"
+) -> None:
     """Refuse parts that do not belong together, before anything is loaded."""
     own = family(denoiser.family).denoised_by
-    if own != "diffusion/denoise":
-        raise NodeError(
-            f"model {denoiser.source.model!r} makes a clip window by window",
-            where="denoiser",
-            hint=f"use the node {own}",
-        )
+    if own != node:
+        model = denoiser.source.model
+        raise NodeError(f"model {model!r} is denoised in its own way", where="denoiser", hint=f"use {own}")
     for name, value in (("prompt", prompt.family), ("latents", latents.family)):
         if value != denoiser.family:
             raise ValueMismatch(f"the {name} is for {value}, the denoiser for {denoiser.family}", where=name)

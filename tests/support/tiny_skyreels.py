@@ -1,4 +1,4 @@
-"""A tiny random SkyReels-V2 text-to-video model as a genuine diffusers folder."""
+"""Tiny random SkyReels-V2 models as genuine diffusers folders: text to video and diffusion forcing."""
 
 from __future__ import annotations
 
@@ -46,14 +46,23 @@ def save_tiny_skyreels(folder: Path, *, shift: float = 8.0) -> Path:
 
     shift: of the saved scheduler. The published repositories have 1, which is none.
     """
-    from diffusers import SkyReelsV2Pipeline, UniPCMultistepScheduler
+    return _save("SkyReelsV2Pipeline", folder, _transformer(), shift)
 
-    SkyReelsV2Pipeline(
+
+def save_tiny_skyreels_df(folder: Path, *, shift: float = 8.0) -> Path:
+    """The same for diffusion forcing: the denoiser is told the frame rate too."""
+    return _save("SkyReelsV2DiffusionForcingPipeline", folder, _transformer(inject_sample_info=True), shift)
+
+
+def _save(pipeline: str, folder: Path, transformer: Any, shift: float) -> Path:
+    import diffusers
+
+    getattr(diffusers, pipeline)(
         tokenizer=byte_tokenizer(),
         text_encoder=_text_encoder(),
-        transformer=_transformer(),
+        transformer=transformer,
         vae=_vae(),
-        scheduler=UniPCMultistepScheduler(
+        scheduler=diffusers.UniPCMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
         ),
     ).save_pretrained(folder)
@@ -69,7 +78,7 @@ def save_tiny_skyreels(folder: Path, *, shift: float = 8.0) -> Path:
     )
 
 
-def _transformer() -> Any:
+def _transformer(**changes: Any) -> Any:
     import torch
     from diffusers import SkyReelsV2Transformer3DModel
 
@@ -87,6 +96,7 @@ def _transformer() -> Any:
         cross_attn_norm=True,
         qk_norm="rms_norm_across_heads",
         rope_max_seq_len=32,
+        **changes,
     ).eval()
 
 

@@ -1,0 +1,49 @@
+"""The end of a video, encoded so that a clip can go on from it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from graphflow.errors import NodeError
+from graphflow.node import Context, node
+from graphflow.values import Video
+
+from .condition import encoded
+from .forcing_plan import latent_frames
+from .pixels import Fit, fitted_video
+from .recipes import VAE
+from .values import Condition, Given, Latents
+
+
+@node(
+    "diffusion/condition_extension", depends=(".condition", ".forcing_plan", ".recipes", ".pixels", ".values")
+)
+def condition_extension(
+    vae: VAE,
+    video: Video,
+    latents: Latents,
+    ctx: Context,
+    *,
+    overlap_history: Annotated[int, Field(ge=1)] = 17,
+    fit: Fit = "cover",
+) -> Condition:
+    """Let a clip go on where a video ends, by a diffusion forcing model of SkyReels-V2.
+
+    latents: empty; the clip begins with the video's last frames and then goes on.
+    overlap_history: how many of its last frames; 17 or 37 are advised. Cut them off the clip before it is
+        put behind the video.
+    Raises NodeError if the model cannot do it, the video is too short, or the clip would end with it.
+    """
+    latent_frames("overlap_history", overlap_history, vae.geometry.temporal)
+    if latents.frames <= overlap_history:
+        raise NodeError(
+            f"a clip of {latents.frames} frames ends with the {overlap_history} that it is given",
+            where="latents",
+            hint="make longer latents, or take fewer frames of the video",
+        )
+    end = Video(frames=video.frames[-overlap_history:], fps=video.fps)
+    content = fitted_video(end, latents.width, latents.height, overlap_history, fit, "video")
+    given = Given(video=content, settings={"overlap_history": overlap_history})
+    return encoded(ctx, vae, latents, "extension", given)

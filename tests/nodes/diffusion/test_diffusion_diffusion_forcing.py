@@ -1,0 +1,314 @@
+"""Clips made window by window by SkyReels-V2: the plain pipelines' bits, also after a stop in any window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from graphflow_nodes.diffusion import condition_extension, condition_image, diffusion_forcing, empty_latents
+from graphflow_nodes.diffusion.forcing_plan import windows
+from graphflow_nodes.diffusion.pixels import pil, pils
+from graphflow_nodes.diffusion.values import Latents
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphflow.errors import Cancelled, NodeError, ValueMismatch
+from graphflow.testing import LocalContext, run_node
+from graphflow.values import Image, Video, decode, encode
+from tests.support.tiny_family import FamilyBench
+from tests.support.tiny_skyreels import HEIGHT, STEPS, WIDTH, save_tiny_skyreels, save_tiny_skyreels_df
+from tests.support.wan_bench import NEGATIVE, PROMPT
+
+SEED = 3
+
+
+def frames(seed: int, count: int) -> Any:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, HEIGHT, WIDTH, 3), generator=generator, dtype=torch.uint8)
+
+
+FIRST, LAST = (Image(pixels=frames(seed, 1)[0]) for seed in (1, 2))
+BEFORE = Video(frames=frames(5, 11), fps=8.0)
+"""A video that is to go on; only its end counts."""
+
+
+class Bench(FamilyBench):
+    """The node and the plain pipelines on one tiny model."""
+
+    def forcing(self, case: Case, context: LocalContext | None = None, **changes: Any) -> Latents:
+        latents = run_node(empty_latents, self.model.vae, frames=case.frames)
+        prompt = changes.pop("prompt", None) or self.encode()
+        condition = changes.pop("condition", None) or case.condition(self, latents)
+        parts = self.model.denoiser, self.model.scheduler, prompt, latents
+        settings = {"seed": SEED, **case.settings, **changes}
+        ports = parts if condition is None else (*parts, condition)
+        return run_node(diffusion_forcing, *ports, context=context or self.context(), **settings)
+
+    def plain_forcing(self, case: Case, output_type: str = "latent") -> Any:
+        """The stock pipeline's result, with the global generator seeded as the node does."""
+        dtypes = {"default": getattr(torch, self.dtype), "vae": torch.float32}
+        pipe = getattr(diffusers, case.pipeline).from_pretrained(self.folder, dtype=dtypes)
+        pipe.set_progress_bar_config(disable=True)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(SEED)
+            return pipe(
+                prompt=PROMPT,
+                negative_prompt=NEGATIVE,
+                width=WIDTH,
+                height=HEIGHT,
+                num_frames=case.frames,
+                num_inference_steps=STEPS,
+                max_sequence_length=self.model.native.max_sequence_length,
+                fps=8,
+                guidance_scale=6.0,
+                generator=torch.Generator().manual_seed(SEED),
+                output_type=output_type,
+                **{"addnoise_condition": 20, **case.settings, **case.plain},
+            ).frames
+
+    def plain_samples(self, case: Case) -> Any:
+        """The plain latents; the pipeline cuts off a given last image only before it decodes."""
+        samples = self.plain_forcing(case)
+        return samples[:, :, :-1] if len(case.images) > 1 else samples
+
+
+@dataclass(frozen=True)
+class Case:
+    """One use of diffusion forcing: settings of the node, and what the plain call is given beside them."""
+
+    frames: int
+    settings: dict[str, Any]
+    plain: dict[str, Any] = field(default_factory=dict)
+    images: tuple[Image, ...] = ()
+    video: Video | None = None
+
+    @property
+    def pipeline(self) -> str:
+        kind = "ImageToVideo" if self.images else "VideoToVideo" if self.video else ""
+        return f"SkyReelsV2DiffusionForcing{kind}Pipeline"
+
+    def condition(self, bench: Bench, latents: Latents) -> Any:
+        context, vae = bench.context(), bench.model.vae
+        if self.images:
+            last = dict(zip(("last_image",), self.images[1:], strict=False))
+            node = condition_image, vae, self.images[0], latents, *last.values()
+        elif self.video:
+            overlap = self.settings["overlap_history"]
+            return run_node(
+                condition_extension, vae, self.video, latents, context=context, overlap_history=overlap
+            )
+        else:
+            return None
+        return run_node(*node, context=context)
+
+
+TWO = {"base_num_frames": 17, "overlap_history": 5}
+"""Windows of 5 latent frames, of which the later ones begin with 2."""
+
+CASES = {
+    "one window": Case(5, {"base_num_frames": 17}),
+    "three windows": Case(33, TWO),
+    "blocks": Case(13, {"base_num_frames": 17, "ar_step": 2, "causal_block_size": 2}),
+    "blocks in two windows": Case(
+        37, {"base_num_frames": 21, "overlap_history": 5, "ar_step": 1, "causal_block_size": 2}
+    ),
+    "frame after frame": Case(9, {"base_num_frames": 17, "ar_step": 1}),
+    "image": Case(9, {"base_num_frames": 17}, {"image": pil(FIRST)}, (FIRST,)),
+    "image, two windows": Case(29, TWO, {"image": pil(FIRST)}, (FIRST,)),
+    "first and last image": Case(
+        9, {"base_num_frames": 17}, {"image": pil(FIRST), "last_image": pil(LAST)}, (FIRST, LAST)
+    ),
+    "extension": Case(13, TWO, {"video": pils(BEFORE)}, video=BEFORE),
+    "extension, two windows": Case(29, TWO, {"video": pils(BEFORE)}, video=BEFORE),
+}
+ALL = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory, mended_prompts: None) -> Bench:
+    return Bench(save_tiny_skyreels_df(tmp_path_factory.mktemp("forcing") / "float32"))
+
+
+@ALL
+def test_equal_to_the_plain_pipeline(tiny: Bench, case: Case) -> None:
+    latents = tiny.forcing(case)
+    assert (latents.stage, latents.frames) == ("done", case.frames)
+    assert torch.equal(latents.samples, tiny.plain_samples(case))
+    mine, theirs = tiny.decode(latents), tiny.plain_forcing(case, "np")[0]
+    theirs = torch.from_numpy((theirs * 255).round().astype("uint8"))
+    if case.video is not None:  # the pipeline puts the whole given video before the clip
+        assert torch.equal(theirs[: len(BEFORE.frames)], BEFORE.frames)
+        theirs = theirs[len(BEFORE.frames) :]
+    assert torch.equal(mine, theirs)
+
+
+@ALL
+def test_equal_to_the_plain_pipeline_in_half_precision(tiny: Bench, case: Case) -> None:
+    half = Bench(tiny.folder, "bfloat16")
+    assert torch.equal(half.forcing(case).samples, half.plain_samples(case))
+
+
+@ALL
+def test_resumes_at_any_step_of_any_window(tiny: Bench, case: Case) -> None:
+    prompt, context = tiny.encode(), tiny.context()
+    whole = tiny.forcing(case, context, prompt=prompt)
+    total = context.progress_log[-1][1]
+    assert context.progress_log == [(step, total) for step in range(1, total + 1)]
+    states = [decode(*encode(state)) for state in context.states]
+    assert len(states) == total - 1
+    for done, state in enumerate(states, 1):
+        again = tiny.context(state=state)
+        assert torch.equal(tiny.forcing(case, again, prompt=prompt).samples, whole.samples), done
+        assert again.progress_log[0] == (done + 1, total)
+
+
+@ALL
+def test_cancel_inside_a_step_leaves_no_trace(tiny: Bench, case: Case) -> None:
+    prompt, counting = tiny.encode(), tiny.context()
+    whole = tiny.forcing(case, counting, prompt=prompt).samples
+    for point in (1, 4, counting._points - 1):
+        with pytest.raises(Cancelled):
+            tiny.forcing(case, tiny.context(cancel_after=point), prompt=prompt)
+        assert torch.equal(tiny.forcing(case, prompt=prompt).samples, whole)
+
+
+@ALL
+def test_seed_prompt_and_what_is_given_count(tiny: Bench, case: Case) -> None:
+    usual = tiny.forcing(case).samples
+    assert not torch.equal(tiny.forcing(case, seed=4).samples, usual)
+    assert not torch.equal(tiny.forcing(case, prompt=tiny.encode("a blue box")).samples, usual)
+    for name in ("images", "video"):
+        if getattr(case, name):
+            other = {"images": case.images[::-1] if len(case.images) > 1 else (LAST,), "video": clip(60)}
+            changed = Case(case.frames, case.settings, **{name: other[name]})
+            assert not torch.equal(tiny.forcing(changed).samples, usual)
+    assert torch.equal(tiny.forcing(case).samples, usual)
+
+
+def clip(seed: int) -> Video:
+    return Video(frames=frames(seed, 11), fps=8.0)
+
+
+def test_previews_are_as_long_as_their_window(tiny: Bench) -> None:
+    watching = tiny.context()
+    tiny.forcing(CASES["three windows"], watching)
+    assert [len(preview.frames) for preview in watching.previews] == [5] * STEPS + [5] * STEPS + [3] * STEPS
+
+
+# ------------------------------------------------------------------------------------------- traps
+
+
+def test_noise_on_given_frames_comes_from_the_global_generator(tiny: Bench) -> None:
+    """So the same seed would give another clip each time; the node seeds it and leaves no trace."""
+    case = CASES["image"]
+    before = torch.get_rng_state()
+    first = tiny.forcing(case).samples
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(1)
+    assert torch.equal(tiny.forcing(case).samples, first)
+    assert not torch.equal(tiny.forcing(case, addnoise_condition=0).samples, first)
+
+
+def test_the_size_of_a_block_does_not_stay_on_the_transformer(tiny: Bench) -> None:
+    tiny.forcing(CASES["blocks"])
+    with pytest.raises(Cancelled):
+        tiny.forcing(CASES["blocks"], tiny.context(cancel_after=5))
+    with tiny.context().use(tiny.model.denoiser) as experts:
+        assert experts.transformer.config.num_frame_per_block == 1
+
+
+def test_the_pipeline_fails_if_it_is_given_latents(tiny: Bench) -> None:
+    """Its `prepare_latents` then returns one value for four; a resume must not go that way."""
+    case = Case(5, {}, {"latents": torch.zeros(1, 16, 2, 2, 4)})
+    with pytest.raises(ValueError, match="not enough values to unpack"):
+        tiny.plain_forcing(case)
+
+
+def test_the_pipeline_fails_with_a_last_image_in_a_second_window(tiny: Bench) -> None:
+    settings = {**TWO, "overlap_history": 9}
+    both = Case(29, settings, {"image": pil(FIRST), "last_image": pil(LAST)}, (FIRST, LAST))
+    with pytest.raises(RuntimeError):
+        tiny.plain_forcing(both)
+    with pytest.raises(NodeError, match="only for clips of one window"):
+        tiny.forcing(both)
+
+
+def test_the_pipeline_would_not_keep_an_image_that_is_less_than_a_block(tiny: Bench) -> None:
+    with pytest.raises(NodeError, match="1 of them given, makes no blocks of 3"):
+        tiny.forcing(CASES["image"], causal_block_size=3)
+
+
+# ------------------------------------------------------------------------------------------ checks
+
+
+@given(st.integers(1, 200), st.integers(2, 30), st.data())
+def test_windows_make_the_whole_clip_and_no_more(total: int, base: int, data: st.DataObject) -> None:
+    overlap = data.draw(st.integers(1, base - 1))
+    plan = windows(total, base, overlap)
+    assert sum(window.frames - window.ready for window in plan) == total
+    assert all(window.ready < window.frames <= base for window in plan)
+    assert all(window.frames == base for window in plan[:-1])
+    assert all(window.ready == overlap for window in plan[1:])
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"base_num_frames": 18}, "base_num_frames 18 is not 1 more than a multiple of 4"),
+        ({"overlap_history": 7}, "overlap_history 7 is not 1 more than a multiple of 4"),
+        ({"overlap_history": 17}, "leaves nothing of a window of 17"),
+        ({"causal_block_size": 2}, "makes no blocks of 2"),
+    ],
+)
+def test_lengths_that_do_not_fit_are_refused_before_anything_is_loaded(
+    tiny: Bench, settings: dict[str, Any], problem: str
+) -> None:
+    prompt, fresh = tiny.encode(), LocalContext()
+    with pytest.raises(NodeError, match=problem):
+        tiny.forcing(CASES["three windows"], fresh, prompt=prompt, **settings)
+    assert not fresh.opened
+
+
+def test_latents_with_noise_are_refused(tiny: Bench) -> None:
+    parts = tiny.model.denoiser, tiny.model.scheduler, tiny.encode()
+    with pytest.raises(NodeError, match="draws its own noise"):
+        run_node(diffusion_forcing, *parts, tiny.forcing(CASES["one window"]), context=LocalContext())
+
+
+def test_an_extension_has_one_overlap(tiny: Bench) -> None:
+    case, latents = CASES["extension"], run_node(empty_latents, tiny.model.vae, frames=13)
+    condition = case.condition(tiny, latents)
+    with pytest.raises(ValueMismatch, match="holds 5 frames, not 9"):
+        tiny.forcing(case, condition=condition, overlap_history=9)
+    alone = tiny.forcing(Case(13, {"base_num_frames": 17}), condition=condition)
+    assert torch.equal(alone.samples, tiny.forcing(case).samples)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "length", "problem"),
+    [
+        (6, 29, "overlap_history 6 is not 1 more than a multiple of 4"),
+        (13, 13, "ends with the 13 that it is given"),
+        (17, 29, "the video has 11 frames"),
+    ],
+)
+def test_an_extension_that_cannot_be(tiny: Bench, overlap: int, length: int, problem: str) -> None:
+    latents, fresh = run_node(empty_latents, tiny.model.vae, frames=length), LocalContext()
+    ports = tiny.model.vae, BEFORE, latents
+    with pytest.raises(NodeError, match=problem):
+        run_node(condition_extension, *ports, context=fresh, overlap_history=overlap)
+    assert not fresh.opened
+
+
+def test_each_model_has_its_own_node(tiny: Bench, tmp_path: Path) -> None:
+    with pytest.raises(NodeError) as caught:
+        tiny.denoise()
+    assert caught.value.hint == "use diffusion/diffusion_forcing"
+    other = Bench(save_tiny_skyreels(tmp_path))
+    with pytest.raises(NodeError) as caught:
+        other.forcing(CASES["one window"])
+    assert caught.value.hint == "use diffusion/denoise"
