@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, BinaryIO, Literal
+from typing import IO, Annotated, BinaryIO, Literal, TypeVar
 
 from pydantic import Field
 
@@ -24,12 +24,14 @@ PICTURE = re.compile(r".+\.(png|jpe?g|webp|bmp|tiff?)", re.IGNORECASE)
 
 _PARTS = (".containers", ".decode", ".tensors", ".files")
 
+Media = TypeVar("Media", Image, Video)
+
 Fps = Annotated[float, Field(gt=0, le=1000)]
 MaxFrames = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 def _file_fingerprint(*, path: str, **settings: object) -> str:
-    return content_hash(path)
+    return content_hash(path) if path else ""
 
 
 def _frames_fingerprint(*, path: str, **settings: object) -> list[str]:
@@ -41,8 +43,9 @@ def _frames_fingerprint(*, path: str, **settings: object) -> list[str]:
 @node("media/load_video", fingerprint=_file_fingerprint, depends=_PARTS)
 def load_video(
     ctx: Context,
+    example: Video | None = None,
     *,
-    path: str,
+    path: str = "",
     start: Annotated[float, Field(ge=0)] = 0.0,
     end: Annotated[float, Field(gt=0)] | None = None,
     fps: Fps | None = None,
@@ -52,25 +55,36 @@ def load_video(
 ) -> Video:
     """A video from a file: mp4, mov, mkv, webm, avi or gif, recognised by content.
 
-    start, end: seconds; an empty end is the end. fps: takes or repeats frames to get that rate; empty keeps
-    every frame. max_side: scales larger frames down. max_frames: more are refused, before decoding.
+    example: what to use, as it is, while no path is set. start, end: seconds; an empty end is the end.
+    fps: takes or repeats frames to get that rate; empty keeps every frame.
+    max_side: scales larger frames down. max_frames: more are refused, before decoding.
     incomplete: what to do with a cut off or damaged file.
     Returns uint8 frames, (frames, height, width, 3), sRGB; decoded one by one into their final place.
     Raises StorageError, naming the file, for anything that cannot be read within the limits.
     """
+    if not path:
+        return _example(example, "video")
     cut = Cut(start, end, fps, max_side, max_frames, incomplete == "keep")
     frames, rate = decode_video(source_file(path), cut, ctx.progress)
     return Video(frames=frames, fps=rate)
 
 
 @node("media/load_image", fingerprint=_file_fingerprint, depends=_PARTS)
-def load_image(*, path: str) -> Image:
+def load_image(example: Image | None = None, *, path: str = "") -> Image:
     """An image from a file: png, jpeg, webp, gif (first frame), bmp or tiff, recognised by content.
 
-    Turned upright as its EXIF says; transparency is dropped.
+    example: what to use while no path is set. Turned upright as its EXIF says; transparency is dropped.
     Raises StorageError, naming the file, for anything that is no picture, broken or too large.
     """
+    if not path:
+        return _example(example, "image")
     return Image(pixels=tensor_of(decode_image(source_file(path), path)))
+
+
+def _example(example: Media | None, kind: str) -> Media:
+    if example is None:
+        raise StorageError(f"no {kind} is chosen", where="path", hint=f"set path to the file of the {kind}")
+    return example
 
 
 @node("media/load_frames", fingerprint=_frames_fingerprint, depends=_PARTS)

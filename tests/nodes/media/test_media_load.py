@@ -249,3 +249,15 @@ def test_the_fingerprint_follows_the_content(tmp_path: Path, node: object) -> No
     assert spec.fingerprint(path=path) == before
     file.write_bytes(b"2")
     assert spec.fingerprint(path=path) != before
+
+
+def test_an_example_stands_in_until_a_path_is_set(tmp_path: Path) -> None:
+    picture = Image(pixels=torch.full((4, 6, 3), 7, dtype=torch.uint8))
+    assert run_node(load_image, picture) is picture
+    path = tmp_path / "other.png"
+    Pillow.new("RGB", (8, 8), (1, 2, 3)).save(path)
+    assert run_node(load_image, picture, path=str(path)).pixels.shape == (8, 8, 3)
+    with pytest.raises(StorageError, match="no image is chosen"):
+        run_node(load_image)
+    with pytest.raises(StorageError, match="no video is chosen"):
+        run_node(load_video)
