@@ -27,14 +27,16 @@ class VAEStandIn:
         moments: Sequence[Any] = (),
         statistics: Mapping[str, Any] | None = None,
     ) -> None:
+        import torch
+
         vars(self).update(statistics or {})
         self.config = SimpleNamespace(**info.config)
         self.spatial_compression_ratio = geometry.spatial
         self.temporal_compression_ratio = geometry.temporal
         self.temperal_downsample = info.config.get("temperal_downsample", ())  # diffusers spells it so
         self._moments = iter(moments)
-        if moments:
-            self.dtype, self.device = moments[0].dtype, moments[0].device
+        like = moments[0] if moments else torch.empty(0)
+        self.dtype, self.device = like.dtype, like.device
 
     def encode(self, pixels: Any, return_dict: bool = True) -> Any:
         """The next of the moments, whatever the pixels: those are blank by now."""

@@ -26,8 +26,8 @@ class Step:
 
     index: int
     """Place in the whole denoise, from 0."""
-    sigma: float
-    """Noise level before the step."""
+    sigma: Any
+    """Noise level before the step; (1, tokens, 1) where every token has its own."""
     sample: Any
     """Latents before the step."""
     output: Any
@@ -149,7 +149,10 @@ def _tapped_class(base: Any) -> Any:
             index = tap.start + tap.done
             tap.done += 1
             latents = result[0] if isinstance(result, tuple) else result.prev_sample
-            tap.on_step(Step(index, tap.levels[index], sample, model_output, latents))
+            level, output, tokens = tap.levels[index], model_output, kwargs.get("per_token_timesteps")
+            if tokens is not None:  # pipelines that give them negate the output too
+                level, output = tokens.unsqueeze(-1) / self.config.num_train_timesteps, -model_output
+            tap.on_step(Step(index, level, sample, output, latents))
             return result
 
     Tapped.__name__, Tapped.__qualname__ = base.__name__, base.__qualname__  # saved configs name it

@@ -71,7 +71,7 @@ def load_latent_upsampler(
     model: a folder in diffusers layout with a latent_upsampler, or a hub repository such as
         Lightricks/ltxv-spatial-upscaler-0.9.7. revision: branch, tag or commit of a hub repository.
     dtype: in which it computes. download: allow fetching from the hub.
-    Raises MissingModel if the model is not on this machine, NodeError if it has no upsampler of a known class.
+    Raises MissingModel if the model is not on this machine, NodeError if it has no upsampler known here.
     """
     path = locate(model, revision=revision, download=download)
     config = read_json(path / PART / "config.json")
@@ -127,6 +127,18 @@ def upsample_latents(
     return latents.model_copy(update={"samples": samples.float().cpu(), **_size(upsampler.config, latents)})
 
 
+@node("diffusion/refine_latents", depends=(".values",))
+def refine_latents(latents: Latents, *, strength: Annotated[float, Field(gt=0, le=1)] = 0.4) -> Latents:
+    """Let a denoised clip be denoised once more, from a later step: usually after it was upsampled.
+
+    strength: part of the steps that the next denoise runs. It first lays as much noise over the clip as there
+        is at the first of them; 0.4 keeps what the clip shows and renews its details.
+    Raises NodeError for latents that are not denoised.
+    """
+    _check_done(latents, "refined")
+    return latents.model_copy(update={"stage": "again", "strength": strength, "rng": None})
+
+
 def _size(config: Config, latents: Latents) -> dict[str, Any]:
     """Width, height, frames and frame rate after the upsampling; the clip lasts as long as before."""
     wide, long = 1 + config.get("spatial_upsample", True), 1 + config.get("temporal_upsample", False)
@@ -152,14 +164,18 @@ def _check(upsampler: LatentUpsampler, vae: VAE, latents: Latents) -> None:
             where="vae",
             hint="use the VAE that the empty latents were made with",
         )
-    if latents.stage != "done":
-        raise NodeError(
-            "only denoised latents can be upsampled",
-            where="latents",
-            hint="connect a denoise that runs to its end",
-        )
+    _check_done(latents, "upsampled")
     channels, wanted = latents.geometry.channels, upsampler.config.get("in_channels", 128)
     if channels != wanted:
         raise ValueMismatch(
             f"the latents have {channels} channels, the upsampler takes {wanted}", where="latents"
+        )
+
+
+def _check_done(latents: Latents, treated: str) -> None:
+    if latents.stage != "done":
+        raise NodeError(
+            f"only denoised latents can be {treated}",
+            where="latents",
+            hint="connect a denoise that runs to its end",
         )

@@ -1,5 +1,5 @@
-"""Tiny random LTX-Video models as genuine diffusers folders, with and without a timestep for the decoder, and
-a latent upsampler for them."""
+"""Tiny random LTX-Video models as genuine diffusers folders: with and without a timestep for the decoder, for
+keyframes, and a latent upsampler for them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ WIDTH, HEIGHT, FRAMES, STEPS = 64, 32, 9, 3
 _CHANNELS, _TEXT_WIDTH = 8, 32
 
 
-def save_tiny_ltx(folder: Path, *, timestep_conditioning: bool = True) -> Path:
-    """Write a tiny model to `folder` with a sidecar, and return the folder."""
-    from diffusers import FlowMatchEulerDiscreteScheduler, LTXPipeline
+def save_tiny_ltx(folder: Path, *, timestep_conditioning: bool = True, keyframes: bool = False) -> Path:
+    """Write a tiny model to `folder` with a sidecar, and return the folder.
 
-    scheduler = FlowMatchEulerDiscreteScheduler(
-        use_dynamic_shifting=True,
-        base_image_seq_len=1024,
-        max_image_seq_len=4096,
-        base_shift=0.95,
-        max_shift=2.05,
-        shift_terminal=0.1,
-    )
-    LTXPipeline(
+    keyframes: a model of LTXConditionPipeline, as from 0.9.5 on.
+    """
+    from diffusers import FlowMatchEulerDiscreteScheduler, LTXConditionPipeline, LTXPipeline
+
+    follows_size = {
+        "use_dynamic_shifting": True,
+        "base_image_seq_len": 1024,
+        "max_image_seq_len": 4096,
+        "base_shift": 0.95,
+        "max_shift": 2.05,
+        "shift_terminal": 0.1,
+    }
+    scheduler = FlowMatchEulerDiscreteScheduler(**({} if keyframes else follows_size))
+    cls = LTXConditionPipeline if keyframes else LTXPipeline
+    cls(
         scheduler=scheduler,
         vae=_vae(timestep_conditioning),
         text_encoder=_text_encoder(),

@@ -14,6 +14,7 @@ from tests.support.tiny_skyreels import save_tiny_skyreels
 SAVE: dict[str, Callable[[Path], Path]] = {
     "ltx": save_tiny_ltx,
     "ltx_0.9.0": functools.partial(save_tiny_ltx, timestep_conditioning=False),
+    "ltx_0.9.5": functools.partial(save_tiny_ltx, keyframes=True),
     "hunyuan": save_tiny_hunyuan,
     "hunyuan15": save_tiny_hunyuan15,
     "skyreels": save_tiny_skyreels,

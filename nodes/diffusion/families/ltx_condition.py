@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from graphflow.values import Image, Video
+
 from ..pixels import pil, pils
-from graphflow.values import Image, Video
-
-from graphflow.values import Image, Video
-
 from ..values import Blank, Given, Keyframe, Latents
 from . import Begin, Call, Configs, Keep, Solver, Task, ltx
 
@@ -27,9 +25,13 @@ def serves(configs: Configs) -> tuple[str, ...]:
 
 
 def arguments(call: Call) -> dict[str, Any]:
-    """Arguments of LTXConditionPipeline.__call__."""
+    """Arguments of LTXConditionPipeline.__call__. Its own schedule is given to it as numbers: left to itself
+    it passes a tensor where numpy 2 warns of tensors."""
+    from diffusers.pipelines.ltx.pipeline_ltx_condition import linear_quadratic_schedule
+
     return {
         **ltx.arguments(call),
+        "timesteps": (linear_quadratic_schedule(call.steps) * 1000).tolist(),
         "conditions": [_condition(frame) for frame in keyframes(call)] or None,
         "denoise_strength": call.latents.strength,
         **call.given.settings,
@@ -56,8 +58,12 @@ def refuses(configs: Configs, given: Given) -> str:
     """A clip inside the video takes the place of whole latent frames, two at least."""
     step = ltx.geometry(configs).temporal
     for frame in given.keyframes:
-        if isinstance(frame.content, Video) and frame.index % step:
+        if frame.index == 0 or not isinstance(frame.content, Video):
+            continue
+        if frame.index % step:
             return f"takes a clip only at frames 0, {step}, {2 * step}, ..., not at {frame.index}"
+        if len(frame.content.frames) <= step:
+            return f"takes a clip after the start only of at least {step + 1} frames"
     return ""
 
 
