@@ -20,6 +20,7 @@ from .modify import (
     quantise,
     tile_vae,
 )
+from .schedule import scheduler
 from .snap import latents_like
 from .step_caches import attention_cache, first_block_cache, magnitude_cache, taylor_cache
 
@@ -53,6 +54,7 @@ __all__ = [
     "offload",
     "parallel",
     "quantise",
+    "scheduler",
     "taylor_cache",
     "tile_vae",
 ]

@@ -22,7 +22,7 @@ from .condition import check_task, task_of
 from .families import Begin, Call, Keep, Task, family
 from .guidance import Guide
 from .preview import preview_clip
-from .recipes import Denoiser, Experts, Scheduler
+from .recipes import MAKING, Denoiser, Experts, Scheduler
 from .shell import cancel_points, shell
 from .stand_ins import VAEStandIn
 from .tap import Step, Tap, history_of, tapped
@@ -32,7 +32,7 @@ Steps = Annotated[int, Field(ge=1, le=1000)]
 Guidance = Annotated[float, Field(ge=0, le=100)]
 
 
-@node("diffusion/denoise", depends=(".tap", ".shell", ".stand_ins", ".recipes", ".values"))
+@node("diffusion/denoise", depends=(".tap", ".shell", ".stand_ins", ".values", *MAKING))
 def denoise(
     denoiser: Denoiser,
     scheduler: Scheduler,
@@ -61,15 +61,17 @@ def denoise(
     start_step: first step to run; empty goes on where the latents stopped. end_step: stop before this
         step; empty runs to the end. Latents that stopped early carry the sampler's memory, so two
         halves give the bits of one whole.
-    Resumes from its last checkpoint, bit for bit. Previews show the clip the model expects at each step.
+    Resumes from its last checkpoint, bit for bit; with a step cache, whose memory is not kept, from the
+    beginning. Previews show the clip the model expects at each step.
     Raises ValueMismatch for parts of different models, NodeError for steps that cannot be run.
     """
+    steps = scheduler.count(steps)
     call = _call(denoiser, latents, condition, guide, steps, guidance, guidance_2)
     check_parts(denoiser, prompt, latents)
     check_task(denoiser, latents, condition)
     start, end = _range(scheduler, call, start_step, end_step)
     run = _begin(ctx, denoiser, scheduler, call, seed, start, end)
-    with ctx.use(denoiser) as experts, cancel_points(experts.live(), ctx.check):
+    with ctx.use(denoiser.during(start, call.steps)) as experts, cancel_points(experts.live(), ctx.check):
         samples = run.pipeline(experts, prompt)
     return run.result(samples, prompt)
 
@@ -84,6 +86,8 @@ class _Run:
     """Live, of this run alone."""
     digest: str
     """Of the scheduler's recipe."""
+    levels: dict[str, Any]
+    """Noise levels of the user's own, as the pipeline's argument."""
     call: Call
     generator: Any
     samples: Any
@@ -125,6 +129,7 @@ class _Run:
         self.keep = task.adjust(pipe, call, Begin(self.generator, self.samples, _moved(self.kept, device)))
         output = pipe(
             **task.arguments(call),
+            **self.levels,
             **embeds,
             **self.reported(pipe, task.reports),
             latents=None if self.samples is None else chosen.pack(self.samples),
@@ -163,7 +168,7 @@ class _Run:
     def after(self, step: Step, tensors: Mapping[str, Any]) -> None:
         """After each step: a checkpoint, a preview, then progress, which is also a cancel point."""
         self.seen, self.kept = step, self.keep(tensors) if self.keep else {}
-        if step.index + 1 < self.end:  # after the last one comes the result itself
+        if step.index + 1 < self.end and self.denoiser.resumable:  # after the last one comes the result
             self.ctx.checkpoint(
                 lambda: {
                     "step": step.index + 1,
@@ -212,7 +217,7 @@ def _begin(
     """A run that begins with the latents it is given, or with the last checkpoint of this very step."""
     import torch
 
-    latents, saved = call.latents, ctx.restore()
+    latents, saved = call.latents, ctx.restore() if denoiser.resumable else None
     if saved is None:
         before = latents.sampler
         history, kept = (before.history, before.kept) if before else ({}, None)
@@ -231,6 +236,7 @@ def _begin(
         denoiser=denoiser,
         scheduler=scheduler.build(),
         digest=scheduler.digest(),
+        levels=scheduler.levels(_task(call).pipeline),
         call=call,
         generator=generator,
         samples=saved["samples"],

@@ -5,8 +5,6 @@ torch, diffusers and transformers are imported when a recipe is opened, never be
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.values import NUMERICS, PLACEMENT, Value
+from graphflow.values import NUMERICS, PLACEMENT
 
 from .component import Component, read_configs
 from .families import Family, family, pipelines
@@ -28,10 +26,21 @@ from .modifiers.quantise import Quantisation, backend_of
 from .modifiers.step_cache import Magnitude, StepCache, caching, check_step_cache
 from .modifiers.tiling import Tiling, tiled
 from .opening import blank_model, component_class, load_file, load_module
+from .schedule import Scheduler
 from .source import INDEX, FileSource, TensorEntry, read_json
 from .values import Geometry, VAEInfo
 
+MAKING = (
+    ".recipes",
+    ".component",
+    ".opening",
+    ".schedule",
+    *(f".modifiers.{name}" for name in ("attention", "casting", "compile", "lora", "quantise", "step_cache")),
+)
+"""Modules whose code decides what comes out of a live denoiser, for a node's `depends`."""
+
 __all__ = [
+    "MAKING",
     "VAE",
     "Component",
     "Denoiser",
@@ -183,6 +192,11 @@ class Denoiser(Component):
     def modules(self, live: Experts) -> dict[str, Any]:
         return live.named()
 
+    @property
+    def resumable(self) -> bool:
+        """Whether a denoise can go on from a checkpoint; what a step cache remembers is in none."""
+        return self.step_cache is None
+
     def during(self, start: int, steps: int) -> Denoiser:
         """For a denoise of `steps` steps that begins at step `start`."""
         return self.model_copy(update={"span": (start, steps)})
@@ -327,26 +341,3 @@ class VAE(Component):
     def applied(self, live: Any, device: str) -> Iterator[Any]:
         with tiled(live, self.tiling), super().applied(live, device):
             yield live
-
-
-class Scheduler(Value):
-    """A noise schedule and its solver, as class and config. Has no weights, so it is not a recipe:
-    every denoise builds its own, because a live scheduler remembers the steps of its run.
-    """
-
-    class_name: str
-    config: dict[str, Any]
-
-    def build(self) -> Any:
-        """A new diffusers scheduler. Raises NodeError if diffusers has no such class."""
-        import diffusers
-
-        found = getattr(diffusers, self.class_name, None)
-        if not (isinstance(found, type) and issubclass(found, diffusers.SchedulerMixin)):
-            raise NodeError(f"diffusers has no scheduler called {self.class_name!r}")
-        return found.from_config(dict(self.config))  # type: ignore[no-untyped-call]
-
-    def digest(self) -> str:
-        """sha256 of class and config; a stopped denoise goes on only with an equal one."""
-        text = json.dumps([self.class_name, self.config], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
