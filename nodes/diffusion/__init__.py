@@ -1,12 +1,14 @@
 """Open video diffusion models as nodes: load, encode, denoise, decode. Importing this needs no torch."""
 
 from .animate import animate
+from .audio import decode_audio, load_audio_decoder
 from .condition import condition_control, condition_image, condition_video
 from .decode import decode
 from .denoise import denoise
 from .diffusion_forcing import diffusion_forcing
 from .encode import encode_prompt
 from .extension import condition_extension
+from .guidance import guide_streams
 from .latents import empty_latents, noise_latents
 from .load import load_denoiser, load_image_encoder, load_model, load_scheduler, load_text_encoder, load_vae
 from .modify import (
@@ -35,12 +37,15 @@ __all__ = [
     "condition_image",
     "condition_video",
     "decode",
+    "decode_audio",
     "denoise",
     "diffusion_forcing",
     "empty_latents",
     "encode_prompt",
     "first_block_cache",
+    "guide_streams",
     "latents_like",
+    "load_audio_decoder",
     "load_denoiser",
     "load_image_encoder",
     "load_model",

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
-from .values import Geometry, VAEInfo
+from .values import Geometry, Sound, VAEInfo
 
 
 class VAEStandIn:
@@ -71,6 +71,34 @@ def distribution(moments: Any, device: Any, return_dict: bool) -> Any:
     return AutoencoderKLOutput(latent_dist=found) if return_dict else (found,)
 
 
+class ConnectorsStandIn:
+    """Stands for the connectors of an LTX-2 model, which have spoken: for the prompt alone, and for the
+    negative and the positive prompt together."""
+
+    def __init__(self, alone: Sequence[Any], guided: Sequence[Any]) -> None:
+        self._said = {1: tuple(alone), 2: tuple(guided)}
+
+    def __call__(self, embeds: Any, mask: Any, padding_side: str) -> tuple[Any, ...]:
+        return self._said[len(embeds)]
+
+
+class AudioVAEStandIn:
+    """An audio VAE without weights. Its mean is 0 and its spread 1, so that the pipeline, which normalises
+    what it is given and undoes it for what it gives, leaves latents of sound as they are on wires."""
+
+    def __init__(self, sound: Sound) -> None:
+        import torch
+
+        self.config = SimpleNamespace(
+            sample_rate=sound.rate,
+            mel_hop_length=sound.hop,
+            mel_bins=sound.bins * sound.compression,
+            latent_channels=sound.channels,
+        )
+        self.mel_compression_ratio = self.temporal_compression_ratio = sound.compression
+        self.latents_mean, self.latents_std = torch.zeros(1), torch.ones(1)
+
+
 class Halt(BaseException):
     """A pipeline came to its first step."""
 
@@ -92,4 +120,9 @@ class HaltingDenoiser:
         return nullcontext()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise Halt
+
+    @property
+    def rope(self) -> Any:
+        """LTX-2 pipelines ask for the places of tokens before the first step; all is encoded by then."""
         raise Halt

@@ -99,6 +99,7 @@ class FamilyBench(Bench):
             **({"negative_prompt": NEGATIVE} if chosen.negative_prompts else {}),
             **({"frame_rate": native.fps} if chosen.name.startswith("ltx") else {}),
             **native.decode,
+            **native.arguments,
         }
         seed = arguments.pop("seed", SEED)
         latents, frames = _called(pipe, seed, {**usual, **arguments})
