@@ -102,12 +102,10 @@ def _to_dtype(module: Any, dtype: Any) -> None:
     import torch
 
     kept = module._keep_in_fp32_modules or ()
-    for name, tensor in module.named_parameters():
-        wanted = torch.float32 if any(part in name.split(".") for part in kept) else dtype
-        tensor.data = tensor.data.to(wanted)
-    for buffer in module.buffers():
-        if buffer.is_floating_point():
-            buffer.data = buffer.data.to(dtype)
+    for name, tensor in module.state_dict(keep_vars=True).items():  # tables computed at start are not in it
+        if tensor.is_floating_point():
+            wanted = torch.float32 if any(part in name.split(".") for part in kept) else dtype
+            tensor.data = tensor.data.to(wanted)
 
 
 def blank_model(index: Mapping[str, Any], folder: Path, part: str) -> Any:

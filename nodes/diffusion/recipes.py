@@ -319,7 +319,12 @@ class VAE(Component):
 
     def check(self, device: str) -> None:
         super().check(device)
-        if self.offload is None or self.offload.strategy != "block":
+        strategy = "resident" if self.offload is None else self.offload.strategy
+        if strategy == "sequential":  # pipelines and our decoding ask a VAE where it is
+            raise NodeError(
+                "a VAE cannot be offloaded sequentially", where="offload", hint="choose model, block or leaf"
+            )
+        if strategy != "block":
             return
         folder = self.folder()
         cls = component_class(read_json(folder / INDEX), "vae")

@@ -6,6 +6,7 @@ while the recipe that names it is in use.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,7 +135,8 @@ def check_shapes(name: str, tensors: Shapes, models: Mapping[str, Shapes]) -> No
     wrong = []
     for layer, (rows, columns) in layers.items():
         part, _, inner = layer.partition(".")
-        shape = models.get(part, models[PARTS[0]]).get(f"{inner}.weight")
+        model = models[part] if part in models else next(iter(models.values()))
+        shape = model.get(f"{inner}.weight")
         if shape is None:
             wrong.append(f"there is no layer {inner!r}")
         elif (shape[0], shape[1]) != (rows, columns):
@@ -196,6 +198,8 @@ def _add(module: Any, part: str, name: str, adapter: Adapter, pipeline: Any) -> 
     expand = getattr(pipeline, "_maybe_expand_t2v_lora_for_i2v", None)
     if expand is not None:  # a LoRA of text to video says nothing of the layers that look at an image
         tensors = expand(transformer=module, state_dict=dict(tensors))
-    module.load_lora_adapter(
-        tensors, prefix=prefix, adapter_name=name, metadata=adapter.metadata, low_cpu_mem_usage=True
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Already found a `peft_config`")  # there may be several
+        module.load_lora_adapter(
+            tensors, prefix=prefix, adapter_name=name, metadata=adapter.metadata, low_cpu_mem_usage=True
+        )
