@@ -29,6 +29,8 @@ class Footprint:
 
     whole: int
     """All of them; 0 if unknown."""
+    module: int = 0
+    """The largest of several modules that work one after the other; 0 if there is only one."""
     block: int = 0
     """The largest block of layers: what group offload moves at once. 0 if the model has no blocks."""
     rest: int = 0
@@ -42,11 +44,13 @@ class Footprint:
         Group offload by blocks keeps what is outside the blocks and two blocks, the one that works and the
         one that is on its way; by layers it keeps two layers.
         """
-        if placing in ("resident", "model") or not self.leaf:
-            return self.whole
-        if placing == "block":
-            return min(self.whole, self.rest + 2 * self.block) if self.block else self.whole
-        return min(self.whole, 2 * self.leaf)
+        least = {
+            "model": self.module,
+            "block": self.rest + 2 * self.block if self.block else 0,
+            "leaf": 2 * self.leaf,
+            "sequential": 2 * self.leaf,
+        }.get(placing, 0)
+        return min(self.whole, least) if least else self.whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "refs registry events expand environment settings provenance",
         "graph schema",
         "steps templates",
-        "plan schedule pool record",
+        "plan schedule pool record forecast",
         "context timeline",
         "execute",
         "runners",

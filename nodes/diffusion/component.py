@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from graphflow.errors import MissingModel, NodeError, ValueMismatch
+from graphflow.errors import NodeError, ValueMismatch
+from graphflow.node import Footprint, Origin
 from graphflow.values import PLACEMENT, Recipe
 
+from .catalogue import licence_of
 from .families import Configs
-from .modifiers.offload import Offload, check_offload, placed
+from .memory import footprint
+from .modifiers.casting import Casting
+from .modifiers.offload import Offload, Strategy, check_offload, placed
 from .modifiers.quantise import METHODS, Quantisation, backend_of, check_quantisation
 from .source import (
     INDEX,
@@ -20,14 +24,20 @@ from .source import (
     TensorEntry,
     identity,
     locate,
-    read_header,
     read_json,
     require_weights,
 )
 from .values import Dtype, Native
 
+_FLOATS = ("F16", "BF16", "F32", "F64")
 _BYTES = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2}
 """Of numbers that are loaded as they are stored; all others take one byte."""
+
+_EMBEDDINGS = ("shared.weight", "embed_tokens.weight", "_embedding.weight")
+"""Ends of the names of matrices that are looked up, not multiplied with: quantisers leave them alone."""
+
+_TREATMENTS = ("casting", "quantisation")
+"""Fields that say how weights are stored; a recipe has at most one of them set."""
 
 
 class Component(Recipe):
@@ -96,31 +106,45 @@ class Component(Recipe):
         return read_configs(self.folder())
 
     def memory_bytes(self) -> int:
-        """Bytes of all weights in memory, from the headers of the weight files; 0 if they are not here."""
-        try:
-            folder = locate(self.source.model, revision=self.source.revision)
-        except MissingModel:
-            return 0
-        single = self.single_files()
-        folders = [folder / part for part in self.parts() if part not in single]
-        files = [path for part in folders for path in part.glob("*.safetensors")]
-        return sum(map(self._weight_bytes, [*files, *(source.path() for source in single.values())]))
+        return footprint(self).whole
 
-    def _weight_bytes(self, path: Path) -> int:
-        if path.suffix == ".gguf":
-            return path.stat().st_size  # stays as it is stored
-        floats = ("F16", "BF16", "F32", "F64")
-        return sum(
-            int(entry.numbers * self._stored(name, entry))
-            if entry.dtype in floats
-            else entry.numbers * _BYTES.get(entry.dtype, 1)
-            for name, entry in read_header(path).items()
+    def footprints(self) -> dict[str, Footprint]:
+        return {way: footprint(one) for way, one in self.stored_ways().items()}
+
+    def stored_ways(self) -> dict[str, Component]:
+        """This part, and copies whose weights are stored in ever fewer bits where that can be asked for."""
+        ways: dict[str, Component] = {"": self}
+        changes = {
+            "fp8": {"casting": Casting()},
+            "int8": {"quantisation": Quantisation(method="torchao_int8")},
+            "nf4": {"quantisation": Quantisation(method="bitsandbytes_nf4")},
+        }
+        if not self.single_files() and all(getattr(self, name, None) is None for name in _TREATMENTS):
+            known = type(self).model_fields
+            ways |= {way: self.model_copy(update=c) for way, c in changes.items() if c.keys() <= known.keys()}
+        return ways
+
+    def placing(self) -> Strategy:
+        return self.offload.strategy if self.offload is not None else "resident"
+
+    def origins(self) -> tuple[Origin, ...]:
+        files = [*self.single_files().values(), *(lora.source for lora in getattr(self, "loras", ()))]
+        return (
+            Origin(self.source.model, self.source.identity, licence_of(self.source)),
+            *(Origin(file.repository or file.file, file.digest) for file in files),
         )
+
+    def loaded_bytes(self, name: str, entry: TensorEntry) -> int:
+        """What a tensor of the weight files takes once it is loaded."""
+        if entry.dtype in _FLOATS:
+            return int(entry.numbers * self._stored(name, entry))
+        return entry.numbers * _BYTES.get(entry.dtype, 1)
 
     def _stored(self, name: str, entry: TensorEntry) -> float:
         """Bytes of one number of a weight once loaded and quantised."""
         quantisation = self.quantised()
-        if quantisation is not None and name.endswith(".weight") and len(entry.shape) == 2:
+        linear = len(entry.shape) == 2 and name.endswith(".weight") and not name.endswith(_EMBEDDINGS)
+        if quantisation is not None and linear:
             kept = any(part in name for part in quantisation.skip)
             return self._width(name) if kept else METHODS[quantisation.method].bits / 8
         return self._width(name)

@@ -12,13 +12,14 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import Context, node
 from graphflow.values import Video
 
+from .activations import decoding
 from .families import family
 from .recipes import VAE, Tiling
 from .shell import cancel_points
 from .values import Latents
 
 
-@node("diffusion/decode", depends=(".recipes", ".shell"))
+@node("diffusion/decode", forecast=decoding, depends=(".recipes", ".shell"))
 def decode(
     vae: VAE,
     latents: Latents,

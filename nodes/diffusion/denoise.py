@@ -18,6 +18,7 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import Context, State, node
 from graphflow.values import Seed
 
+from .activations import denoising
 from .condition import check_task, task_of
 from .families import Begin, Call, Keep, Task, family
 from .guidance import Guide
@@ -32,7 +33,7 @@ Steps = Annotated[int, Field(ge=1, le=1000)]
 Guidance = Annotated[float, Field(ge=0, le=100)]
 
 
-@node("diffusion/denoise", depends=(".tap", ".shell", ".stand_ins", ".values", *MAKING))
+@node("diffusion/denoise", forecast=denoising, depends=(".tap", ".shell", ".stand_ins", ".values", *MAKING))
 def denoise(
     denoiser: Denoiser,
     scheduler: Scheduler,

@@ -10,13 +10,14 @@ from pydantic import Field
 from graphflow.errors import NodeError
 from graphflow.node import Context, node
 
+from .activations import encoding
 from .families import family
 from .recipes import TextEncoder
 from .shell import cancel_points
 from .values import PromptEmbeds
 
 
-@node("diffusion/encode_prompt", depends=(".shell", ".recipes"))
+@node("diffusion/encode_prompt", forecast=encoding, depends=(".shell", ".recipes"))
 def encode_prompt(
     text_encoder: TextEncoder,
     ctx: Context,

@@ -1,0 +1,236 @@
+"""How much memory a plan will need, told before anything is loaded. Pure: no files, no torch.
+
+Recipes say what their weights weigh, nodes say what they need beside them (`graphflow.claims`). A strategy
+says how all of it is placed and stored; the peak of a plan under a strategy is a sum and a maximum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, get_args
+
+from graphflow.claims import Estimate, Footprint, Placing
+from graphflow.keys import canon
+from graphflow.refs import Const, Many, Out, Ref
+from graphflow.steps import Plan, Step
+from graphflow.values import Recipe
+
+PLACINGS: tuple[Placing, ...] = get_args(Placing)
+
+AS_PLANNED = ""
+"""The placing, or the way of storing weights, that each recipe itself asks for."""
+
+DEVICE_RESERVE = 600_000_000
+"""Bytes of a GPU that its driver, its libraries and the blocks of torch's allocator take beside tensors."""
+
+HOST_RESERVE = 2_000_000_000
+"""Bytes of main memory that Python, torch and the system need beside weights and results."""
+
+_PLACING_COST = {"": 1.0, "resident": 1.0, "model": 1.1, "block": 1.3, "leaf": 2.0, "sequential": 4.0}
+_STORED_COST, _THRIFTY_COST = 1.08, 1.04
+"""Expected slowdowns: good for an order, not for a clock. See docs/guide/memory.md."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that a plan uses."""
+
+    name: str
+    placing: Placing
+    footprints: Mapping[str, Footprint]
+    """By way of storing the weights; under `""` as the recipe has them."""
+
+    def footprint(self, stored: str) -> Footprint:
+        """The model in one way of storing, or as it is if that way is not for it."""
+        return self.footprints.get(stored, self.footprints[AS_PLANNED])
+
+
+@dataclass(frozen=True)
+class Need:
+    """One node of a plan: the models it uses at once, and what it needs beside them."""
+
+    node: str
+    models: tuple[bytes, ...]
+    estimate: Estimate | None
+    """None if the node does not tell, or cannot yet."""
+
+    def working(self, thrifty: bool) -> int:
+        if self.estimate is None:
+            return 0
+        least = min(self.estimate.thrifty.values(), default=self.estimate.device)
+        return min(least, self.estimate.device) if thrifty else self.estimate.device
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How the models of a plan are placed and stored, and whether nodes take settings that need less."""
+
+    placing: Placing | str = AS_PLANNED
+    stored: str = AS_PLANNED
+    thrifty: bool = False
+
+    @property
+    def cost(self) -> float:
+        """Expected slowdown, for ranking only."""
+        factor = _PLACING_COST[self.placing]
+        factor *= _STORED_COST if self.stored else 1.0
+        return factor * (_THRIFTY_COST if self.thrifty else 1.0)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The highest point of a plan under a strategy."""
+
+    strategy: Strategy
+    device: int
+    """Bytes on the device."""
+    host: int
+    """Bytes of main memory; on a machine without another device everything is in it."""
+    node: str
+    """Where the device is fullest."""
+    by_node: Mapping[str, int] = field(default_factory=dict)
+    """Bytes on the device while each node runs."""
+
+    def fits(self, device_bytes: int, host_bytes: int) -> bool:
+        """Whether it fits beside what the driver, Python and the system take."""
+        room = device_bytes - DEVICE_RESERVE, host_bytes - HOST_RESERVE
+        return self.device <= room[0] and self.host <= room[1]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a plan will need, by node; mapped nodes stand once, with their largest item."""
+
+    models: Mapping[bytes, Model]
+    needs: tuple[Need, ...]
+
+    @property
+    def unknown(self) -> list[str]:
+        """Nodes that use a model and do not tell what they need beside it, or whose model tells no size."""
+        silent = [need.node for need in self.needs if need.models and need.estimate is None]
+        sizeless = {token for token, model in self.models.items() if not model.footprints[AS_PLANNED].whole}
+        return [*silent, *(n.node for n in self.needs if sizeless & set(n.models) and n.node not in silent)]
+
+    def peak(self, strategy: Strategy = Strategy(), *, budget: int | None = None) -> Peak:
+        """The highest point under a strategy.
+
+        budget: bytes that resident models may hold together before the pool lets one go; None is no limit.
+        """
+        held = {token: self._resident(token, strategy) for token in self.models}
+        total = sum(held.values())
+        by_node: dict[str, int] = {}
+        for need in self.needs:
+            own = sum(self._on_device(token, strategy) for token in need.models)
+            kept = sum(held[token] for token in need.models)
+            others = total - kept if budget is None else max(0, min(total, budget) - kept)
+            by_node[need.node] = own + others + need.working(strategy.thrifty)
+        node = max(by_node, key=lambda id: by_node[id], default="")
+        wholes = [model.footprint(strategy.stored).whole for model in self.models.values()]
+        results = max((need.estimate.host for need in self.needs if need.estimate), default=0)
+        return Peak(strategy, by_node.get(node, 0), max(wholes, default=0) + results, node, by_node)
+
+    def _placing(self, token: bytes, strategy: Strategy) -> Placing:
+        chosen = strategy.placing
+        return chosen if chosen in PLACINGS else self.models[token].placing
+
+    def _on_device(self, token: bytes, strategy: Strategy) -> int:
+        """Bytes on the device while the model is in use."""
+        return self.models[token].footprint(strategy.stored).on_device(self._placing(token, strategy))
+
+    def _resident(self, token: bytes, strategy: Strategy) -> int:
+        """Bytes on the device while others are in use."""
+        resident = self._placing(token, strategy) == "resident"
+        return self.models[token].footprint(strategy.stored).whole if resident else 0
+
+    def strategies(self) -> Iterator[Strategy]:
+        """Every strategy that makes a difference to this plan, expected fastest first."""
+        blocks = any(model.footprints[AS_PLANNED].block for model in self.models.values())
+        placings = [placing for placing in PLACINGS if placing != "block" or blocks]
+        stored = dict.fromkeys(way for model in self.models.values() for way in model.footprints)
+        thrifty = [False, True] if any(n.estimate and n.estimate.thrifty for n in self.needs) else [False]
+        found = [Strategy(*chosen) for chosen in product(placings, stored, thrifty)]
+        return iter(sorted(found, key=lambda one: (one.cost, list(stored).index(one.stored))))
+
+    def ranked(self, device_bytes: int, host_bytes: int) -> list[tuple[Peak, bool]]:
+        """Every strategy's peak and whether it fits: first those that fit, in the expected order of speed."""
+        peaks = [(peak, peak.fits(device_bytes, host_bytes)) for peak in map(self.peak, self.strategies())]
+        return sorted(peaks, key=lambda found: not found[1])
+
+
+def forecast(plan: Plan, keys: Iterable[str] | None = None) -> Forecast:
+    """What the steps of a plan will need. keys: those steps alone, such as the ones to run; None for all."""
+    wanted = set(plan.steps) if keys is None else set(keys)
+    models: dict[bytes, Model] = {}
+    needs: dict[str, Need] = {}
+    outlines: dict[str, Mapping[str, Any]] = {}
+    for step in sorted(plan.steps.values(), key=lambda step: step.order):
+        known = _known(step, outlines)
+        estimate = step.spec.forecast(known) if step.spec.forecast is not None else None
+        if estimate is not None:
+            outlines[step.key] = estimate.outputs
+        used = _recipes(step)
+        if step.key not in wanted or not (used or estimate):
+            continue
+        for token, recipe in used.items():
+            if token not in models:
+                models[token] = Model(_name(recipe), recipe.placing(), recipe.footprints())
+        for node in dict.fromkeys((step.node, *(node for node, _ in step.twins))):
+            needs[node] = _larger(needs.get(node), Need(node, tuple(used), estimate), models)
+    return Forecast(models, tuple(needs.values()))
+
+
+def _larger(before: Need | None, after: Need, models: Mapping[bytes, Model]) -> Need:
+    """Of two items of a mapped node the one that needs more."""
+
+    def weight(need: Need) -> int:
+        return need.working(False) + sum(models[token].footprints[AS_PLANNED].whole for token in need.models)
+
+    return after if before is None or weight(after) > weight(before) else before
+
+
+def _known(step: Step, outlines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A step's inputs as far as they are known before it runs."""
+    found = dict(step.settings)
+    for name, ref in step.inputs.items():
+        value = _outline(ref, outlines)
+        if value is not _UNKNOWN:
+            found[name] = value
+    return found
+
+
+_UNKNOWN = object()
+
+
+def _outline(ref: Ref, outlines: Mapping[str, Mapping[str, Any]]) -> Any:
+    match ref:
+        case Const(value=value):
+            return value
+        case Out(key=key, output=output, index=()):
+            return outlines.get(key, {}).get(output, _UNKNOWN)
+        case Many(items=items):
+            values = [_outline(item, outlines) for item in items]
+            return _UNKNOWN if any(value is _UNKNOWN for value in values) else values
+    return _UNKNOWN
+
+
+def _recipes(step: Step) -> dict[bytes, Recipe]:
+    """The models that a step uses, by what is loaded; two states of one model are one."""
+    if not step.spec.device:
+        return {}
+    found: dict[bytes, Recipe] = {}
+    waiting: list[Any] = [ref for name, ref in step.inputs.items() if name in step.spec.ports]
+    while waiting:
+        match waiting.pop():
+            case Many(items=items) | Const(value=list() as items):
+                waiting.extend(items)
+            case Const(value=Recipe() as recipe) | (Recipe() as recipe):
+                found[canon(recipe.base())] = recipe
+    return found
+
+
+def _name(recipe: Recipe) -> str:
+    """A model for people, such as `Denoiser of toy-wan`."""
+    origins = [origin.name for origin in recipe.origins() if origin.name != recipe.type_name()]
+    return f"{type(recipe).__name__} of {', '.join(origins)}" if origins else type(recipe).__name__

@@ -1,0 +1,210 @@
+"""How much memory nodes need beside the weights of their models, by formulas with measured coefficients.
+
+A denoiser needs `rows * tokens * bytes * (a * width + b * inner)` at the stage of its block that needs most,
+where `inner` is the width inside its feed-forward layers, and for some `c` bytes for each pair of tokens. A
+decoder needs `pixels * bytes * (a * channels + b * frames)`. The coefficients were measured by counting every
+tensor that the models of diffusers 0.42.1 allocate, on tensors without content; `benchmarks/activations.py`
+measures them anew, a test compares. What kernels take for themselves is not in them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphflow.errors import MissingModel
+from graphflow.node import Estimate
+
+from .component import Component
+from .recipes import VAE, Denoiser, TextEncoder
+from .source import INDEX, locate, read_json
+from .values import Condition, Latents
+
+TILE = 256
+"""Pixels of the tiles that a forecast proposes for decoding in less memory."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage of a transformer block needs for each token, in numbers of the model's own width."""
+
+    width: float
+    inner: float = 0.0
+    pair: float = 0.0
+    """Bytes for each pair of tokens: some models build the whole mask of their attention."""
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """Coefficients of one transformer class."""
+
+    float32: tuple[Stage, ...]
+    half: tuple[Stage, ...]
+    """More than in float32 for each number: norms work in float32 there."""
+    text: int = 0
+    """Text tokens that join the tokens of the clip in one sequence."""
+    batched: bool = False
+    """Guidance runs both prompts at once."""
+    kept: str = ""
+    """Entry of the config that lists layers whose outputs are all kept, one token width each."""
+
+
+_WAN = Denoising((Stage(4.1, 2.0),), (Stage(4.5, 2.0), Stage(11.2)))
+_LTX = Denoising((Stage(14.2),), (Stage(16.2),), batched=True)
+
+DENOISING: Mapping[str, Denoising] = {
+    "WanTransformer3DModel": _WAN,
+    "WanVACETransformer3DModel": Denoising(
+        (Stage(5.6, 2.0),), (Stage(5.8, 2.0), Stage(12.7)), kept="vace_layers"
+    ),
+    "SkyReelsV2Transformer3DModel": _WAN,
+    "LTXVideoTransformer3DModel": _LTX,
+    "LTX2VideoTransformer3DModel": Denoising((Stage(19.0),), (Stage(22.5),), batched=True),
+    "HunyuanVideoTransformer3DModel": Denoising((Stage(16.5),), (Stage(18.5),), text=256),
+    "HunyuanVideo15Transformer3DModel": Denoising(
+        (Stage(14.5), Stage(9.9, pair=5.5)), (Stage(18.5), Stage(10.1, pair=3.8)), text=1985
+    ),
+}
+
+UNMEASURED = Denoising((Stage(16.0),), (Stage(20.0),), batched=True)
+"""For other classes: as much as the hungriest that was measured."""
+
+
+@dataclass(frozen=True)
+class Coding:
+    """Coefficients of one autoencoder class, for one direction, each per pixel of a frame."""
+
+    channel: float
+    """Numbers for each channel of the stage with the most pixels."""
+    frame: float
+    """Numbers for each frame."""
+    frames: int = 1
+    """`channel` counts for each frame up to this many; a class that works frame by frame has 1."""
+    still: float = 0.0
+    """`channel` for a clip of one frame, if it is another."""
+    tiled: float = 5.0
+    """Numbers for each frame and pixel beside the tile, when decoding in tiles."""
+
+    def numbers(self, channels: int, frames: int) -> float:
+        if frames == 1 and self.still:
+            return self.still * channels + self.frame
+        return self.channel * channels * min(frames, self.frames) + self.frame * frames
+
+
+UNBOUNDED = 10**6
+
+DECODING: Mapping[str, Coding] = {
+    "AutoencoderKLWan": Coding(50.8, 3.1, still=18.1, tiled=3.6),
+    "AutoencoderKLWan, residual": Coding(21.1, 3.1, still=5.7, tiled=6.0),
+    "AutoencoderKLLTXVideo": Coding(0.27, 0.2, UNBOUNDED, still=0.6),
+    "AutoencoderKLHunyuanVideo": Coding(9.06, 3.2, 17, still=11.6, tiled=4.0),
+    "AutoencoderKLHunyuanVideo15": Coding(6.0, 0.0, UNBOUNDED, still=7.1),
+}
+
+UNMEASURED_DECODING = Coding(9.1, 3.2, UNBOUNDED)
+
+
+def encoding(known: Mapping[str, Any]) -> Estimate | None:
+    """Of a text encoder with T5's layers: attention scores and feed-forward layers of one prompt."""
+    recipe = known.get("text_encoder")
+    if not isinstance(recipe, TextEncoder):
+        return None
+    tokens = known.get("max_sequence_length") or recipe.native.max_sequence_length
+    try:
+        folder = locate(recipe.source.model, revision=recipe.source.revision)
+    except MissingModel:
+        return None
+    need = 0.0
+    for part in recipe.parts():
+        config = read_json(folder / part / "config.json")
+        config = config.get("text_config", config)
+        width = config.get("d_model") or config.get("hidden_size") or 4096
+        inner = config.get("d_ff") or config.get("intermediate_size") or 4 * width
+        heads = config.get("num_heads") or config.get("num_attention_heads") or width // 64
+        need = max(need, tokens * (2 * inner + 3 * width) + 3 * heads * tokens**2)
+    return Estimate(round(need * _width(recipe.dtype)))
+
+
+def denoising(known: Mapping[str, Any]) -> Estimate | None:
+    """Of the transformer, for the clip that the latents describe."""
+    denoiser, latents, condition = (known.get(name) for name in ("denoiser", "latents", "condition"))
+    if not (isinstance(denoiser, Denoiser) and isinstance(latents, Latents)):
+        return None
+    kind = _class_of(denoiser, "transformer")
+    config, rule = denoiser.config, DENOISING.get(kind, UNMEASURED)
+    shape = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)
+    references = condition.reference_frames if isinstance(condition, Condition) else 0
+    tokens = rule.text + math.prod(
+        math.ceil(size / patch)
+        for size, patch in zip((shape[2] + references, *shape[3:]), _patch(config), strict=True)
+    )
+    guidance = known.get("guidance")
+    guided = (denoiser.native.guidance if guidance is None else guidance) > 1
+    rows = 2 if rule.batched and guided else 1
+    heads = config.get("num_attention_heads", 1) * config.get("attention_head_dim", 1)
+    inner = config.get("ffn_dim") or 4 * heads
+    kept = len(config.get(rule.kept) or ()) * heads if rule.kept else 0
+    width = _width(denoiser.dtype)
+    stages = rule.float32 if width == 4 else rule.half
+    need = max(
+        tokens * width * (stage.width * heads + stage.inner * inner + kept) + stage.pair * tokens**2
+        for stage in stages
+    )
+    small = 6 * 4 * math.prod(shape)  # latents, noise and predictions, float32
+    done = latents.model_copy(update={"samples": None})
+    return Estimate(round(rows * need) + small, outputs={"out": done}, measured=kind in DENOISING)
+
+
+def decoding(known: Mapping[str, Any]) -> Estimate | None:
+    """Of the decoder, for the clip that the latents describe; the frames themselves are in main memory."""
+    vae, latents, tile = (known.get(name) for name in ("vae", "latents", "tile"))
+    if not (isinstance(vae, VAE) and isinstance(latents, Latents)):
+        return None
+    config, name = vae.info.config, vae.info.class_name
+    residual = name == "AutoencoderKLWan" and bool(config.get("is_residual"))
+    rule = DECODING.get(f"{name}, residual" if residual else name, UNMEASURED_DECODING)
+    channels, pixels = _channels(config), latents.width * latents.height
+    numbers, width = rule.numbers(channels, latents.frames), _width(vae.dtype)
+
+    def tiled(size: int) -> int:
+        canvas = rule.tiled * pixels * latents.frames
+        return round(width * (numbers * min(size**2, pixels) + canvas))
+
+    whole = round(width * numbers * pixels)
+    frames = 3 * pixels * latents.frames
+    if tile is not None:
+        return Estimate(tiled(tile), frames, measured=name in DECODING)
+    thrifty = {f"tile={TILE}": tiled(TILE)} if tiled(TILE) < whole else {}
+    return Estimate(whole, frames, thrifty=thrifty, measured=name in DECODING)
+
+
+def _class_of(component: Component, part: str) -> str:
+    """The class that the model's index names for a part; empty if the model is not here."""
+    try:
+        folder = locate(component.source.model, revision=component.source.revision)
+    except MissingModel:
+        return ""
+    named = read_json(folder / INDEX).get(part)
+    return str(named[1]) if isinstance(named, list) and len(named) == 2 else ""
+
+
+def _channels(config: Mapping[str, Any]) -> int:
+    """Of the decoder's stage with the most pixels, by the names that the classes use."""
+    wan = config.get("decoder_base_dim") or config.get("base_dim")
+    stages = config.get("decoder_block_out_channels") or config.get("block_out_channels") or (128,)
+    return int(wan or min(stages))
+
+
+def _patch(config: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Latent cells that one token stands for, along time, height and width."""
+    size = config.get("patch_size", 1)
+    if isinstance(size, int):
+        return int(config.get("patch_size_t", 1)), size, size
+    time, height, width = size
+    return int(time), int(height), int(width)
+
+
+def _width(dtype: str) -> int:
+    return 4 if dtype == "float32" else 2
