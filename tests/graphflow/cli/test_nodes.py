@@ -17,7 +17,7 @@ def test_the_list(call: Any) -> None:
 def test_a_pattern_and_a_part_of_a_name(call: Any) -> None:
     for pattern in ("desk/*", "desk"):
         lines = call("nodes", pattern).out.splitlines()
-        assert len(lines) == 7 and all(line.startswith(("node", "desk/")) for line in lines)
+        assert len(lines) == 8 and all(line.startswith(("node", "desk/")) for line in lines)
 
 
 def test_everything_about_one(call: Any) -> None:
