@@ -19,7 +19,7 @@ from graphflow.graph import Graph, GraphNode, Wire
 from graphflow.keys import canon, digest, step_key
 from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
 from graphflow.settings import check_wired_setting
-from graphflow.steps import Facts, Plan, Step
+from graphflow.steps import Facts, Plan, Step, origins
 from graphflow.workflow import LIMITS
 
 
@@ -51,6 +51,7 @@ class _Planner:
         """Items met in lists that are mapped."""
         self.waiting: set[str] = set()
         self.gone: set[str] = set()
+        self.notices: dict[str, str] = {}
         self.environment = facts.environment.token()
         self.position = {id: i for i, id in enumerate(graph.nodes)}
 
@@ -228,6 +229,11 @@ class _Planner:
             raise NodeError(
                 f"nothing is wired to {port!r}, which was chosen", where=node.id, hint=f"wire {port!r}"
             )
+        if node.spec.gate is not None:
+            with _border(node):
+                notice = node.spec.gate(origins([refs[port]], self.steps), **settings)
+            if notice:
+                self.notices[node.id] = notice
         return self.passed(node, refs[port])
 
     def passed(self, node: GraphNode, ref: Ref) -> Ref:
@@ -355,6 +361,7 @@ class _Planner:
             failed_items=self.failures,
             gone=frozenset(self.gone),
             refs=self.refs,
+            notices=self.notices,
         )
 
 
