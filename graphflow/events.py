@@ -1,20 +1,23 @@
 """Everything a run says, as one typed union: delta only, numbered, msgpack on the wire, JSON for people.
 
 A node that hits the cache emits `node.cached` and never `node.started`; folded nodes emit nothing.
+Events are plain dataclasses, since a run makes two for every step; what comes in as bytes is checked.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgpack
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 
-class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     run: str
     seq: int = 0
@@ -23,17 +26,20 @@ class _Event(BaseModel):
     """Seconds since the run was accepted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _NodeEvent(_Event):
     node: str
     item: tuple[int, ...] = ()
     """Which item of a mapped node; empty if it is not mapped."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunAccepted(_Event):
     type: Literal["run.accepted"] = "run.accepted"
     workflow: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(_Event):
     type: Literal["run.started"] = "run.started"
     steps: int
@@ -42,14 +48,17 @@ class RunStarted(_Event):
     """Steps found in the cache."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeCached(_NodeEvent):
     type: Literal["node.cached"] = "node.cached"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStarted(_NodeEvent):
     type: Literal["node.started"] = "node.started"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeProgress(_NodeEvent):
     type: Literal["node.progress"] = "node.progress"
     done: int
@@ -58,12 +67,14 @@ class NodeProgress(_NodeEvent):
     """Seconds left for this step, if it can be told."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodePreview(_NodeEvent):
     type: Literal["node.preview"] = "node.preview"
     media_type: str
     data: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFinished(_NodeEvent):
     type: Literal["node.finished"] = "node.finished"
     seconds: float
@@ -72,6 +83,7 @@ class NodeFinished(_NodeEvent):
     """Where the result is kept: memory, disk, both or none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFailed(_NodeEvent):
     type: Literal["node.failed"] = "node.failed"
     code: str
@@ -79,11 +91,13 @@ class NodeFailed(_NodeEvent):
     hint: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSkipped(_NodeEvent):
     type: Literal["node.skipped"] = "node.skipped"
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CacheNotice(_Event):
     type: Literal["cache.notice"] = "cache.notice"
     kind: str
@@ -91,6 +105,7 @@ class CacheNotice(_Event):
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(_Event):
     type: Literal["run.finished"] = "run.finished"
     seconds: float
@@ -100,6 +115,7 @@ class RunFinished(_Event):
     """Items that failed although every output could be made."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFailed(_Event):
     type: Literal["run.failed"] = "run.failed"
     seconds: float
@@ -107,6 +123,7 @@ class RunFailed(_Event):
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunCancelled(_Event):
     type: Literal["run.cancelled"] = "run.cancelled"
     seconds: float
@@ -133,7 +150,7 @@ _Tagged = Annotated[Event, Field(discriminator="type")]
 
 def to_msgpack(event: Event) -> bytes:
     """One event as one msgpack map."""
-    return bytes(msgpack.packb(event.model_dump(), use_bin_type=True))
+    return bytes(msgpack.packb(_raw(event), use_bin_type=True))
 
 
 def from_msgpack(data: bytes) -> Event:
@@ -145,8 +162,12 @@ def from_msgpack(data: bytes) -> Event:
 
 def to_json(event: Event) -> str:
     """One event as one line of JSON; preview bytes as base64."""
-    raw: dict[str, Any] = event.model_dump()
+    raw = _raw(event)
     ordered = {"type": raw.pop("type"), **raw}
     if isinstance(ordered.get("data"), bytes):
         ordered["data"] = base64.b64encode(ordered["data"]).decode("ascii")
     return json.dumps(ordered, ensure_ascii=False, allow_nan=False)
+
+
+def _raw(event: Event) -> dict[str, Any]:
+    return {field.name: getattr(event, field.name) for field in fields(event)}
