@@ -68,17 +68,18 @@ ANYTHING: tuple[str, ...] = ("shape", "object", "thing")
 """Nouns that leave the shape open."""
 
 
-def caption(scene: Scene, rng: random.Random, noise: bool = False) -> str:
+def caption(scene: Scene, rng: random.Random, noise: bool = False, moving: bool = True) -> str:
     """One caption of `scene`, drawn from `rng`.
 
-    Every attribute but the size is always named. With `noise` (for training only) an attribute is sometimes
-    left out and made-up words are mixed in, so that a model learns to fill gaps and to ignore strangers.
+    Every attribute but the size is always named, the motion only if `moving` (a picture has none). With
+    `noise` (for training only) an attribute is sometimes left out and made-up words are mixed in, so that a
+    model learns to fill gaps and to ignore strangers.
     """
     drop = 0.04 if noise else 0.0
     size = "" if rng.random() < (0.25 if noise else 0.1) else _word(scene.size, rng)
     color = "" if rng.random() < drop else scene.color
     shape = rng.choice(ANYTHING) if rng.random() < drop else _word(scene.shape, rng)
-    motion = "" if rng.random() < drop else rng.choice(MOTION_PHRASES[scene.motion])
+    motion = "" if not moving or rng.random() < drop else rng.choice(MOTION_PHRASES[scene.motion])
     background = "" if rng.random() < drop else _word(scene.background, rng)
     text = _arrange(size, color, shape, motion, background, rng)
     if rng.random() < 0.15:
@@ -88,6 +89,20 @@ def caption(scene: Scene, rng: random.Random, noise: bool = False) -> str:
     if rng.random() < 0.3:
         text += "."
     return text[:1].upper() + text[1:] if rng.random() < 0.5 else text
+
+
+def motion_caption(scene: Scene, rng: random.Random, place: bool = False, moving: bool = True) -> str:
+    """A caption that leaves what the object looks like to a given picture.
+
+    It tells the motion if `moving`, and the background if `place` (then it never names the shape).
+
+    >>> motion_caption(Scene("circle", "red", "black", "large", "right"), random.Random(2))
+    'moving right'
+    """
+    nouns = (*ANYTHING, *ANYTHING) if place else (*ANYTHING, _word(scene.shape, rng))
+    subject = rng.choice(("", "it", f"the {rng.choice(nouns)}", f"the {rng.choice(nouns)}"))
+    motion = rng.choice(MOTION_PHRASES[scene.motion]) if moving else ""
+    return _join(subject, motion, rng.choice(PLACES).format(_word(scene.background, rng)) if place else "")
 
 
 def plain_caption(scene: Scene) -> str:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -84,15 +85,17 @@ def jitter(color: RGB, rng: random.Random) -> RGB:
     return r, g, b
 
 
-def draw_layers(
-    scenes: Sequence[Scene], frames: int = FRAMES, size: int = SIZE, free: bool = False
-) -> Layers:
-    """The colourless layers of `scenes`, each [B, frames, size, size].
+Course = Literal["told", "free", "wandering"]
+"""Where an object goes: as its scene tells and inside the frame; from anywhere and perhaps out of the frame,
+so that the place where it starts tells nothing about where it goes; or from anywhere to anywhere, whatever
+the scene tells, on a line that is straight every other time."""
 
-    With `free` an object starts anywhere and may leave the frame, so that the place where it starts tells
-    nothing about where it goes.
-    """
-    tracks = [_track(scene, frames, size, free) for scene in scenes]
+
+def draw_layers(
+    scenes: Sequence[Scene], frames: int = FRAMES, size: int = SIZE, course: Course = "told"
+) -> Layers:
+    """The colourless layers of `scenes`, each [B, frames, size, size]."""
+    tracks = [_track(scene, frames, size, course) for scene in scenes]
     axis = torch.arange(size) + 0.5
     radius = torch.tensor([track.radius for track in tracks])[:, None, None, None]
     dx = axis - torch.stack([track.x for track in tracks])[:, :, None, None]
@@ -121,7 +124,7 @@ def distance(shape: str, x: Tensor, y: Tensor) -> Tensor:
     return sides.amax(0) - EXTENT["triangle"] / 2
 
 
-def _track(scene: Scene, frames: int, size: int, free: bool) -> _Track:
+def _track(scene: Scene, frames: int, size: int, course: Course) -> _Track:
     rng = random.Random(f"track {scene.seed}")
     scale = size / 64
     radius = SIZES[scene.size] * rng.uniform(0.92, 1.08) * scale
@@ -129,7 +132,7 @@ def _track(scene: Scene, frames: int, size: int, free: bool) -> _Track:
     high = size - low
     u = torch.linspace(0, 1, frames)
     x, y = (torch.full((frames,), rng.uniform(low, high)) for _ in range(2))
-    if free:
+    if course == "free":
         span = rng.uniform(*FREE_TRAVEL) * scale
         start = rng.uniform(low, high)
         forward, backward = start + span * u, start - span * u
@@ -139,8 +142,19 @@ def _track(scene: Scene, frames: int, size: int, free: bool) -> _Track:
         forward, backward = start + span * u, start + span * (1 - u)
     x = {"right": forward, "left": backward}.get(scene.motion, x)
     y = {"down": forward, "up": backward}.get(scene.motion, y)
+    if course == "wandering":
+        x, y = _wander(low, high, u, rng)
     opacity = (1.15 - 1.35 * u).clamp(0, 1) if scene.effect == "fade" else torch.ones(frames)
     return _Track(x, y, opacity, radius)
+
+
+def _wander(low: float, high: float, u: Tensor, rng: random.Random) -> tuple[Tensor, Tensor]:
+    """A path between two random places in low..high, straight or bent to one side; x, y like `u` (0..1)."""
+    x0, y0, x1, y1 = (rng.uniform(low, high) for _ in range(4))
+    bend = rng.choice((0.0, rng.uniform(-0.6, 0.6))) * torch.sin(torch.pi * u)
+    x = x0 + (x1 - x0) * u - (y1 - y0) * bend
+    y = y0 + (y1 - y0) * u + (x1 - x0) * bend
+    return x.clamp(low, high), y.clamp(low, high)
 
 
 def _slice(scenes: Sequence[Scene], dx: Tensor, radius: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -61,20 +61,45 @@ class Score:
 def read(clip: Tensor) -> Reading:
     """Read one clip: uint8 frames [T, H, W, 3], or floats [3, T, H, W] in -1..1."""
     video = _normalize(clip)
-    rows = torch.cat([video[..., :2], video[..., -2:]], -1).median(-1).values.median(1).values
+    rows = _rows(video)
     background = nearest(rows.mean(1) / _LIGHT, BACKGROUNDS)
-    difference = (video - rows[:, None, :, None]).abs().amax(0)
-    mask = difference > FOREGROUND
-    if int((mask.flatten(1).sum(1) > LEAST_PIXELS).sum()) < 3:
+    loose, mask = _masks(video, rows)
+    if len(_seen(loose)) < 3:
         return Reading("", "", background, "", "")
-    paint = video[:, mask].median(1).values
-    contrast = float(difference[mask].median())
-    mask = difference > max(FAINTEST, contrast / 2)
-    areas = mask.flatten(1).sum(1)
-    seen = (areas > LEAST_PIXELS).nonzero().flatten()
+    color = nearest(video[:, loose].median(1).values / _SHADE, COLORS)
+    seen = _seen(mask)
     if len(seen) < 3:
-        return Reading("", nearest(paint / _SHADE, COLORS), background, "", "")
-    return _measure(mask, seen, nearest(paint / _SHADE, COLORS), background)
+        return Reading("", color, background, "", "")
+    return _measure(mask, seen, color, background)
+
+
+def read_picture(frame: Tensor) -> Reading:
+    """Read one frame, uint8 [H, W, 3], as a clip that stands still; its motion says nothing."""
+    return read(frame[None].expand(3, -1, -1, -1))
+
+
+def places(clip: Tensor) -> Tensor:
+    """Where the object's centre is in each frame, x and y in shares of the width, [T, 2]; not a number in
+    frames without one. Clips as in `read`."""
+    video = _normalize(clip)
+    _, mask = _masks(video, _rows(video))
+    x, y = _centers(mask)
+    points = torch.stack([x, y], 1) / mask.shape[-1]
+    points[mask.flatten(1).sum(1) <= LEAST_PIXELS] = torch.nan
+    return points
+
+
+def path_error(clip: Tensor, path: Tensor) -> float:
+    """How far the object is from `path` [T, 2] (shares of the width), the mean over frames; a frame without
+    an object counts as half a width."""
+    away = (places(clip) - path).square().sum(1).sqrt()
+    return float(torch.where(away.isnan(), 0.5, away).mean())
+
+
+def psnr(frames: Tensor, given: Tensor) -> float:
+    """Peak signal-to-noise ratio (dB, at most 99) of uint8 frames against frames of equal shape."""
+    error = (frames.float() - given.float()).square().mean() / 255**2
+    return min(99.0, float(-10 * torch.log10(error.clamp(min=1e-12))))
 
 
 def score(clips: Sequence[Tensor] | Tensor, scenes: Sequence[Scene]) -> Score:
@@ -100,12 +125,37 @@ def _normalize(clip: Tensor) -> Tensor:
     return ((clip.float() + 1) / 2).clamp(0, 1)
 
 
+def _rows(video: Tensor) -> Tensor:
+    """Colour of each row at the frame's sides, [3, H], of a video [3, T, H, W]."""
+    rows: Tensor = torch.cat([video[..., :2], video[..., -2:]], -1).median(-1).values.median(1).values
+    return rows
+
+
+def _masks(video: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the object is, [T, H, W]: at a fixed contrast, and at half of the object's own."""
+    difference = (video - rows[:, None, :, None]).abs().amax(0)
+    loose = difference > FOREGROUND
+    contrast = float(difference[loose].median()) if bool(loose.any()) else 0.0
+    return loose, difference > max(FAINTEST, contrast / 2)
+
+
+def _seen(mask: Tensor) -> Tensor:
+    """Indices of the frames in which a mask [T, H, W] has enough pixels."""
+    return (mask.flatten(1).sum(1) > LEAST_PIXELS).nonzero().flatten()
+
+
+def _centers(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Centroids of a mask [T, H, W], x and y in pixels."""
+    axis = torch.arange(mask.shape[-1]) + 0.5
+    areas = mask.flatten(1).sum(1).float().clamp(min=1)
+    return (mask * axis).flatten(1).sum(1) / areas, (mask * axis[:, None]).flatten(1).sum(1) / areas
+
+
 def _measure(mask: Tensor, seen: Tensor, color: str, background: str) -> Reading:
     """Shape, size and motion of an object mask [T, H, W] on the frames where it was seen."""
     width = mask.shape[-1]
-    axis = torch.arange(width) + 0.5
     areas = mask.flatten(1).sum(1).float().clamp(min=1)
-    cx, cy = (mask * axis).flatten(1).sum(1) / areas, (mask * axis[:, None]).flatten(1).sum(1) / areas
+    cx, cy = _centers(mask)
     looks = seen[torch.linspace(0, len(seen) - 1, 3).round().long()]
     overlaps = {
         shape: sum(_overlap(shape, mask[t], float(cx[t]), float(cy[t])) for t in looks) / len(looks)

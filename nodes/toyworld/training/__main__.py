@@ -1,13 +1,14 @@
-"""Makes the embedded model from nothing: `python -m graphflow_nodes.toyworld.training --help`."""
+"""Makes the embedded models: `python -m graphflow_nodes.toyworld.training --help`."""
 
 import argparse
 import json
 import multiprocessing
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 HELP = """\
-The whole run, on two CPU cores in about 90 minutes (nothing is downloaded):
+From nothing, on two CPU cores in about 90 minutes (nothing is downloaded):
 
   codec     fit the latent space, a PCA of pixel chunks, to rendered clips          (10 seconds)
   denoiser  train transformer and text encoder on latents drawn by the renderer     (~85 minutes)
@@ -15,23 +16,44 @@ The whole run, on two CPU cores in about 90 minutes (nothing is downloaded):
   export    pack both as a diffusers folder with sidecar
   score     score a folder with the stock WanPipeline and draw a contact sheet
 
-denoiser and vae write a checkpoint every two minutes and go on from it when started again; more --minutes
-then stretches the schedule. Put `nice -n 19` before them on a machine that others use.
+From the folder --base, with its codec in --work:
+
+  encoder         train the encoder further, also on what conditions look like      (~25 minutes)
+  image           train on: first frames and single pictures                        (~30 minutes)
+  control         train a VACE model: given frames, boxes, holes, references        (~90 minutes)
+  export-image, export-control   pack them (with the encoder of --work, if there is one)
+  score-image, score-control     score them with the stock pipelines and draw a contact sheet
+
+Training writes a checkpoint every two minutes and goes on from it when started again; more --minutes then
+stretches the schedule. Put `nice -n 19` before it on a machine that others use.
 """
+
+RATES = {"encoder": 0.5, "image": 0.4, "control": 0.5}
+BATCHES = {"encoder": 4, "image": 16, "control": 16}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one stage."""
     options = _parser().parse_args(arguments)
-    stages: dict[str, Callable[[argparse.Namespace], None]] = {
+    options.work.mkdir(parents=True, exist_ok=True)
+    _stages()[options.stage](options)
+
+
+def _stages() -> dict[str, Callable[[argparse.Namespace], None]]:
+    return {
         "codec": _codec,
         "denoiser": _denoiser,
         "vae": _vae,
         "export": _export,
         "score": _score,
+        "encoder": _tune,
+        "image": _tune,
+        "control": _tune,
+        "export-image": _pack,
+        "export-control": _pack,
+        "score-image": _score_image,
+        "score-control": _score_control,
     }
-    options.work.mkdir(parents=True, exist_ok=True)
-    stages[options.stage](options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,10 +62,11 @@ def _parser() -> argparse.ArgumentParser:
         description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", choices=("codec", "denoiser", "vae", "export", "score"))
+    parser.add_argument("stage", choices=tuple(_stages()))
     parser.add_argument("--work", type=Path, default=Path("toy_work"), help="folder of checkpoints and logs")
     parser.add_argument("--minutes", type=float, default=85, help="training time over all sessions")
     parser.add_argument("--workers", type=int, default=2, help="denoiser processes, one thread each")
+    parser.add_argument("--base", type=Path, default=Path("toy-wan"), help="model folder to go on from")
     parser.add_argument("--folder", type=Path, default=Path("toy-wan"), help="model folder to write or score")
     parser.add_argument("--steps", type=int, default=20, help="denoising steps stated in the sidecar")
     parser.add_argument("--guidance", type=float, default=3.0, help="guidance stated in the sidecar")
@@ -91,13 +114,51 @@ def _export(options: argparse.Namespace) -> None:
 
 def _score(options: argparse.Namespace) -> None:
     from .evaluate import draw_sheet, evaluate
-    from .export import write_scores
 
     result = evaluate(options.folder)
     kept = ("prompts", "held_out", "with_unknown_words", "padded_to_512", "mean_overlap")
-    write_scores(options.folder, {name: result[name] for name in kept})
-    (options.work / "scores.json").write_text(json.dumps(result, indent=2) + "\n")
-    draw_sheet(options.folder).save(options.work / "sheet.png", optimize=True)
+    _note(options, result, {name: result[name] for name in kept}, draw_sheet(options.folder))
+
+
+def _tune(options: argparse.Namespace) -> None:
+    from . import train_control, train_encoder, train_image
+    from .tune import TuneRun
+
+    name = options.stage
+    run = TuneRun(name, options.work, options.base, options.minutes, RATES[name], batch=BATCHES[name])
+    {"encoder": train_encoder, "image": train_image, "control": train_control}[name].train(run)
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from .pack import PRODUCTS, pack
+
+    product = PRODUCTS[options.stage.removeprefix("export-")]
+    size = pack(product, options.work, options.base, options.folder)
+    print(f"{options.folder}: {size / 1e6:.2f} MB")
+
+
+def _score_image(options: argparse.Namespace) -> None:
+    from .evaluate_image import evaluate_image
+
+    result, sheet = evaluate_image(options.folder)
+    _note(options, result, result, sheet)
+
+
+def _score_control(options: argparse.Namespace) -> None:
+    from .evaluate_control import evaluate_control
+
+    result, sheet = evaluate_control(options.folder)
+    _note(options, result, result, sheet)
+
+
+def _note(options: argparse.Namespace, result: dict[str, Any], scores: dict[str, Any], sheet: Any) -> None:
+    """Write a result beside the log and its main figures into the sidecar."""
+    from .export import write_scores
+
+    write_scores(options.folder, scores)
+    name = options.stage.replace("score", "scores").replace("-", "_")
+    (options.work / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+    sheet.save(options.work / f"{name.replace('scores', 'sheet')}.png", optimize=True)
     print(json.dumps(result, indent=2))
 
 

@@ -1,12 +1,13 @@
 """The model card that lies in the model folder."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 CARD = """\
 ---
 license: apache-2.0
 library_name: diffusers
-pipeline_tag: text-to-video
+pipeline_tag: {tag}
 ---
 
 # {title}
@@ -15,11 +16,11 @@ pipeline_tag: text-to-video
 without a GPU or a download.
 
 ```python
-from diffusers import WanPipeline
+{imports}
 
-pipeline = WanPipeline.from_pretrained("{name}")
+pipeline = {pipeline}.from_pretrained("{name}")
 video = pipeline(
-    "{prompt}",
+    {given}prompt="{prompt}",
     width={width},
     height={height},
     num_frames={frames},
@@ -38,11 +39,35 @@ numbers and the vocabulary for programs.
 
 ## Training
 
-From scratch on two CPU cores with clips drawn by a renderer, captions by rule; no other data or model.
-Recipe, log and scores are in the project's `docs/toy_model`. Licence of weights and code: Apache-2.0.
+On CPU cores with clips drawn by a renderer, captions by rule; no other data or model. Recipe, log and scores
+are in the project's `docs/toy_model`. Licence of weights and code: Apache-2.0.
 """
 
+IMPORTS = "from diffusers import {}"
+WITH_PICTURES = "from diffusers import {}\nfrom diffusers.utils import load_image, load_video"
+USES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "WanPipeline": ("text-to-video", IMPORTS, ""),
+        "WanImageToVideoPipeline": ("image-to-video", WITH_PICTURES, 'image=load_image("first.png"),\n    '),
+        "WanVACEPipeline": (
+            "text-to-video",
+            WITH_PICTURES,
+            'video=load_video("white_box_on_black.mp4"),\n    mask=load_video("all_white.mp4"),\n    ',
+        ),
+    }
+)
+"""Tag, imports and further arguments of the example by pipeline."""
 
-def model_card(facts: Mapping[str, object], prompts: Sequence[str]) -> str:
-    """The card in Markdown, from the sidecar's facts."""
-    return CARD.format(**facts, prompt=prompts[0], prompts="\n".join(f"- {prompt}" for prompt in prompts))
+
+def model_card(facts: Mapping[str, object], prompts: Sequence[str], pipeline: str) -> str:
+    """The card in Markdown, from the sidecar's facts, with an example for the pipeline."""
+    tag, imports, given = USES[pipeline]
+    return CARD.format(
+        **facts,
+        tag=tag,
+        imports=imports.format(pipeline),
+        pipeline=pipeline,
+        given=given,
+        prompt=prompts[0],
+        prompts="\n".join(f"- {prompt}" for prompt in prompts),
+    )

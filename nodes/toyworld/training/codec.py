@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..render import Layers, draw_layers, render
+from ..render import Course, Layers, draw_layers, render
 from ..world import RGB, Scene
 
 TIME = 4
@@ -89,10 +89,10 @@ def encode_layers(codec: ChunkCodec, layers: Layers) -> LatentLayers:
     return LatentLayers(under, over, _chunks(layers.coverage).amax(-1)[:, None])
 
 
-def draw_latent_layers(codec: ChunkCodec, scenes: Sequence[Scene], free: bool = False) -> LatentLayers:
-    """Draw scenes straight into latent space, 32 at a time; `free` as in `draw_layers`."""
+def draw_latent_layers(codec: ChunkCodec, scenes: Sequence[Scene], course: Course = "told") -> LatentLayers:
+    """Draw scenes straight into latent space, 32 at a time."""
     batches = [scenes[i : i + 32] for i in range(0, len(scenes), 32)]
-    parts = [encode_layers(codec, draw_layers(batch, free=free)) for batch in batches]
+    parts = [encode_layers(codec, draw_layers(batch, course=course)) for batch in batches]
     return concatenate(parts)
 
 

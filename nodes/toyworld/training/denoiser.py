@@ -69,15 +69,26 @@ class Denoiser:
     tokenizer: Stock
     context: PaddedContext
 
-    def velocity(self, noisy: Tensor, times: Tensor, texts: Sequence[str], lengths: Tensor) -> Tensor:
-        """Predicted noise - clean for `noisy` [B, 24, n, h, w] at `times` [B] (or [B, tokens]) in 0..1000."""
+    def velocity(
+        self,
+        noisy: Tensor,
+        times: Tensor,
+        texts: Sequence[str],
+        lengths: Tensor,
+        control: Tensor | None = None,
+    ) -> Tensor:
+        """Predicted noise - clean for `noisy` [B, 24, n, h, w] at `times` [B] (or [B, tokens]) in 0..1000.
+
+        `control` [B, 112, n, h, w] is for a VACE transformer alone.
+        """
         words = self.tokenizer(
             list(texts), padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt"
         )
         mask = words.attention_mask
         states = self.text_encoder(words.input_ids, attention_mask=mask).last_hidden_state * mask[..., None]
         self.context.bias = padding_bias(mask.float(), lengths)
-        result: Tensor = self.transformer(noisy, times, states, return_dict=False)[0]
+        extra = {} if control is None else {"control_hidden_states": control}
+        result: Tensor = self.transformer(noisy, times, states, return_dict=False, **extra)[0]
         return result
 
     def parameters(self) -> list[tuple[str, Parameter]]:

@@ -44,9 +44,9 @@ def with_strangers(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def open_pipeline(folder: Path) -> Stock:
-    """The stock pipeline of a model folder, in single precision and without a progress bar."""
-    pipeline = WanPipeline.from_pretrained(folder, dtype=torch.float32)
+def open_pipeline(folder: Path, pipeline_class: Stock = WanPipeline) -> Stock:
+    """A stock pipeline of a model folder, in single precision and without a progress bar."""
+    pipeline = pipeline_class.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -98,13 +98,13 @@ def evaluate(folder: Path) -> dict[str, object]:
         "steps": settings["steps"],
         "guidance": settings["guidance"],
         "shift": settings["shift"],
-        "held_out": _rounded(plain),
-        "with_unknown_words": _rounded(disturbed),
-        "padded_to_512": _rounded(padded),
+        "held_out": rounded(plain),
+        "with_unknown_words": rounded(disturbed),
+        "padded_to_512": rounded(padded),
         "mean_overlap": round(overlap, 3),
         "seconds_per_clip": round(time.perf_counter() - started, 2),
         "threads": torch.get_num_threads(),
-        "missed": _missed(plain, prompts),
+        "missed": missed(plain, [p.text for p in prompts], [p.scene for p in prompts]),
     }
 
 
@@ -135,16 +135,17 @@ def draw_sheet(folder: Path, count: int = 14) -> Image.Image:
     return contact_sheet(generate(open_pipeline(folder), texts, read_settings(folder)), texts)
 
 
-def _rounded(result: Score) -> dict[str, float]:
+def rounded(result: Score) -> dict[str, float]:
+    """Rates to four digits."""
     return {name: round(value, 4) for name, value in result.rates.items()}
 
 
-def _missed(result: Score, prompts: Sequence[Prompted]) -> list[str]:
+def missed(result: Score, texts: Sequence[str], scenes: Sequence[Scene]) -> list[str]:
     """One line for each prompt with a wrong attribute."""
     lines = []
-    for prompted, reading in zip(prompts, result.readings, strict=True):
-        wrong = [name for name in ATTRIBUTES if getattr(reading, name) != getattr(prompted.scene, name)]
+    for text, scene, reading in zip(texts, scenes, result.readings, strict=True):
+        wrong = [name for name in ATTRIBUTES if getattr(reading, name) != getattr(scene, name)]
         if wrong:
             seen = ", ".join(f"{name} {getattr(reading, name) or 'not found'}" for name in wrong)
-            lines.append(f"{prompted.text} -> {seen}")
+            lines.append(f"{text} -> {seen}")
     return lines

@@ -98,10 +98,10 @@ def export(work: Path, folder: Path, defaults: Defaults, facts: Mapping[str, obj
         block.attn2.set_processor(WanAttnProcessor())
     shutil.rmtree(folder, ignore_errors=True)
     pipeline.save_pretrained(folder, safe_serialization=True)
-    _name_tokenizer(folder)
+    name_tokenizer(folder)
     content = sidecar(defaults, facts)
-    _write_json(folder / SIDECAR, content)
-    (folder / "README.md").write_text(model_card(content, EXAMPLES))
+    write_json(folder / SIDECAR, content)
+    (folder / "README.md").write_text(model_card(content, EXAMPLES, "WanPipeline"))
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
@@ -137,12 +137,12 @@ def sidecar(defaults: Defaults, facts: Mapping[str, object]) -> dict[str, object
 def write_scores(folder: Path, scores: Mapping[str, object]) -> None:
     """Put measured scores into the sidecar of a model folder."""
     path = folder / SIDECAR
-    _write_json(path, _read_json(path) | {"scores": dict(scores)})
+    write_json(path, read_json(path) | {"scores": dict(scores)})
 
 
 def summarize(work: Path) -> dict[str, object]:
     """Facts of the run in `work` for the sidecar, from the last lines of its logs."""
-    denoiser, vae = (_last_record(work / f"{name}.log") for name in ("denoiser", "vae"))
+    denoiser, vae = (last_record(work / f"{name}.log") for name in ("denoiser", "vae"))
     return {
         "samples": denoiser["samples"],
         "denoiser_minutes": denoiser["minutes"],
@@ -154,7 +154,8 @@ def summarize(work: Path) -> dict[str, object]:
     }
 
 
-def _last_record(log: Path) -> dict[str, object]:
+def last_record(log: Path) -> dict[str, object]:
+    """The last line of a log that tells progress."""
     record: dict[str, object] = json.loads(log.read_text().splitlines()[-1])
     return record
 
@@ -164,17 +165,20 @@ def _others(entry: str) -> list[str]:
     return sorted({word for word in SYNONYMS.get(entry, ()) if word != entry})
 
 
-def _name_tokenizer(folder: Path) -> None:
+def name_tokenizer(folder: Path) -> None:
+    """Name the tokenizer's class as `TOKENIZER_CLASS` in a saved folder."""
     config = folder / "tokenizer" / "tokenizer_config.json"
-    _write_json(config, _read_json(config) | {"tokenizer_class": TOKENIZER_CLASS})
+    write_json(config, read_json(config) | {"tokenizer_class": TOKENIZER_CLASS})
     index = folder / "model_index.json"
-    _write_json(index, _read_json(index) | {"tokenizer": ["transformers", TOKENIZER_CLASS]})
+    write_json(index, read_json(index) | {"tokenizer": ["transformers", TOKENIZER_CLASS]})
 
 
-def _read_json(path: Path) -> dict[str, object]:
+def read_json(path: Path) -> dict[str, object]:
+    """An object from a JSON file."""
     content: dict[str, object] = json.loads(path.read_text())
     return content
 
 
-def _write_json(path: Path, content: Mapping[str, object]) -> None:
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """An object as a JSON file."""
     path.write_text(json.dumps(content, indent=2) + "\n")

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from ..captions import caption, plain_caption
-from ..render import jitter
+from ..render import Course, jitter
 from ..world import BACKGROUNDS, COLORS, RGB, Scene, is_held_out, sample_scene
 from .checkpoint import Progress, Trainee, append_log
 from .codec import ChunkCodec, LatentLayers, draw_latent_layers, load
@@ -63,10 +63,10 @@ class DenoiserRun:
 class ClipPool:
     """Drawn clips in latent space, recoloured and recaptioned each time they are used."""
 
-    def __init__(self, codec: ChunkCodec, capacity: int, rng: random.Random, free: bool = False) -> None:
+    def __init__(self, codec: ChunkCodec, capacity: int, rng: random.Random, course: Course = "told") -> None:
         self._codec = codec
         self._rng = rng
-        self._free = free
+        self._course = course
         self._scenes: list[Scene] = []
         self.motion_share = codec.motion_share[:, None, None, None]
         first = self._draw(16)
@@ -116,7 +116,7 @@ class ClipPool:
     def _draw(self, count: int) -> LatentLayers:
         scenes = [sample_scene(self._rng) for _ in range(count)]
         self._scenes += scenes
-        return draw_latent_layers(self._codec, scenes, self._free)
+        return draw_latent_layers(self._codec, scenes, self._course)
 
     def _keep(self, new: LatentLayers) -> None:
         end = len(self._scenes)
@@ -190,7 +190,7 @@ def train(rank: int, run: DenoiserRun) -> None:
         trainee.load(run.checkpoint, progress)
     torch.manual_seed(1 + rank + 1000 * progress.step)
     rng = random.Random(f"{run.seed} {rank} {progress.step}")
-    pools = Pools(ClipPool(codec, run.clips, rng), ClipPool(codec, min(1024, run.clips), rng, free=True))
+    pools = Pools(ClipPool(codec, run.clips, rng), ClipPool(codec, min(1024, run.clips), rng, "free"))
     for _ in range(min(1024, run.clips) // 16 - 1):
         pools.bounded.grow()
         pools.free.grow()

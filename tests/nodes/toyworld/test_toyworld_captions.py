@@ -8,6 +8,7 @@ from graphflow_nodes.toyworld.captions import (
     MOTION_PHRASES,
     SYNONYMS,
     caption,
+    motion_caption,
     plain_caption,
     vocabulary,
 )
@@ -68,3 +69,21 @@ def test_same_scene_is_said_in_many_ways() -> None:
 def test_plain_caption() -> None:
     scene = Scene("square", "blue", "pink", "medium", "still")
     assert plain_caption(scene) == "a medium blue square is still on a pink background"
+
+
+@given(st.integers(0, 49), st.integers(0, 10_000))
+def test_caption_of_a_picture_tells_no_motion(index: int, seed: int) -> None:
+    text = caption(SCENES[index], random.Random(seed), moving=False).lower()
+    phrases = {phrase for group in MOTION_PHRASES.values() for phrase in group}
+    assert not any(re.search(rf"\b{phrase}\b", text) for phrase in phrases)
+
+
+@given(st.integers(0, 49), st.integers(0, 10_000))
+def test_motion_caption_leaves_looks_to_a_picture(index: int, seed: int) -> None:
+    scene = SCENES[index]
+    text = motion_caption(scene, random.Random(seed))
+    assert any(text.endswith(phrase) for phrase in MOTION_PHRASES[scene.motion])
+    assert not set(_words(text)) & {*COLORS, *BACKGROUNDS}
+    placed = set(_words(motion_caption(scene, random.Random(seed), place=True)))
+    assert placed & {scene.background, *SYNONYMS.get(scene.background, ())}
+    assert not placed & {word for shape in ("circle", "square", "triangle") for word in SYNONYMS[shape]}

@@ -80,6 +80,21 @@ def test_center_has_the_object_color_and_the_corner_the_background(scene: Scene)
     assert torch.allclose(clip[:, 0, 0, 0], torch.tensor(back), atol=1e-5)
 
 
+@settings(max_examples=25, deadline=None)
+@given(scenes)
+def test_wandering_objects_stay_inside_the_frame_too(scene: Scene) -> None:
+    ink = draw_layers([scene], course="wandering").over[0]
+    assert all(border.max() < 0.01 for border in (ink[:, 0], ink[:, -1], ink[:, :, 0], ink[:, :, -1]))
+
+
+def test_free_objects_start_where_it_tells_nothing_and_may_leave() -> None:
+    told = [Scene("circle", "red", "black", "large", "right", seed=seed) for seed in range(60)]
+    first, last = (draw_layers(told, course="free").coverage[:, t] for t in (0, -1))
+    columns = (first.amax(1) * (torch.arange(SIZE) + 0.5)).sum(1) / first.amax(1).sum(1)
+    assert columns.min() < 24 and columns.max() > 40
+    assert (last.flatten(1).sum(1) < 0.6 * first.flatten(1).sum(1)).any()
+
+
 def test_frames_as_bytes() -> None:
     frames = to_uint8(render([Scene("circle", "red", "black", "large", "right")]))
     assert frames.dtype == torch.uint8

@@ -1,8 +1,9 @@
 """The scorer against clips whose scene is known."""
 
+import pytest
 import torch
-from graphflow_nodes.toyworld.render import render, to_uint8
-from graphflow_nodes.toyworld.score import read, score
+from graphflow_nodes.toyworld.render import draw_layers, render, to_uint8
+from graphflow_nodes.toyworld.score import path_error, places, psnr, read, read_picture, score
 from graphflow_nodes.toyworld.world import ATTRIBUTES, Scene, sample_scenes
 
 
@@ -40,3 +41,36 @@ def test_wrong_answers_cost_their_attribute_only() -> None:
     told = [Scene("circle", "blue", "black", "large", "right", seed=s) for s in range(4)]
     rates = score(render(scenes), told).rates
     assert rates == {"shape": 1.0, "color": 0.0, "background": 1.0, "size": 1.0, "motion": 1.0}
+
+
+def test_a_single_frame_tells_all_but_the_motion() -> None:
+    scenes = sample_scenes(40, 13)
+    readings = [read_picture(clip[0]) for clip in to_uint8(render(scenes))]
+    for name in ("shape", "color", "background", "size"):
+        assert sum(getattr(r, name) == getattr(s, name) for r, s in zip(readings, scenes, strict=True)) >= 39
+
+
+def test_an_object_is_found_where_it_was_drawn() -> None:
+    scenes = sample_scenes(20, 14)
+    mask = draw_layers(scenes).coverage
+    axis = torch.arange(64) + 0.5
+    x, y = ((mask * line).flatten(2).sum(2) / mask.flatten(2).sum(2) for line in (axis, axis[:, None]))
+    paths = torch.stack([x, y], 2) / 64
+    errors = [path_error(clip, path) for clip, path in zip(to_uint8(render(scenes)), paths, strict=True)]
+    assert max(errors) < 0.02
+
+
+def test_an_object_off_its_path_or_absent_is_told_apart() -> None:
+    clip = to_uint8(render([Scene("circle", "red", "black", "large", "right", seed=1)]))[0]
+    path = places(clip)
+    assert path_error(clip, path) == 0
+    assert path_error(clip, path + torch.tensor([0.3, 0.4])) == pytest.approx(0.5)
+    empty = torch.full((13, 64, 64, 3), 120, dtype=torch.uint8)
+    assert places(empty).isnan().all()
+    assert path_error(empty, path) == 0.5
+
+
+def test_signal_to_noise_in_decibels() -> None:
+    frames = torch.full((2, 4, 4, 3), 100, dtype=torch.uint8)
+    assert psnr(frames, frames) == 99
+    assert psnr(frames, frames + 51) == pytest.approx(13.98, abs=0.01)
