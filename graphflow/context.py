@@ -149,8 +149,3 @@ def picture_of(value: Value) -> tuple[str, bytes]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def provenance_of(run: Mapping[str, Any], key: str, node: str, keys: Mapping[str, str]) -> dict[str, Any]:
-    """What is embedded in a saved file: the run's document and versions, this step and what it came from."""
-    return {**run, "key": key, "node": node, "keys": dict(keys)}

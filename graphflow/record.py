@@ -1,14 +1,15 @@
-"""What a run writes into the files it saves: its document with all seeds, and the keys that led there."""
+"""What a run writes into the files it saves: its document with all seeds, and what led there."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from graphflow import workflow
 from graphflow.graph import Graph, Wire
-from graphflow.steps import Step
+from graphflow.steps import Step, origins
 
 MAX_KEYS = 200
 """Keys of earlier steps that a saved file names; a file must stay a file, not a log."""
@@ -67,6 +68,17 @@ def _wire_text(wire: Wire | tuple[Wire, ...], names: Mapping[str, str]) -> str |
     if isinstance(wire, Wire):
         return f"{names[wire.node]}.{wire.output}"
     return [f"{names[one.node]}.{one.output}" for one in wire]
+
+
+def provenance(run: Mapping[str, Any], step: Step, steps: Mapping[str, Step]) -> dict[str, Any]:
+    """What is embedded in a file that `step` saves.
+
+    run: the document and library versions. Beside them stand the step's key, the keys of the steps that led
+    to it, and the models they used: name, what it was to the byte, id of its licence or empty.
+    """
+    models = [asdict(origin) for origin in origins(step.inputs.values(), steps)]
+    keys = ancestors(step, steps)
+    return {**run, "key": step.content, "node": step.node, "keys": keys, "models": models}
 
 
 def ancestors(step: Step, steps: Mapping[str, Step]) -> dict[str, str]:

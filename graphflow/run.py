@@ -17,14 +17,14 @@ from threading import Event as Flag
 from typing import Any, Literal
 
 from graphflow import events
-from graphflow.context import Settings, provenance_of
+from graphflow.context import Settings
 from graphflow.environment import versions
 from graphflow.errors import shorten
 from graphflow.execute import Done, Failed, Missed, MissingInput, Work, stands
 from graphflow.graph import Graph
 from graphflow.keys import Environment
 from graphflow.plan import plan
-from graphflow.record import ancestors, resolved
+from graphflow.record import provenance, resolved
 from graphflow.refs import keys_in, without_gone
 from graphflow.result import Failure, Result, lost_something, skipped
 from graphflow.runners import Message, Noticed, Previewed, Progressed, Runner, Started, Stopped
@@ -319,11 +319,7 @@ class Run:
         return self.runner.peek(key) if key not in self._failed else None
 
     def _work(self, step: Step) -> Work:
-        provenance: Mapping[str, Any] = {}
-        if step.spec.effect is not None:
-            provenance = provenance_of(
-                self._record, step.content, step.node, ancestors(step, self._schedule.steps)
-            )
+        saves = step.spec.effect is not None
         return Work(
             key=step.key,
             content=step.content,
@@ -334,7 +330,7 @@ class Run:
             inputs=step.inputs,
             keep=step.key in self._kept,
             fingerprint=step.fingerprint,
-            provenance=provenance,
+            provenance=provenance(self._record, step, self._schedule.steps) if saves else {},
         )
 
     def _fail(self, node: str, item: tuple[int, ...], code: str, message: str, hint: str) -> None:
