@@ -8,7 +8,7 @@ from pydantic import Field
 
 from graphflow.errors import NodeError
 from graphflow.node import node
-from graphflow.values import Tensor, Video
+from graphflow.values import Image, Tensor, Video
 
 Weight = Annotated[float, Field(ge=-100, le=100)]
 
@@ -43,6 +43,15 @@ def clip_quality(
     flick = float(steps.mean(dim=(1, 2)).abs().mean()) if len(steps) else 0.0
     move = float(steps.abs().mean()) if len(steps) else 0.0
     return Quality(sharpness * sharp + motion * move + flicker * flick, sharp, flick, move)
+
+
+@node("evaluation/sharpness")
+def sharpness(image: Image) -> float:
+    """How sharp a picture is, to choose among several of one scene.
+
+    Returns the mean absolute Laplacian of its luma, 0..1.
+    """
+    return _laplacian(_luma(image.pixels.unsqueeze(0)))
 
 
 def _luma(frames: Tensor) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,16 @@ from tests.support.tiny_wan import save_tiny_wan
 
 
 @pytest.fixture(scope="module")
-def one_expert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random Wan 2.1 model."""
-    return save_tiny_wan("wan21", tmp_path_factory.mktemp("models") / "wan21")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny random model by variant, made once."""
+    folder = tmp_path_factory.mktemp("models")
+    return functools.cache(lambda variant: save_tiny_wan(variant, folder / variant))
 
 
 @pytest.fixture(scope="module")
-def two_experts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random Wan 2.2 model with two experts."""
-    return save_tiny_wan("wan22", tmp_path_factory.mktemp("models") / "wan22")
+def one_expert(tiny: Callable[[str], Path]) -> Path:
+    """A tiny random Wan 2.1 model."""
+    return tiny("wan21")
 
 
 @pytest.fixture

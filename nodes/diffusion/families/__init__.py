@@ -34,7 +34,7 @@ class Configs:
     def class_of(self, part: str) -> str:
         """The class that the index names for a component; empty if it names none."""
         entry = self.index.get(part)
-        return str(entry[1]) if isinstance(entry, list) and len(entry) == 2 else ""
+        return str(entry[1] or "") if isinstance(entry, list) and len(entry) == 2 else ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ class Call:
     """How to follow the prompt, in place of `guidance`."""
     native: Native | None = None
     """The model's own settings."""
+    sigmas: tuple[float, ...] | None = None
+    """Noise levels of the user's own."""
+    folder: Callable[[], Path] | None = None
+    """Where the denoiser's model lies."""
 
     @property
     def given(self) -> Given:
@@ -91,6 +95,8 @@ class Task:
     """Fields of `Given` whose pixels the pipeline looks at itself, not only its VAE or image encoder."""
     skipped: Callable[[Call], int] = lambda call: 0
     """Steps at the front that are never run: video to video of low strength leaves some out."""
+    cuts: bool = True
+    """Whether the pipeline itself leaves them out."""
     embed: Callable[[Any, Given], Any] | None = None
     """(shell with image encoder and processor, what is given) to what the pipeline's `encode_image` says."""
     image_encoder: Callable[[Configs], bool] = lambda configs: False

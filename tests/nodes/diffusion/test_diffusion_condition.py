@@ -266,6 +266,7 @@ def test_what_a_model_was_not_made_for(bench: Benches) -> None:
 
 def test_image_encoders_go_with_their_models(bench: Benches) -> None:
     assert "needs its image encoder" in refused(bench, "wan21_image", condition_image, image=FIRST)
+    assert bench("wan22_image").model.image_encoder is None
     eyes = bench("wan21_image").model.image_encoder
     assert "takes no image encoder" in refused(
         bench, "wan22_image", condition_image, image=FIRST, image_encoder=eyes

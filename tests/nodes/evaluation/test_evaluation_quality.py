@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from graphflow_nodes.evaluation import clip_quality
+from graphflow_nodes.evaluation import clip_quality, sharpness
 
 from graphflow.errors import NodeError
 from graphflow.testing import run_node
-from graphflow.values import Video
+from graphflow.values import Image, Video
 
 
 def clip(frames: torch.Tensor) -> Video:
@@ -61,3 +61,9 @@ def test_one_frame_and_tiny_pictures_are_measured() -> None:
 def test_a_clip_without_frames_is_refused() -> None:
     with pytest.raises(NodeError, match="no frames"):
         run_node(clip_quality, clip(torch.zeros(0, 8, 8)))
+
+
+def test_a_blurred_picture_is_less_sharp() -> None:
+    sharp = STILL.frames[0]
+    blurred = (sharp.float().unfold(1, 5, 1).mean(-1)).byte()
+    assert run_node(sharpness, Image(pixels=sharp)) > 2 * run_node(sharpness, Image(pixels=blurred)) > 0
