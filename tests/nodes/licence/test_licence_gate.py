@@ -1,0 +1,154 @@
+"""The gate: asked while planning, of every model behind a value, and nothing is computed if it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphflow_nodes.licence import licence_gate
+from graphflow_nodes.licence.gate import judge
+
+from graphflow.errors import NodeError
+from graphflow.graph import Graph
+from graphflow.node import Context, Origin, node
+from graphflow.provenance import read_provenance
+from graphflow.result import Result
+from graphflow.values import Recipe, SavedFile
+from tests.support.engine import REGISTRY, World, built, lab, todo
+
+
+class Licensed(Recipe):
+    """A model that knows its licence."""
+
+    name: str
+    licence: str = ""
+
+    def open(self, device: str) -> str:
+        return self.name
+
+    def origins(self) -> tuple[Origin, ...]:
+        return (Origin(self.name, f"sha256:{self.name}", self.licence),)
+
+
+@node("test/licensed", fold=True)
+def licensed(*, name: str, licence: str = "") -> Licensed:
+    return Licensed(name=name, licence=licence)
+
+
+@node("test/make")
+def make(model: Licensed, ctx: Context, more: str = "") -> str:
+    with ctx.use(model) as live:
+        return f"{live} {more}"
+
+
+@node("test/keep", cache=False, effect=lambda outputs: False)
+def keep(text: str, ctx: Context) -> SavedFile:
+    """A picture, because provenance is read back from pictures."""
+
+    def write(path: Path) -> None:
+        from PIL import Image, PngImagePlugin
+
+        from graphflow.provenance import canonical_json
+
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("graphflow", canonical_json(dict(ctx.provenance)))
+        Image.new("RGB", (2, 2)).save(path, pnginfo=info)
+
+    return ctx.save("kept", ".png", write)
+
+
+KNOWN = REGISTRY.with_nodes([licence_gate, licensed, make, keep])
+
+
+def gated(*licences: str, **settings: Any) -> Graph:
+    """Models in a row, each working on what the one before made, then the gate, then a file."""
+    nodes: dict[str, Any] = {}
+    for i, licence in enumerate(licences):
+        nodes[f"m{i}"] = ("test/licensed", {"name": f"model-{i}", "licence": licence})
+        before = {"more": f"made{i - 1}"} if i else {}
+        nodes[f"made{i}"] = ("test/make", {}, {"model": f"m{i}", **before})
+    nodes["gate"] = ("licence/gate", settings, {"value": f"made{len(licences) - 1}"})
+    nodes["file"] = ("test/keep", {}, {"text": "gate"})
+    return built({"file": "file"}, KNOWN, **nodes)
+
+
+def run(graph: Graph, tmp_path: Path) -> tuple[Result, list[str]]:
+    with lab(tmp_path) as bench:
+        return bench.run(graph), bench.said("node.started")
+
+
+def test_a_clean_value_passes_and_costs_nothing(tmp_path: Path) -> None:
+    result, started = run(gated("apache-2.0", "mit", use="train_image_editor"), tmp_path)
+    assert result.status == "finished" and started == ["made0", "made1", "file"]
+    assert not result.plan.notices, "the gate is no step and has nothing to say"
+
+
+def test_outputs_of_hunyuan_train_no_other_model_and_nothing_is_computed(tmp_path: Path) -> None:
+    result, started = run(
+        gated("tencent-hunyuan-community", "apache-2.0", use="train_image_editor"), tmp_path
+    )
+    assert result.status == "failed" and started == []
+    (failure,) = result.failures
+    assert failure.node == "gate" and failure.code == "licence"
+    assert "model-0 (tencent-hunyuan-community)" in failure.message and "5b" in failure.message
+    assert "model-1" not in failure.message, "only the model that forbids it is named"
+
+
+def test_a_model_far_upstream_counts(tmp_path: Path) -> None:
+    far = ["tencent-hunyuan-community", *["apache-2.0"] * 9]
+    assert run(gated(*far, use="train_other_models"), tmp_path)[0].failures
+
+
+def test_warn_lets_it_pass_and_says_so() -> None:
+    graph = gated("tencent-hunyuan-community", use="train_other_models", mode="warn")
+    planned = World().plan(graph)
+    assert todo(planned) == ["made0", "file"] and "5b" in planned.notices["gate"]
+
+
+def test_conditions_are_told_and_never_refuse() -> None:
+    planned = World().plan(gated("ltx-2.x-community", use="commercial"))
+    assert not planned.failures and "10 million dollars" in planned.notices["gate"]
+
+
+@pytest.mark.parametrize("licence", ["", "somebodys-own-licence", "skywork-community"])
+def test_what_nobody_has_read_is_refused_or_told_as_one_likes(licence: str) -> None:
+    """No licence, one without notes, and one whose notes do not speak of the use."""
+    refused = World().plan(gated(licence, use="train_other_models"))
+    assert "model-0" in str(refused.failures["gate"]) and "graphflow.json" in refused.failures["gate"].hint
+    told = World().plan(gated(licence, use="train_other_models", unknown="warn"))
+    assert not told.failures and "model-0" in told.notices["gate"]
+
+
+def test_a_recipe_that_does_not_say_is_of_unknown_licence() -> None:
+    graph = built(
+        {"out": "gate"},
+        KNOWN,
+        x="num",
+        m="model",
+        t=("think", {"seed": 1}, {"x": "x", "model": "m"}),
+        gate=("licence/gate", {}, {"value": "t"}),
+    )
+    assert "Toy (licence unknown)" in str(World().plan(graph).failures["gate"])
+
+
+def test_a_value_without_any_model_is_free() -> None:
+    graph = built({"out": "gate"}, KNOWN, n="num", gate=("licence/gate", {}, {"value": "n"}))
+    assert not World().plan(graph).failures
+
+
+def test_a_saved_file_names_the_models_that_made_it(tmp_path: Path) -> None:
+    result, _ = run(gated("apache-2.0", "mit"), tmp_path)
+    found = read_provenance(result.value("file").path)
+    assert found is not None
+    assert found["models"] == [
+        {"name": "model-0", "identity": "sha256:model-0", "licence": "apache-2.0"},
+        {"name": "model-1", "identity": "sha256:model-1", "licence": "mit"},
+    ]
+
+
+def test_each_model_is_named_once() -> None:
+    twice = [Origin("a", "1", "x"), Origin("a", "2", "x")]
+    with pytest.raises(NodeError) as caught:
+        judge(twice, use="publish", mode="fail", unknown="fail")
+    assert str(caught.value).count("a (x)") == 1
