@@ -125,8 +125,10 @@ def _in_groups(module: Any, offload: Offload, device: str) -> Iterator[None]:
     from diffusers.hooks import apply_group_offloading
 
     _move(module, "cpu")
-    places = {id(tensor): tensor.data_ptr() % LINE for tensor in _tensors(module)} if offload.disk else {}
     with ExitStack() as stack:
+        if offload.disk:
+            stack.enter_context(_untied(module))
+        places = {id(tensor): tensor.data_ptr() % LINE for tensor in _tensors(module)} if offload.disk else {}
         # each module its own folder: the files in it are named after layers, and two experts name them alike
         folder = stack.enter_context(_temporary_folder()) if offload.disk else None
         stack.callback(_ungroup, module)
@@ -146,6 +148,27 @@ def _in_groups(module: Any, offload: Offload, device: str) -> Iterator[None]:
             for group in _groups(module):
                 group._onload_from_disk = partial(_read_back, group._onload_from_disk, group, places)
         yield
+
+
+@contextmanager
+def _untied(module: Any) -> Iterator[None]:
+    """A weight that two layers share as two: written to disk for the one, it would be gone for the other."""
+    import torch
+
+    seen: set[int] = set()
+    tied = []
+    for part in module.modules():
+        for name, weight in part.named_parameters(recurse=False):
+            if id(weight) in seen:
+                tied.append((part, name, weight))
+            seen.add(id(weight))
+    try:
+        for part, name, weight in tied:
+            part._parameters[name] = torch.nn.Parameter(weight.data.clone(), requires_grad=False)
+        yield
+    finally:
+        for part, name, weight in tied:
+            part._parameters[name] = weight
 
 
 @contextmanager
