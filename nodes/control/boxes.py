@@ -61,7 +61,10 @@ def box_path(
 
 @node("control/merge_boxes", depends=_PARTS)
 def merge_boxes(items: list[Boxes]) -> Boxes:
-    """The objects of several as one. Raises NodeError for none, ValueMismatch for different clips."""
+    """The objects of several as one.
+
+    Raises NodeError if there are none, ValueMismatch if they are for different clips.
+    """
     import torch
 
     if not items:
@@ -108,7 +111,10 @@ def boxes_of_pose(
     margin: Annotated[float, Field(ge=0, le=2)] = 0.1,
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.3,
 ) -> Boxes:
-    """The box around each person. margin: a share of the box's height, added on each side."""
+    """The box around each person.
+
+    margin: a share of the box's height, added on each side. Points below min_confidence do not count.
+    """
     import torch
 
     seen = pose.points[..., 2] >= max(min_confidence, 1e-6)
@@ -124,7 +130,10 @@ def boxes_of_pose(
 
 @node("control/draw_boxes", depends=_PARTS)
 def draw_boxes(boxes: Boxes, *, filled: bool = False, line: Annotated[int, Field(ge=1, le=64)] = 2) -> Video:
-    """A layout: each object's box in a colour of its own on black, outlined or filled. line: pixels."""
+    """A layout: each object's box in a colour of its own on black.
+
+    filled: the whole box, not only its outline. line: width of the outline, pixels.
+    """
     import numpy
     import torch
     from PIL import Image as Pillow

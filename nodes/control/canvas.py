@@ -118,7 +118,10 @@ def extend(
     before: Annotated[int, Field(ge=0, le=100_000)] = 0,
     after: Annotated[int, Field(ge=0, le=100_000)] = 0,
 ) -> ControlInput:
-    """Let a model make frames before and after a video. Raises NodeError if no frames are asked for."""
+    """Let a model make frames before and after a video.
+
+    Raises NodeError if no frames are asked for.
+    """
     import torch
 
     frames = frames_of(video)

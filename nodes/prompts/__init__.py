@@ -7,7 +7,7 @@ from .mix import caption_mix, mix_report
 from .render import render
 from .sky import from_json, from_skycaptioner, to_json, to_skycaptioner
 from .texts import from_text
-from .timeline import events, segments
+from .timeline import events, segments, windows
 from .vary import diff, vary
 from .writers import local_writer, remote_writer
 
@@ -35,4 +35,5 @@ __all__ = [
     "to_json",
     "to_skycaptioner",
     "vary",
+    "windows",
 ]

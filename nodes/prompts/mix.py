@@ -88,7 +88,10 @@ def caption_mix(
 
 @node("prompts/mix_report", fold=True)
 def mix_report(sources: list[str]) -> MixReport:
-    """The shares that `prompts/caption_mix` really gave. Raises NodeError if there are no captions."""
+    """The shares that `prompts/caption_mix` really gave, from the sources of its captions.
+
+    Raises NodeError if there are no captions.
+    """
     if not sources:
         raise NodeError("there are no captions", hint="wire the sources of prompts/caption_mix")
     counts = Counter(sources).most_common()

@@ -107,7 +107,10 @@ def to_skycaptioner(prompt: StructuredPrompt) -> str:
 
 @node("prompts/from_json", fold=True, depends=_PARTS)
 def from_json(*, text: str) -> StructuredPrompt:
-    """A structured prompt from the JSON of `prompts/to_json`. Raises NodeError, naming the wrong field."""
+    """A structured prompt from the JSON of `prompts/to_json`.
+
+    Raises NodeError, naming the wrong field, for anything else.
+    """
     _check_length(text)
     try:
         return StructuredPrompt.model_validate_json(text)

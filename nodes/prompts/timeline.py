@@ -34,6 +34,16 @@ class Timeline(NamedTuple):
     ends: list[int]
 
 
+class Windows(NamedTuple):
+    """Prompts for a model that makes a long video window by window, as lists that belong together.
+
+    `texts[i]` holds from window `first_windows[i]` on, counted from 0.
+    """
+
+    texts: list[str]
+    first_windows: list[int]
+
+
 @node("prompts/events", fold=True, depends=(".values", ".words", ".build"))
 def events(*, text: str = "") -> list[Event]:
     """Events from a text, one a line, such as `0-2.5: the door opens`; seconds.
@@ -79,6 +89,36 @@ def segments(
             start = found.pop().start
         found.append(Segment(start=start, end=end, text=text))
     return Timeline(found, [s.text for s in found], [s.start for s in found], [s.end for s in found])
+
+
+@node("prompts/windows", fold=True, depends=(".values",))
+def windows(
+    segments: list[Segment],
+    *,
+    window: Annotated[int, Field(ge=1, le=100_000)] = 80,
+    overlap: Annotated[int, Field(ge=0, le=100_000)] = 24,
+) -> Windows:
+    """Which prompt each window of a long video has: that of the stretch in the middle of its new frames.
+
+    window, overlap: frames, as in the node that makes the video, such as `diffusion/denoise_long`.
+    A stretch that is shorter than the step from one window to the next may have none.
+    Raises NodeError if there are no stretches or the overlap is not smaller than the window.
+    """
+    if not segments:
+        raise NodeError("there are no stretches", hint="wire the segments of prompts/segments")
+    if overlap >= window:
+        raise NodeError(f"an overlap of {overlap} fills a window of {window}", hint="lower overlap")
+    last, step = segments[-1].end, window - overlap
+    texts: list[str] = []
+    firsts: list[int] = []
+    for number in range(1 + max(0, -(-(last - window) // step))):
+        start = number * step + (overlap if number else 0)  # what the window before has not made
+        middle = (start + min(number * step + window, last)) // 2
+        text = next(s.text for s in reversed(segments) if s.start <= middle)
+        if not texts or texts[-1] != text:
+            texts.append(text)
+            firsts.append(number)
+    return Windows(texts, firsts)
 
 
 def _event(line: str, number: int) -> Event:

@@ -135,9 +135,10 @@ def remote_writer(
     model: Annotated[str, Field(min_length=1)],
     timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0,
 ) -> RemoteWriter:
-    """A language model behind an OpenAI-compatible endpoint that extends prompts. Prompts are sent there.
+    """A language model behind an OpenAI-compatible endpoint that extends prompts.
 
-    endpoint: the base address, such as `https://api.example.com/v1`; https, or http on this machine only.
+    Prompts are sent there. endpoint: the base address, such as `https://api.example.com/v1`; https, or http
+    on this machine only.
     It is off until the environment holds a key for that very host: GRAPHFLOW_KEY_API_EXAMPLE_COM here,
     GRAPHFLOW_KEY_LOCALHOST for this machine. timeout: seconds for a whole answer.
     Raises NodeError for an address that is not allowed.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from graphflow_nodes.prompts import events, segments, structured
-from graphflow_nodes.prompts.values import Event, StructuredPrompt
+from graphflow_nodes.prompts import events, segments, structured, windows
+from graphflow_nodes.prompts.values import Event, Segment, StructuredPrompt
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,3 +68,38 @@ def test_rate_and_length_come_from_the_prompt_or_the_settings() -> None:
         run_node(segments, StructuredPrompt(), frames=10)
     with pytest.raises(NodeError, match="number of frames is not known"):
         run_node(segments, StructuredPrompt(), fps=10.0)
+
+
+def stretches(*ends: int) -> list[Segment]:
+    """Stretches that end there, named by number."""
+    starts = [0, *ends]
+    return [Segment(start=a, end=b, text=str(i)) for i, (a, b) in enumerate(zip(starts, ends, strict=False))]
+
+
+def test_windows_take_the_prompt_of_their_new_frames() -> None:
+    """Windows of 80 that overlap by 24 begin at 0, 56, 112; new in them are 0-80, 80-136, 136-192."""
+    found = run_node(windows, stretches(100, 192), window=80, overlap=24)
+    assert found == (["0", "1"], [0, 1])
+    found = run_node(windows, stretches(60, 140, 248), window=80, overlap=24)
+    assert found == (["0", "1", "2"], [0, 1, 2])
+    assert run_node(windows, stretches(70), window=80) == (["0"], [0])
+
+
+@given(st.lists(st.integers(1, 90), min_size=1, max_size=6), st.integers(1, 60), st.integers(0, 59))
+def test_windows_follow_the_order_of_the_stretches(lengths: list[int], window: int, overlap: int) -> None:
+    ends = [sum(lengths[: i + 1]) for i in range(len(lengths))]
+    if overlap >= window:
+        with pytest.raises(NodeError, match="fills a window"):
+            run_node(windows, stretches(*ends), window=window, overlap=overlap)
+        return
+    found = run_node(windows, stretches(*ends), window=window, overlap=overlap)
+    assert found.first_windows[0] == 0
+    assert found.first_windows == sorted(set(found.first_windows))
+    assert found.texts == sorted(set(found.texts))
+    every_frame = run_node(windows, stretches(*ends), window=1, overlap=0)
+    assert every_frame == ([str(i) for i in range(len(ends))], [0, *ends[:-1]])
+
+
+def test_windows_need_stretches() -> None:
+    with pytest.raises(NodeError, match="no stretches"):
+        run_node(windows, [])
