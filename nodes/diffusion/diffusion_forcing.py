@@ -72,7 +72,7 @@ def diffusion_forcing(
     )
     _check_parts(denoiser, prompt, latents)
     check_task(denoiser, latents, condition)
-    forcing = {
+    forcing: dict[str, Any] = {
         "base_num_frames": base_num_frames or native.frames,
         "overlap_history": _overlap(call, overlap_history),
         "addnoise_condition": addnoise_condition,

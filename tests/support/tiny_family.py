@@ -62,6 +62,8 @@ def _called(pipe: Any, seed: int, arguments: dict[str, Any]) -> tuple[Any, Any]:
     if hasattr(pipe, "guider"):  # HunyuanVideo 1.5 takes these as components and attributes
         pipe.guider = pipe.guider.new(guidance_scale=arguments.pop("guidance_scale"))
         pipe.tokenizer_max_length = arguments.pop("max_sequence_length")
+        if "image" in arguments:  # whose size is the clip's
+            del arguments["width"], arguments["height"]
         return run("latent"), run("np")[0]
     frames = run("np", callback_on_step_end=last)[0]
     return final[0], frames
@@ -84,6 +86,8 @@ class FamilyBench(Bench):
         from diffusers import DiffusionPipeline
 
         dtypes = {"default": getattr(torch, self.dtype), "vae": getattr(torch, self.model.vae.dtype)}
+        if self.model.image_encoder is not None:
+            dtypes["image_encoder"] = torch.float32
         pipe = DiffusionPipeline.from_pretrained(self.folder, dtype=dtypes)
         pipe.set_progress_bar_config(disable=True)
         pipe.scheduler = scheduler or pipe.scheduler

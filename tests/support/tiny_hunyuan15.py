@@ -1,4 +1,4 @@
-"""A tiny random HunyuanVideo 1.5 model as a genuine diffusers folder, with both of its text encoders."""
+"""Tiny random HunyuanVideo 1.5 models as genuine diffusers folders: from text and from an image."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from tests.support.tiny_family import byte_tokenizer, write_sidecar
 
 WIDTH, HEIGHT, FRAMES, STEPS = 32, 16, 5, 3
 """What the tests make; a latent cell is 4 pixels and 2 frames."""
+
+SIDE = 24
+"""Of clips that begin with an image."""
 
 TOKENS = 600
 """With a token a byte the template around the prompt takes more than 500."""
@@ -23,13 +26,26 @@ _CHAT = (
 
 def save_tiny_hunyuan15(folder: Path) -> Path:
     """Write the tiny model to `folder` with a sidecar, and return the folder."""
-    from diffusers import ClassifierFreeGuidance, FlowMatchEulerDiscreteScheduler, HunyuanVideo15Pipeline
+    return _save("HunyuanVideo15Pipeline", folder, (WIDTH, HEIGHT), _transformer())
+
+
+def save_tiny_hunyuan15_image(folder: Path) -> Path:
+    """The same for image to video: clips are square, the size that its pipeline gives to square images."""
+    eyes = {"image_encoder": _siglip(), "feature_extractor": _siglip_processor()}
+    transformer = _transformer(task_type="i2v", target_size=SIDE)
+    return _save("HunyuanVideo15ImageToVideoPipeline", folder, (SIDE, SIDE), transformer, **eyes)
+
+
+def _save(pipeline: str, folder: Path, size: tuple[int, int], transformer: Any, **parts: Any) -> Path:
+    import diffusers
+    from diffusers import ClassifierFreeGuidance, FlowMatchEulerDiscreteScheduler
     from transformers import ByT5Tokenizer
 
-    HunyuanVideo15Pipeline(
+    getattr(diffusers, pipeline)(
+        **parts,
         text_encoder=_qwen(),
         tokenizer=_chat_tokenizer(),
-        transformer=_transformer(),
+        transformer=transformer,
         vae=_vae(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
         text_encoder_2=_t5(),
@@ -38,8 +54,8 @@ def save_tiny_hunyuan15(folder: Path) -> Path:
     ).save_pretrained(folder)
     return write_sidecar(
         folder,
-        width=WIDTH,
-        height=HEIGHT,
+        width=size[0],
+        height=size[1],
         frames=FRAMES,
         fps=8,
         steps=STEPS,
@@ -54,7 +70,7 @@ def _chat_tokenizer() -> Any:
     return tokenizer
 
 
-def _transformer() -> Any:
+def _transformer(task_type: str = "t2v", target_size: int = 16) -> Any:
     """Most of its 16 MB is one layer for letters, 2048 wide in every model; half of that as bfloat16."""
     import torch
     from diffusers import HunyuanVideo15Transformer3DModel
@@ -74,8 +90,8 @@ def _transformer() -> Any:
         text_embed_2_dim=_GLYPH_WIDTH,
         image_embed_dim=_IMAGE_WIDTH,
         rope_axes_dim=(2, 2, 4),
-        target_size=16,
-        task_type="t2v",
+        target_size=target_size,
+        task_type=task_type,
     ).to(torch.bfloat16)
 
 
@@ -125,3 +141,20 @@ def _t5() -> Any:
     torch.manual_seed(0)
     config = T5Config(vocab_size=400, d_model=_GLYPH_WIDTH, d_kv=4, d_ff=16, num_layers=1, num_heads=2)
     return T5EncoderModel(config).eval()
+
+
+def _siglip() -> Any:
+    import torch
+    from transformers import SiglipVisionConfig, SiglipVisionModel
+
+    torch.manual_seed(0)
+    config = {"intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return SiglipVisionModel(
+        SiglipVisionConfig(hidden_size=_IMAGE_WIDTH, image_size=8, patch_size=4, **config)
+    ).eval()
+
+
+def _siglip_processor() -> Any:
+    from transformers import SiglipImageProcessor
+
+    return SiglipImageProcessor(size={"height": 8, "width": 8})

@@ -1,4 +1,4 @@
-"""Tiny random SkyReels-V2 models as genuine diffusers folders: text to video and diffusion forcing."""
+"""Tiny random SkyReels-V2 models as genuine diffusers folders: from text or an image, diffusion forcing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.tiny_family import byte_tokenizer, write_sidecar
 WIDTH, HEIGHT, FRAMES, STEPS = 32, 16, 5, 4
 """What the tests make; a latent cell is 8 pixels and 4 frames."""
 
-_TEXT_WIDTH = 32
+_TEXT_WIDTH, _IMAGE_WIDTH = 32, 20
 
 
 @contextmanager
@@ -54,10 +54,19 @@ def save_tiny_skyreels_df(folder: Path, *, shift: float = 8.0) -> Path:
     return _save("SkyReelsV2DiffusionForcingPipeline", folder, _transformer(inject_sample_info=True), shift)
 
 
-def _save(pipeline: str, folder: Path, transformer: Any, shift: float) -> Path:
+def save_tiny_skyreels_image(folder: Path, *, ends: bool = False) -> Path:
+    """The same for image to video, with an image encoder. ends: made for a first and a last image."""
+    both = 2 * 5 if ends else None  # two images of 2 x 2 patches and a class token
+    transformer = _transformer(in_channels=36, image_dim=_IMAGE_WIDTH, pos_embed_seq_len=both)
+    eyes = {"image_encoder": _image_encoder(), "image_processor": _image_processor()}
+    return _save("SkyReelsV2ImageToVideoPipeline", folder, transformer, 5.0, **eyes)
+
+
+def _save(pipeline: str, folder: Path, transformer: Any, shift: float, **parts: Any) -> Path:
     import diffusers
 
     getattr(diffusers, pipeline)(
+        **parts,
         tokenizer=byte_tokenizer(),
         text_encoder=_text_encoder(),
         transformer=transformer,
@@ -83,21 +92,38 @@ def _transformer(**changes: Any) -> Any:
     from diffusers import SkyReelsV2Transformer3DModel
 
     torch.manual_seed(1)
-    return SkyReelsV2Transformer3DModel(
-        patch_size=(1, 2, 2),
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=16,
-        out_channels=16,
-        text_dim=_TEXT_WIDTH,
-        freq_dim=256,
-        ffn_dim=32,
-        num_layers=2,
-        cross_attn_norm=True,
-        qk_norm="rms_norm_across_heads",
-        rope_max_seq_len=32,
-        **changes,
+    usual = {
+        "patch_size": (1, 2, 2),
+        "num_attention_heads": 2,
+        "attention_head_dim": 12,
+        "in_channels": 16,
+        "out_channels": 16,
+        "text_dim": _TEXT_WIDTH,
+        "freq_dim": 256,
+        "ffn_dim": 32,
+        "num_layers": 2,
+        "cross_attn_norm": True,
+        "qk_norm": "rms_norm_across_heads",
+        "rope_max_seq_len": 32,
+    }
+    return SkyReelsV2Transformer3DModel(**{**usual, **changes}).eval()
+
+
+def _image_encoder() -> Any:
+    import torch
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(0)
+    config = {"intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "projection_dim": 8}
+    return CLIPVisionModelWithProjection(
+        CLIPVisionConfig(hidden_size=_IMAGE_WIDTH, image_size=8, patch_size=4, **config)
     ).eval()
+
+
+def _image_processor() -> Any:
+    from transformers import CLIPImageProcessor
+
+    return CLIPImageProcessor(crop_size=8, size=8)
 
 
 def _vae() -> Any:

@@ -25,9 +25,8 @@ class NoVAE:
 
 
 def native(configs: Configs) -> Native:
-    """Published defaults; the picture is 16:9, as large as the denoiser was made for. Every repository was
-    saved with the shift that suits it."""
-    width, height = nearest_size(16, 9, int(configs.transformer.get("target_size", 640)))
+    """Published defaults of the variants for 480p and 720p. Every repository was saved with its own shift."""
+    width, height = (1280, 720) if configs.transformer.get("target_size") == 960 else (848, 480)
     return Native(
         width=width, height=height, frames=121, fps=24.0, steps=50, guidance=6.0, max_sequence_length=1000
     )
@@ -82,7 +81,7 @@ def arguments(call: Call) -> dict[str, Any]:
 
 
 def image_arguments(call: Call) -> dict[str, Any]:
-    """Arguments of HunyuanVideo15ImageToVideoPipeline.__call__, which takes the size from the image."""
+    """Arguments of HunyuanVideo15ImageToVideoPipeline.__call__, which takes no size."""
     frames = {"num_frames": call.latents.frames, "num_inference_steps": call.steps}
     return {**frames, "image": pil(call.given.image)}
 
@@ -91,13 +90,16 @@ def guided(pipe: Any, call: Call, begin: Begin) -> None:
     """Guidance is a component here: a guider, made for each run because it counts the steps."""
     from diffusers import ClassifierFreeGuidance
 
-    pipe.guider = ClassifierFreeGuidance(guidance_scale=call.guidance)
+    pipe.guider = ClassifierFreeGuidance(guidance_scale=call.guidance)  # type: ignore[no-untyped-call]
 
 
 def shown(pipe: Any, call: Call, begin: Begin) -> None:
-    """Also, the pipeline passes on what `encode_image` says without another change of its dtype."""
+    """The pipeline would make a clip of its own size from the image's shape, and not always the image's size
+    even if that is one of its own: rounding keeps it from 480 x 848. And it passes on what `encode_image`
+    says without another change of its dtype."""
     guided(pipe, call, begin)
-    seen = pipe.encode_image()
+    size, seen = (call.latents.height, call.latents.width), pipe.encode_image()
+    pipe.video_processor.calculate_default_height_width = lambda *args, **kwargs: size
     pipe.encode_image = lambda *args, **kwargs: seen.to(pipe.transformer.dtype)
 
 
@@ -108,43 +110,7 @@ def encode_image(pipe: Any, given: Given) -> Any:
 
 
 def refuses_image(configs: Configs, given: Given) -> str:
-    """The pipeline makes a clip of its own size from the image's shape; only sizes that it would choose
-    itself are the size that was asked for."""
-    if given.last_image is not None:
-        return "takes no last image"
-    if given.image is None:
-        return ""
-    width, height = pil(given.image).size
-    target = int(configs.transformer.get("target_size", 640))
-    near = nearest_size(width, height, target, geometry(configs).spatial)
-    found = f"begins no clip of {width} x {height} with an image; the nearest size is {near[0]} x {near[1]}"
-    return "" if near == (width, height) else found
-
-
-def nearest_size(width: float, height: float, target: int, cell: int = 16) -> tuple[int, int]:
-    """The (width, height) nearest in shape among those with about `target` x `target` pixels.
-
-    The rule of diffusers' HunyuanVideo15ImageProcessor: sides are whole cells, the shape is rounded to five
-    digits, and the nearest shape on the square's side is taken.
-    """
-    wanted = height / width
-    shapes = [(round(high / wide, 5), wide, high) for wide, high in _sizes(round((target / cell) ** 2))]
-    beyond = [shape for shape in shapes if (shape[0] <= wanted if wanted >= 1 else shape[0] >= wanted)]
-    _, wide, high = min(beyond, key=lambda shape: abs(shape[0] - wanted))
-    return wide * cell, high * cell
-
-
-def _sizes(area: int, most: float = 4.0) -> list[tuple[int, int]]:
-    """All (width, height) in cells of about that area, no side more than `most` times the other."""
-    sizes, wide, high = [], area, 1
-    while wide > 0:
-        if max(wide, high) / min(wide, high) <= most:
-            sizes.append((wide, high))
-        if (high + 1) * wide <= area:
-            high += 1
-        else:
-            wide -= 1
-    return sizes
+    return "" if given.last_image is None else "takes no last image"
 
 
 # ------------------------------------------------------------------------------------------ decode

@@ -1,6 +1,6 @@
-"""SkyReels-V2 text to video: Wan's text encoder and autoencoder around a denoiser of its own.
+"""SkyReels-V2 from text or an image: Wan's text encoder and autoencoder around a denoiser of its own.
 
-Numbers are those of the signature and the documentation of diffusers' SkyReelsV2Pipeline.
+Numbers are those of the signatures and the documentation of diffusers' SkyReelsV2 pipelines.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..pixels import pil
 from ..values import Geometry, Native
 from . import Call, Configs, Family, Task, wan
 
@@ -16,8 +17,11 @@ PIPELINE_MULTIPLE = 16
 
 
 def native(configs: Configs) -> Native:
-    """Published defaults. The repositories were saved with no shift; their documentation sets 8."""
-    return Native(width=960, height=544, frames=97, fps=24.0, steps=50, guidance=6.0, shift=8.0)
+    """Published defaults. The repositories were saved with no shift; their documentation sets 8, and 5 for
+    models that begin with an image."""
+    sees = wan.needs_image_encoder(configs)
+    shift, guidance = (5.0, 5.0) if sees else (8.0, 6.0)
+    return Native(width=960, height=544, frames=97, fps=24.0, steps=50, guidance=guidance, shift=shift)
 
 
 def geometry(configs: Configs) -> Geometry:
@@ -45,9 +49,23 @@ def arguments(call: Call) -> dict[str, Any]:
     }
 
 
+def image_arguments(call: Call) -> dict[str, Any]:
+    """Arguments of SkyReelsV2ImageToVideoPipeline.__call__."""
+    return {**arguments(call), "image": pil(call.given.image), "last_image": pil(call.given.last_image)}
+
+
 FAMILY = Family(
     name="skyreels",
-    tasks={"text_to_video": Task("SkyReelsV2Pipeline", arguments)},
+    tasks={
+        "text_to_video": Task("SkyReelsV2Pipeline", arguments),
+        "image_to_video": Task(
+            "SkyReelsV2ImageToVideoPipeline",
+            image_arguments,
+            image_encoder=wan.needs_image_encoder,
+            embed=wan.encode_image,
+            refuses=wan.refuses_image,
+        ),
+    },
     text_parts=("text_encoder", "tokenizer"),
     settings=(),
     solvers=wan.FAMILY.solvers,
@@ -68,6 +86,10 @@ FAMILY = Family(
             "licence": "skywork-community (own licence)",
             "bf16_gb": 40.2,
             "sizes": ["1280x720"],
+        },
+        "Skywork/SkyReels-V2-I2V-14B-540P-Diffusers": {
+            "licence": "skywork-community (own licence)",
+            "sizes": ["960x544"],
         },
     },
 )

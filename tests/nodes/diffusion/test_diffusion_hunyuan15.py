@@ -8,10 +8,8 @@ import pytest
 import torch
 from graphflow_nodes.diffusion import empty_latents, load_model
 from graphflow_nodes.diffusion.families import Configs, family
-from graphflow_nodes.diffusion.families.hunyuan15 import STREAMS, nearest_size
+from graphflow_nodes.diffusion.families.hunyuan15 import STREAMS
 from graphflow_nodes.diffusion.shell import shell
-from hypothesis import given
-from hypothesis import strategies as st
 
 from graphflow.errors import NodeError
 from graphflow.testing import run_node
@@ -114,11 +112,3 @@ def test_sizes_lengths_and_shift_of_the_published_model(tiny: FamilyBench) -> No
     assert tiny.model.scheduler.config["shift"] == 7.0
     with pytest.raises(NodeError, match="height 18 is not a multiple of 4"):
         run_node(empty_latents, tiny.model.vae, height=18)
-
-
-@given(st.integers(64, 4096), st.integers(64, 4096), st.sampled_from([640, 960]))
-def test_the_nearest_size_is_the_pipelines(width: int, height: int, target: int) -> None:
-    from diffusers.pipelines.hunyuan_video1_5.image_processor import HunyuanVideo15ImageProcessor
-
-    theirs = HunyuanVideo15ImageProcessor().calculate_default_height_width(height, width, target)
-    assert nearest_size(width, height, target) == (theirs[1], theirs[0])
