@@ -15,6 +15,7 @@ ALL: dict[str, list[str]] = {
     "startup": [],
     "disk_cache": [],
     "text_to_video": [],
+    "edit_loop": [],
 }
 
 
