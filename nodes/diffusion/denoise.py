@@ -68,6 +68,7 @@ def denoise(
     """
     steps = scheduler.count(steps)
     call = _call(denoiser, latents, condition, guide, steps, guidance, guidance_2)
+    call = replace(call, sigmas=scheduler.sigmas, folder=denoiser.folder)
     check_parts(denoiser, prompt, latents)
     check_task(denoiser, latents, condition)
     start, end = _range(scheduler, call, start_step, end_step)
@@ -114,7 +115,7 @@ class _Run:
         condition, name = self.call.condition, task_of(self.call.condition)
         call, task = replace(self.call, begun=self.samples is not None), chosen.tasks[name]
         tap = Tap(self.stepped, self.at, self.end, _moved(self.history, device), self.generator)
-        tap.skipped = task.skipped(call)
+        tap.skipped = task.skipped(call) if task.cuts else 0
         said = (condition.moments, condition.statistics) if condition else ()
         embeds, members = chosen.prompt(_moved(prompt.tensors, device), call)
         parts = {

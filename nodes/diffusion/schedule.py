@@ -111,6 +111,7 @@ def scheduler(
     solver: Solver | None = None,
     shift: Annotated[float, Field(gt=0, le=1000)] | None = None,
     sigmas: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] | None = None,
+    exact: bool = False,
 ) -> Scheduler:
     """Change the solver of a scheduler, its shift, or the noise levels of its steps.
 
@@ -119,6 +120,7 @@ def scheduler(
     shift: moves steps towards high noise; empty keeps it.
     sigmas: the noise level at the start of each step, falling, 1 is pure noise; the shift is applied to them
         too. For models whose pipeline takes them, such as HunyuanVideo and LTX-2; others are refused.
+    exact: take the noise levels as they are, without any shift, as distilled models and refinements want.
     Raises NodeError for a change that the scheduler or the solver cannot take.
     """
     changed = scheduler if solver is None else _solved_by(scheduler, solver)
@@ -130,7 +132,21 @@ def scheduler(
         if any(before <= after for before, after in itertools.pairwise(sigmas)):
             raise NodeError("noise levels must fall from step to step", where="sigmas")
         changed = changed.model_copy(update={"sigmas": tuple(sigmas)})
-    return changed
+    return _unshifted(changed, shift) if exact else changed
+
+
+def _unshifted(scheduler: Scheduler, shift: float | None) -> Scheduler:
+    """With its noise levels as they are. Raises NodeError if there are none."""
+    if scheduler.sigmas is None or shift is not None:
+        raise NodeError(
+            "exact noise levels must be given, and are not shifted",
+            where="exact",
+            hint="set sigmas, and leave shift empty",
+        )
+    off = {"use_dynamic_shifting": False, "shift_terminal": None}
+    config = {**scheduler.config, **{name: off[name] for name in off.keys() & scheduler.config.keys()}}
+    static = scheduler.model_copy(update={"config": config})
+    return static.model_copy(update={"config": {**config, _shift_entry(static): 1.0}})
 
 
 def _solved_by(scheduler: Scheduler, solver: Solver) -> Scheduler:

@@ -29,9 +29,15 @@ class Kind(NamedTuple):
     """The diffusers pipeline that runs it."""
     families: tuple[str, ...]
     """Whose latents it enlarges."""
+    plain: bool = False
+    """Whether the pipeline gives latents that are not normalised, in the upsampler's dtype; the pipeline that
+    refines them goes on in that dtype, so they keep it."""
 
 
-KINDS = {"LTXLatentUpsamplerModel": Kind("ltx", "LTXLatentUpsamplePipeline", ("ltx", "ltx_condition"))}
+KINDS = {
+    "LTXLatentUpsamplerModel": Kind("ltx", "LTXLatentUpsamplePipeline", ("ltx", "ltx_condition")),
+    "LTX2LatentUpsamplerModel": Kind("ltx2", "LTX2LatentUpsamplePipeline", ("ltx2",), plain=True),
+}
 """By class name."""
 
 
@@ -123,8 +129,10 @@ def upsample_latents(
             adain_factor=adain_factor,
             tone_map_compression_ratio=tone_map_compression_ratio,
             output_type="latent",
+            **({"latents_normalized": True} if upsampler.kind.plain else {}),
         ).frames
-    return latents.model_copy(update={"samples": samples.float().cpu(), **_size(upsampler.config, latents)})
+        samples = _normalised(live_vae, samples) if upsampler.kind.plain else samples.float()
+    return latents.model_copy(update={"samples": samples.cpu(), **_size(upsampler.config, latents, samples)})
 
 
 @node("diffusion/refine_latents", depends=(".values",))
@@ -132,19 +140,26 @@ def refine_latents(latents: Latents, *, strength: Annotated[float, Field(gt=0, l
     """Let a denoised clip be denoised once more, from a later step: usually after it was upsampled.
 
     strength: part of the steps that the next denoise runs. It first lays as much noise over the clip as there
-        is at the first of them; 0.4 keeps what the clip shows and renews its details.
+        is at the first of them; 0.4 keeps what the clip shows and renews its details. LTX-2 is refined at
+        noise levels of the scheduler's own: 1 runs all of them.
     Raises NodeError for latents that are not denoised.
     """
     _check_done(latents, "refined")
     return latents.model_copy(update={"stage": "again", "strength": strength, "rng": None})
 
 
-def _size(config: Config, latents: Latents) -> dict[str, Any]:
+def _normalised(vae: Any, samples: Any) -> Any:
+    """As a pipeline that is given latents does it: same operations, same order, same dtype."""
+    mean, std = (value.view(1, -1, 1, 1, 1).to(samples) for value in (vae.latents_mean, vae.latents_std))
+    return (samples - mean) * vae.config.scaling_factor / std
+
+
+def _size(config: Config, latents: Latents, samples: Any) -> dict[str, Any]:
     """Width, height, frames and frame rate after the upsampling; the clip lasts as long as before."""
-    wide, long = 1 + config.get("spatial_upsample", True), 1 + config.get("temporal_upsample", False)
+    long = 1 + config.get("temporal_upsample", False)
     return {
-        "width": latents.width * wide,
-        "height": latents.height * wide,
+        "width": samples.shape[4] * latents.geometry.spatial,
+        "height": samples.shape[3] * latents.geometry.spatial,
         "frames": (latents.frames - 1) * long + 1,
         "fps": latents.fps * long,
     }

@@ -115,6 +115,7 @@ class Latents(Value):
 
     samples: (1, channels, latent frames, latent height, latent width), float32, normalised as the
     denoiser sees them, also where the denoiser itself works on packed tokens. None at stage `empty`.
+    An upsampler may leave them in its own dtype.
     """
 
     family: str

@@ -56,6 +56,13 @@ class SoundBench(FamilyBench):
 
     def clip(self, pipeline: str = "LTX2Pipeline", **arguments: Any) -> Clip:
         """The stock pipeline's frames and sound."""
+        import torch
+
+        frames, sound = self.raw(pipeline, output_type="np", **arguments)
+        return Clip(torch.from_numpy((frames[0] * 255).round().astype("uint8")), sound[0].float())
+
+    def raw(self, pipeline: str, *, scheduler: dict[str, Any] | None = None, **arguments: Any) -> Any:
+        """What the stock pipeline returns. scheduler: changes to its config."""
         import diffusers
         import torch
 
@@ -64,6 +71,7 @@ class SoundBench(FamilyBench):
         dtypes["vae"] = getattr(torch, self.model.vae.dtype)
         pipe = getattr(diffusers, pipeline).from_pretrained(self.folder, dtype=dtypes)
         pipe.set_progress_bar_config(disable=True)
+        pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, **scheduler or {})
         native = self.model.native
         usual = {
             "prompt": PROMPT,
@@ -77,10 +85,8 @@ class SoundBench(FamilyBench):
             "max_sequence_length": native.max_sequence_length,
             **native.arguments,
         }
-        seed = arguments.pop("seed", SEED)
-        made = pipe(**{**usual, **arguments}, generator=torch.Generator().manual_seed(seed), output_type="np")
-        frames = torch.from_numpy((made.frames[0] * 255).round().astype("uint8"))
-        return Clip(frames, made.audio[0].float())
+        generator = torch.Generator().manual_seed(arguments.pop("seed", SEED))
+        return pipe(**{**usual, **arguments}, generator=generator, return_dict=False)
 
 
 def save_tiny_ltx2(folder: Path, variant: str = "ltx2", *, timestep_conditioning: bool = False) -> Path:
@@ -103,6 +109,20 @@ def save_tiny_ltx2(folder: Path, variant: str = "ltx2", *, timestep_conditioning
     return write_sidecar(
         folder, width=WIDTH, height=HEIGHT, frames=FRAMES, fps=25, steps=STEPS, max_sequence_length=16
     )
+
+
+def save_tiny_ltx2_upsampler(folder: Path) -> Path:
+    """Write a tiny latent upsampler for the tiny models to `folder`, and return the folder."""
+    import torch
+    from diffusers import LTX2LatentUpsamplePipeline
+    from diffusers.pipelines.ltx2 import LTX2LatentUpsamplerModel
+
+    torch.manual_seed(2)
+    upsampler = LTX2LatentUpsamplerModel(
+        in_channels=_CHANNELS, mid_channels=32, num_blocks_per_stage=1
+    ).eval()
+    LTX2LatentUpsamplePipeline(vae=_vae(False), latent_upsampler=upsampler).save_pretrained(folder)
+    return folder
 
 
 def _transformer(newer: bool) -> Any:

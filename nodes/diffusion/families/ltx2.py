@@ -11,7 +11,6 @@ the authors' own.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -20,8 +19,9 @@ from graphflow.values import Image, Video
 
 from ..pixels import pil, pils
 from ..stand_ins import AudioVAEStandIn, ConnectorsStandIn
+from ..streams import adjust, finish, skipped, sound_of, unpack
 from ..values import Blank, Geometry, Given, Keyframe, Latents, Native, Sound
-from . import Begin, Call, Config, Configs, Family, Keep, Solver, Task
+from . import Call, Config, Configs, Family, Solver, Task
 
 PIPELINE_MULTIPLE = 32
 """LTX2Pipeline refuses widths and heights that are not multiples of this."""
@@ -127,7 +127,7 @@ def prompt(tensors: Mapping[str, Any], call: Call) -> tuple[dict[str, Any], dict
         "connectors": ConnectorsStandIn(
             [tensors[name] for name in _ALONE], [tensors[name] for name in _GUIDED]
         ),
-        "audio_vae": AudioVAEStandIn(_sound(call.latents)),
+        "audio_vae": AudioVAEStandIn(sound_of(call.latents)),
     }
 
 
@@ -161,6 +161,7 @@ def arguments(call: Call) -> dict[str, Any]:
         "num_inference_steps": call.steps,
         **own,
         **guide,
+        **({"audio_latents": sound_of(call.latents).samples} if call.begun else {}),  # for its length alone
     }
 
 
@@ -210,76 +211,6 @@ def _crf(call: Call, content: Image | Video | Blank | None) -> int | None:
     return call.native.arguments.get("image_crf") if call.native else None
 
 
-def adjust(pipe: Any, call: Call, begin: Begin) -> Keep:
-    """Go on with exactly the latents of both streams, and keep what is beside those of the clip.
-
-    The pipelines would lay noise over latents they are given, or at least draw it. So they prepare as ever,
-    then the latents are put in place, and the generator is set back.
-    kept: `sound`, and `extra`, the tokens of keyframes, which follow those of the clip.
-    """
-    import torch
-
-    device, state = pipe._execution_device, begin.generator.get_state()
-    for name, value in (("latents_mean", torch.zeros(1)), ("latents_std", torch.ones(1))):
-        vars(pipe.vae).setdefault(name, value)  # asked for at the end, when we have the latents already
-    kept, prepare, cells = begin.kept or {}, pipe.prepare_latents, _cells(call.latents)
-
-    def prepare_latents(*args: Any, **settings: Any) -> Any:
-        assert begin.samples is not None
-        given = inspect.signature(prepare).bind(*args, **settings)
-        given.arguments["latents"] = begin.samples.to(device)
-        prepared = prepare(*given.args, **given.kwargs)
-        clip = torch.cat([pack(begin.samples).to(device), *([kept["extra"]] if "extra" in kept else [])], 1)
-        return (clip, *prepared[1:]) if isinstance(prepared, tuple) else clip
-
-    def prepare_sound(*args: Any, **settings: Any) -> Any:
-        begin.generator.set_state(state)
-        heard = kept["sound"] if kept else pack_sound(_sound(call.latents).samples)
-        return heard.to(device)
-
-    if begin.samples is not None:
-        pipe.prepare_latents, pipe.prepare_audio_latents = prepare_latents, prepare_sound
-
-    def keep(tensors: Mapping[str, Any]) -> dict[str, Any]:
-        extra = tensors["latents"][:, cells:]
-        return {"sound": tensors["audio_latents"], **({"extra": extra} if extra.shape[1] else {})}
-
-    return keep
-
-
-def finish(latents: Latents, kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The sound beside the clip."""
-    sound = _sound(latents)
-    samples = kept["sound"].unflatten(2, (-1, sound.bins)).transpose(1, 2)
-    return {"sound": sound.model_copy(update={"samples": samples})}
-
-
-def _sound(latents: Latents) -> Sound:
-    assert latents.sound is not None  # all latents of this family have it
-    return latents.sound
-
-
-def pack(samples: Any) -> Any:
-    """(1, channels, frames, height, width) to (1, frames * height * width, channels)."""
-    return samples.flatten(2).transpose(1, 2)
-
-
-def unpack(samples: Any, latents: Latents) -> Any:
-    """The clip's own tokens, which are the first ones, to (1, channels, frames, height, width)."""
-    shape = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)
-    return samples[:, : _cells(latents)].transpose(1, 2).reshape(shape)
-
-
-def _cells(latents: Latents) -> int:
-    shape = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)
-    return math.prod(shape[2:])
-
-
-def pack_sound(samples: Any) -> Any:
-    """(1, channels, length, bins) to (1, length, channels * bins)."""
-    return samples.transpose(1, 2).flatten(2)
-
-
 # -------------------------------------------------------------------------------------------- decode
 
 
@@ -311,6 +242,9 @@ def decode(vae: Any, samples: Any, latents: Latents) -> Any:
 
 
 _SOUND: dict[str, Any] = {
+    "skipped": skipped,
+    "cuts": False,
+    "refines": True,
     "reports": ("latents", "audio_latents"),
     "last": "report",
     "adjust": adjust,

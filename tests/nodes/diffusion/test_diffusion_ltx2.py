@@ -10,8 +10,9 @@ import torch
 from graphflow_nodes.diffusion import decode as decode_node
 from graphflow_nodes.diffusion import empty_latents, noise_latents
 from graphflow_nodes.diffusion.audio import decode_audio, load_audio_decoder
-from graphflow_nodes.diffusion.families import Configs, family, ltx2
+from graphflow_nodes.diffusion.families import Configs, family
 from graphflow_nodes.diffusion.guidance import RescaledGuidance, StreamGuidance, Strengths, guide_streams
+from graphflow_nodes.diffusion.streams import pack
 
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
 from graphflow.testing import run_node
@@ -184,7 +185,7 @@ def test_what_the_pipeline_calls_latents_decodes_differently(benches: Benches) -
         early = vae.decode((latents.samples * std + mean).bfloat16().float(), None, return_dict=False)[0]
         exact = family("ltx2").decode(vae, latents.samples, latents)
     assert not torch.equal(early, exact)
-    assert torch.equal(LTX2Pipeline._pack_latents(latents.samples), ltx2.pack(latents.samples))
+    assert torch.equal(LTX2Pipeline._pack_latents(latents.samples), pack(latents.samples))
 
 
 def test_prompts_are_kept_behind_the_connectors(tiny: SoundBench) -> None:
