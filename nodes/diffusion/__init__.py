@@ -8,9 +8,11 @@ from .denoise import denoise
 from .diffusion_forcing import diffusion_forcing
 from .encode import encode_prompt
 from .extension import condition_extension
-from .guidance import guide_streams
+from .guidance import guide_rescaled, guide_streams
+from .keyframes import condition_keyframes, keyframe
 from .latents import empty_latents, noise_latents
 from .load import load_denoiser, load_image_encoder, load_model, load_scheduler, load_text_encoder, load_vae
+from .long_video import decode_tiles, denoise_long
 from .modify import (
     attention,
     cast_layers,
@@ -25,6 +27,7 @@ from .modify import (
 from .schedule import scheduler
 from .snap import latents_like
 from .step_caches import attention_cache, first_block_cache, magnitude_cache, taylor_cache
+from .upsample import load_latent_upsampler, refine_latents, upsample_latents
 
 __all__ = [
     "animate",
@@ -35,19 +38,25 @@ __all__ = [
     "condition_control",
     "condition_extension",
     "condition_image",
+    "condition_keyframes",
     "condition_video",
     "decode",
     "decode_audio",
+    "decode_tiles",
     "denoise",
+    "denoise_long",
     "diffusion_forcing",
     "empty_latents",
     "encode_prompt",
     "first_block_cache",
+    "guide_rescaled",
     "guide_streams",
+    "keyframe",
     "latents_like",
     "load_audio_decoder",
     "load_denoiser",
     "load_image_encoder",
+    "load_latent_upsampler",
     "load_model",
     "load_scheduler",
     "load_text_encoder",
@@ -59,7 +68,9 @@ __all__ = [
     "offload",
     "parallel",
     "quantise",
+    "refine_latents",
     "scheduler",
     "taylor_cache",
     "tile_vae",
+    "upsample_latents",
 ]

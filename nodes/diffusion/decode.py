@@ -44,7 +44,7 @@ def decode(
     """
     import torch
 
-    samples = _check(vae, latents)[:, :, latents.reference_frames :]
+    samples = check_latents(vae, latents)[:, :, latents.reference_frames :]
     chosen = {"decode_timestep": decode_timestep, "decode_noise_scale": decode_noise_scale}
     clip = latents.model_copy(update={"decode": _settings(vae, latents, chosen)})
     recipe = vae if tile is None else vae.model_copy(update={"tiling": _tiling(tile, overlap)})
@@ -84,7 +84,7 @@ def _tiling(tile: int, overlap: int) -> Tiling:
     return Tiling(tile=tile, stride=tile - overlap)
 
 
-def _check(vae: VAE, latents: Latents) -> Any:
+def check_latents(vae: VAE, latents: Latents) -> Any:
     """The samples of `latents`, if there are any and `vae` is theirs."""
     if latents.samples is None:
         raise NodeError(

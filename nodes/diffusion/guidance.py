@@ -103,3 +103,15 @@ def guide_streams(
         sound=Strengths(scale=sound_guidance, stg=sound_stg, modality=sound_modality, rescale=sound_rescale),
         blocks=tuple(blocks),
     )
+
+
+@node("diffusion/guide_rescaled", fold=True)
+def guide_rescaled(
+    *, guidance: Annotated[float, Field(ge=1, le=100)] = 3.0, rescale: Part = 0.7
+) -> RescaledGuidance:
+    """Follow the prompt closely without glaring colours, for models such as LTX-Video.
+
+    guidance: away from the negative prompt; 1 is not at all. rescale: how far contrast goes back to what it
+        is without guidance, 0 to 1; see https://huggingface.co/papers/2305.08891, section 3.4.
+    """
+    return RescaledGuidance(scale=guidance, rescale=rescale)

@@ -88,7 +88,7 @@ def arguments(call: Call) -> dict[str, Any]:
         "num_frames": call.latents.frames,
         "frame_rate": call.latents.fps,
         "num_inference_steps": call.steps,
-        "guidance_scale": call.guidance,
+        **(call.guide.arguments() if call.guide else {"guidance_scale": call.guidance}),
     }
 
 
@@ -170,6 +170,7 @@ FAMILY = Family(
     serves=serves,
     encode=encode,
     blank_prompt=blank_prompt,
+    guides=("rescaled",),
     decode=decode,
     pack=pack,
     unpack=unpack,

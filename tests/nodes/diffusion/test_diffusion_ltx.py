@@ -9,6 +9,7 @@ import pytest
 import torch
 from graphflow_nodes.diffusion import empty_latents, load_scheduler
 from graphflow_nodes.diffusion.families import Configs, family
+from graphflow_nodes.diffusion.guidance import guide_rescaled
 
 from graphflow.errors import NodeError
 from graphflow.testing import run_node
@@ -100,6 +101,19 @@ def test_decoder_settings_from_beside_the_model(tmp_path: Path) -> None:
     other = FamilyBench(folder)
     assert other.model.native.decode == settings
     assert torch.equal(other.decode(other.denoise()), other.plain().frames)
+
+
+def test_guidance_may_be_rescaled(tiny: FamilyBench) -> None:
+    guide = run_node(guide_rescaled, guidance=5.0, rescale=0.6)
+    mine = tiny.denoise(guide=guide).samples
+    assert torch.equal(mine, tiny.plain(guidance_scale=5.0, guidance_rescale=0.6).latents)
+    assert not torch.equal(mine, tiny.denoise(guidance=5.0).samples)
+    assert torch.equal(
+        tiny.denoise(guide=guide.model_copy(update={"rescale": 0.0})).samples,
+        tiny.denoise(guidance=5.0).samples,
+    )
+    with pytest.raises(NodeError, match="leave it empty"):
+        tiny.denoise(guide=guide, guidance=5.0)
 
 
 def test_the_mask_hides_the_padding(tiny: FamilyBench) -> None:

@@ -1,21 +1,32 @@
-"""Latents made larger are those of the plain upsampling pipeline, and parts that do not fit are refused."""
+"""Latents made larger, and refined, are those of the plain pipelines; parts that do not fit are refused."""
 
 from __future__ import annotations
 
+import functools
 import json
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from graphflow_nodes.diffusion.upsample import LatentUpsampler, load_latent_upsampler, upsample_latents
+from graphflow_nodes.diffusion.keyframes import condition_keyframes, keyframe
+from graphflow_nodes.diffusion.pixels import pil
+from graphflow_nodes.diffusion.upsample import (
+    LatentUpsampler,
+    load_latent_upsampler,
+    refine_latents,
+    upsample_latents,
+)
 from graphflow_nodes.diffusion.values import Latents
 
 from graphflow.errors import Cancelled, MissingModel, NodeError, ValueMismatch
 from graphflow.testing import run_node
-from graphflow.values import decode, encode
+from graphflow.values import Image, decode, encode
 from tests.support.tiny_family import FamilyBench
-from tests.support.tiny_ltx import save_tiny_ltx, save_tiny_upsampler
+from tests.support.tiny_ltx import FRAMES, HEIGHT, STEPS, WIDTH, save_tiny_ltx, save_tiny_upsampler
+from tests.support.wan_bench import NEGATIVE, PROMPT
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +90,130 @@ def test_the_clip_is_twice_as_wide_and_high_and_decodes(
     shape = large.geometry.latent_shape(large.width, large.height, large.frames)
     assert large.samples.shape == shape
     assert tiny.decode(large).shape == (9, 64, 128, 3)
+
+
+# ---------------------------------------------------------------------------------------- two scales
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], FamilyBench]:
+    """By dtype, a model that can refine, of which every part computes in the same dtype."""
+    folder = save_tiny_ltx(tmp_path_factory.mktemp("ltx_condition"), keyframes=True)
+    return functools.cache(lambda dtype: FamilyBench(folder, dtype))
+
+
+FIRST = Image(pixels=torch.arange(64 * 128 * 3).reshape(64, 128, 3).remainder(251).to(torch.uint8))
+
+
+def two_scales(
+    tiny: FamilyBench, model: LatentUpsampler, *, image: Image | None = None, **options: Any
+) -> Latents:
+    """Denoise, upsample, refine with another seed and other steps."""
+    large = upsampled(tiny, model, tiny.denoise(), adain_factor=0.8)
+    again = run_node(refine_latents, large, strength=0.5)
+    if image is not None:
+        frames = [run_node(keyframe, image)]
+        vae, context = tiny.model.vae, tiny.context()
+        options["condition"] = run_node(condition_keyframes, vae, frames, again, context=context)
+    return tiny.denoise(latents=again, **{"seed": 5, "steps": 6, **options})
+
+
+def plain_two_scales(tiny: FamilyBench, folder: Path, *, image: Image | None = None) -> Any:
+    """The same by the stock pipelines, as their documentation does it: uint8 frames."""
+    from diffusers import LTXConditionPipeline, LTXLatentUpsamplePipeline
+    from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
+
+    dtype = getattr(torch, tiny.dtype)
+    pipe = LTXConditionPipeline.from_pretrained(tiny.folder, dtype=dtype)
+    upsample = LTXLatentUpsamplePipeline.from_pretrained(folder, vae=pipe.vae, dtype=dtype)
+    pipe.set_progress_bar_config(disable=True)
+    usual = {
+        "prompt": PROMPT,
+        "negative_prompt": NEGATIVE,
+        "num_frames": FRAMES,
+        "frame_rate": 8,
+        "guidance_scale": 3.0,
+        "max_sequence_length": 24,
+    }
+    with warnings.catch_warnings():  # LTXConditionPipeline gives numpy 2 a tensor
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        small = pipe(
+            **usual,
+            width=WIDTH,
+            height=HEIGHT,
+            num_inference_steps=STEPS,
+            generator=torch.Generator().manual_seed(3),
+            output_type="latent",
+        ).frames
+        large = upsample(latents=small, adain_factor=0.8, output_type="latent").frames
+        frames = pipe(
+            **usual,
+            conditions=None if image is None else [LTXVideoCondition(image=pil(image))],
+            width=2 * WIDTH,
+            height=2 * HEIGHT,
+            num_inference_steps=6,
+            denoise_strength=0.5,
+            latents=large,
+            generator=torch.Generator().manual_seed(5),
+            output_type="np",
+            **tiny.model.native.decode,
+        ).frames[0]
+    return torch.from_numpy((frames * 255).round().astype("uint8"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("image", [None, FIRST], ids=["text", "image"])
+def test_two_scales_are_the_plain_pipelines(
+    keyed: Callable[[str], FamilyBench], folder: Path, image: Image | None, dtype: str
+) -> None:
+    tiny = keyed(dtype)
+    refined = two_scales(tiny, recipe(folder, dtype), image=image)
+    assert (refined.stage, refined.width, refined.height) == ("done", 128, 64)
+    assert torch.equal(tiny.decode(refined), plain_two_scales(tiny, folder, image=image))
+
+
+@pytest.mark.parametrize("image", [None, FIRST], ids=["text", "image"])
+def test_a_refinement_goes_on_at_any_step(
+    keyed: Callable[[str], FamilyBench], folder: Path, image: Image | None
+) -> None:
+    tiny, model = keyed("float32"), recipe(folder)
+    context = tiny.context()
+    whole = two_scales(tiny, model, image=image, context=context)
+    assert context.progress_log == [(1, 3), (2, 3), (3, 3)]
+    assert [state["step"] for state in context.states] == [4, 5]
+    for state in context.states:
+        again = tiny.context(state=decode(*encode(state)))
+        assert torch.equal(two_scales(tiny, model, image=image, context=again).samples, whole.samples)
+    if image is None:
+        half = decode(*encode(two_scales(tiny, model, end_step=4)))
+        assert (half.stage, half.sampler.step) == ("stopped", 4)
+        assert torch.equal(tiny.denoise(latents=half, seed=8).samples, whole.samples)
+
+
+def test_cancel_and_other_strengths_and_seeds(keyed: Callable[[str], FamilyBench], folder: Path) -> None:
+    tiny, model = keyed("float32"), recipe(folder)
+    whole = two_scales(tiny, model)
+    with pytest.raises(Cancelled):
+        two_scales(tiny, model, context=tiny.context(cancel_after=5))
+    assert torch.equal(two_scales(tiny, model).samples, whole.samples)
+    assert not torch.equal(two_scales(tiny, model, seed=6).samples, whole.samples)
+    other = run_node(refine_latents, upsampled(tiny, model, tiny.denoise(), adain_factor=0.8), strength=0.9)
+    assert not torch.equal(tiny.denoise(latents=other, seed=5, steps=6).samples, whole.samples)
+
+
+def test_what_cannot_be_refined(
+    keyed: Callable[[str], FamilyBench], tiny: FamilyBench, clip: Latents
+) -> None:
+    with pytest.raises(ValueMismatch, match="cannot refine a denoised clip"):
+        tiny.denoise(latents=run_node(refine_latents, clip))
+    with pytest.raises(NodeError, match="only denoised latents can be refined"):
+        run_node(refine_latents, tiny.denoise(end_step=1))
+    with pytest.raises(NodeError, match="these latents begin at step 3"):
+        again = run_node(refine_latents, keyed("float32").denoise(), strength=0.5)
+        keyed("float32").denoise(latents=again, steps=6, start_step=1)
+
+
+# ------------------------------------------------------------------------------------ the upsampler
 
 
 @pytest.mark.parametrize("wide", [True, False])
