@@ -202,12 +202,12 @@ class Denoiser(Component):
         return self.model_copy(update={"span": (start, steps)})
 
     def check(self, device: str) -> None:
+        _check_combination(self)
         super().check(device)
         if self.parallel is not None:
             check_parallel(self.parallel, device)
         if self.attention is not None:
             check_attention(self.attention)
-        _check_combination(self)
         if self.loras or self.step_cache is not None or self.compilation is not None:
             self._check_layers(device)
 
