@@ -10,7 +10,16 @@ from .detect_pose import detect_pose, drawn_pose_detector
 from .draw_pose import draw_pose
 from .edges import edges, gray, sketch
 from .load_pose import load_pose
-from .masks import chroma_key, combine_masks, feather_mask, grow_mask, invert_mask, luma_key
+from .masks import (
+    chroma_key,
+    combine_masks,
+    feather_mask,
+    grow_mask,
+    invert_mask,
+    luma_key,
+    mask_of_image,
+    repeat_mask,
+)
 from .walker import walker
 
 __all__ = [
@@ -34,10 +43,12 @@ __all__ = [
     "load_pose",
     "luma_key",
     "mask_boxes",
+    "mask_of_image",
     "merge_boxes",
     "outpaint",
     "place_images",
     "pose_distance",
+    "repeat_mask",
     "resize_pose",
     "retime_pose",
     "sketch",

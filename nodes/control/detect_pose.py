@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, node
+from graphflow.node import Context, Origin, node
 from graphflow.values import Recipe, Tensor, Video
 
 from .frames import frames_of
 from .layouts import COLORS, COUNTS
 from .values import Layout, Pose
+
+Tolerance = Annotated[int, Field(ge=0, le=42)]
+"""In each channel, 0..255; two joints' colours are 85 apart."""
 
 Detect = Callable[[Tensor], Tensor]
 """An opened detector: one frame, uint8 (height, width, 3), to float32 (people, points, 3), pixels."""
@@ -33,18 +38,21 @@ class DrawnPoseDetector(PoseDetector):
     """
 
     layout: ClassVar[Layout] = "coco18"
-    tolerance: int = 24
+    tolerance: Tolerance = 24
+
+    def origins(self) -> tuple[Origin, ...]:
+        return ()  # no weights: results owe nothing to anybody
 
     def open(self, device: str) -> Detect:
         return lambda frame: _read_drawn(frame, self.tolerance)
 
 
 @node("control/drawn_pose_detector", fold=True)
-def drawn_pose_detector(*, tolerance: int = 24) -> DrawnPoseDetector:
+def drawn_pose_detector(*, tolerance: Tolerance = 24) -> DrawnPoseDetector:
     """A detector for videos that show one skeleton in OpenPose's colours, as `control/draw_pose` makes them.
 
-    It finds nobody in a photograph. tolerance: how far a colour may be off in each channel, 0..255, for
-    videos that were compressed.
+    It is not made for photographs. tolerance: how far a colour may be off in each channel, for videos that
+    were compressed.
     """
     return DrawnPoseDetector(tolerance=tolerance)
 
@@ -88,13 +96,12 @@ def _read_drawn(frame: Tensor, tolerance: int) -> Tensor:
     """The middle of each joint's colour; its confidence is the share that is left of the largest joint."""
     import torch
 
-    colors = torch.tensor(COLORS, dtype=torch.int16)
-    away = (frame.to(torch.int16).unsqueeze(2) - colors).abs().amax(-1)
-    nearest = away.argmin(-1)
+    pixels = frame.to(torch.int16)
     found = torch.zeros(1, len(COLORS), 3)
     sizes = torch.zeros(len(COLORS))
-    for index in range(len(COLORS)):
-        rows, columns = ((nearest == index) & (away[..., index] <= tolerance)).nonzero(as_tuple=True)
+    for index, color in enumerate(COLORS):
+        away = (pixels - torch.tensor(color, dtype=torch.int16)).abs().amax(-1)
+        rows, columns = (away <= tolerance).nonzero(as_tuple=True)
         if len(rows):
             sizes[index] = len(rows)
             found[0, index, 0], found[0, index, 1] = columns.float().median(), rows.float().median()

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import node
-from graphflow.values import Tensor, Video
+from graphflow.values import Image, Mask, Tensor, Video
 
 from .frames import M, as_frames, blurred, each, frames_of, luma, marks_of, to_bytes, with_marks
+from .values import Fps, Frames
 
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -62,6 +63,23 @@ def combine_masks(masks: list[M], *, mode: Literal["union", "intersection", "dif
         else:
             found = torch.minimum(found, other if mode == "intersection" else 255 - other)
     return with_marks(masks[0], found)
+
+
+@node("control/mask_of_image", depends=_PARTS)
+def mask_of_image(image: Image, *, threshold: Share | None = None) -> Mask:
+    """A mask for all frames from a picture: as bright as the picture is, so is the mask.
+
+    threshold: makes it hard; what is at least so bright is inside, 0..1.
+    """
+    bright = luma(frames_of(image)[0])
+    hard = None if threshold is None else (bright >= threshold * 255).float() * 255
+    return Mask(pixels=to_bytes(bright if hard is None else hard))
+
+
+@node("control/repeat_mask", depends=(*_PARTS, ".values"))
+def repeat_mask(mask: Mask, *, frames: Frames = 81, fps: Fps = 16.0) -> Video:
+    """One mask for every frame of a clip, to be combined with masks that move."""
+    return Video(frames=as_frames(marks_of(mask).expand(frames, -1, -1)), fps=fps)
 
 
 @node("control/luma_key", depends=_PARTS)

@@ -8,7 +8,7 @@ from .render import render
 from .sky import from_json, from_skycaptioner, to_json, to_skycaptioner
 from .texts import from_text
 from .timeline import events, segments, windows
-from .vary import diff, vary
+from .vary import diff, drop, vary
 from .writers import local_writer, remote_writer
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "caption_mix",
     "complete",
     "diff",
+    "drop",
     "event",
     "events",
     "extend",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
 import ipaddress
 import json
 import os
 import re
-import select
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from graphflow.errors import NodeError, ResourceError
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
 
 MAX_ANSWER = 4_000_000
 """Longest answer read, in bytes."""
@@ -91,6 +91,8 @@ def chat(
     Raises ResourceError if the host cannot be reached, refuses or is too slow, NodeError for a strange
     answer.
     """
+    from http.client import HTTPException
+
     data = json.dumps(body, ensure_ascii=True, allow_nan=False).encode()
     deadline = time.monotonic() + timeout
     connection = _connection(endpoint, timeout)
@@ -107,7 +109,7 @@ def chat(
             },
         )
         status, answer = _answer(connection, deadline, check)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, HTTPException) as error:
         reason = (
             "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         )
@@ -126,21 +128,27 @@ def chat(
         ) from None
 
 
-def _connection(endpoint: Endpoint, timeout: float) -> http.client.HTTPConnection:
+def _connection(endpoint: Endpoint, timeout: float) -> HTTPConnection:
+    import ssl
+    from http.client import HTTPConnection, HTTPSConnection
+
     if endpoint.secure:
         context = ssl.create_default_context()
-        return http.client.HTTPSConnection(endpoint.host, endpoint.port, timeout=timeout, context=context)
-    return http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout)
+        return HTTPSConnection(endpoint.host, endpoint.port, timeout=timeout, context=context)
+    return HTTPConnection(endpoint.host, endpoint.port, timeout=timeout)
 
 
-def _answer(
-    connection: http.client.HTTPConnection, deadline: float, check: Callable[[], None]
-) -> tuple[int, bytes]:
+def _answer(connection: HTTPConnection, deadline: float, check: Callable[[], None]) -> tuple[int, bytes]:
     """Status and body, read piece by piece until the deadline."""
+    import selectors
+    from http.client import HTTPException
+
     sock = connection.sock
-    while not select.select([sock], [], [], POLL_SECONDS)[0]:
-        check()
-        _left(deadline)
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(sock, selectors.EVENT_READ)
+        while not waiting.select(POLL_SECONDS):
+            check()
+            _left(deadline)
     sock.settimeout(_left(deadline))
     response = connection.getresponse()
     pieces: list[bytes] = []
@@ -150,7 +158,7 @@ def _answer(
         sock.settimeout(_left(deadline))
         size += len(piece)
         if size > MAX_ANSWER:
-            raise http.client.HTTPException(f"its answer is longer than {MAX_ANSWER} bytes")
+            raise HTTPException(f"its answer is longer than {MAX_ANSWER} bytes")
         pieces.append(piece)
     return response.status, b"".join(pieces)
 

@@ -66,7 +66,8 @@ def extend(
     """A short prompt made into the long one that a model family likes.
 
     writer: a language model (`prompts/local_writer`, `prompts/remote_writer`); without one the family's
-    defaults are filled in by rules, the same on every machine.
+    defaults are filled in by rules, the same on every machine. It is not asked about a prompt that the family
+    finds long enough (over 120 words for `ltx`).
     max_words: empty is the family's own limit; a longer answer is cut at the end of a sentence.
     temperature: 0 takes the most likely words; above, `seed` decides.
     The answer is stored under this node's key: the same request is not asked twice.
@@ -77,7 +78,8 @@ def extend(
     source = prompt if isinstance(prompt, str) else written(bare, "plain", "text_to_video")
     source = paragraph(source, heard(bare.sound))
     record = Extension(source=source, style=style, task=task, seed=seed, temperature=temperature)
-    if writer is None:
+    enough = STYLES[style].enough
+    if writer is None or (enough is not None and count_words(source) > enough):
         text, _ = fitted(completed(whole, style, task), style, task, max_words)
         return Extended(text, record.model_copy(update={"text": text}))
     limit = max_words or STYLES[style].limit(task) or LIMIT

@@ -58,6 +58,9 @@ class Style:
     words: Mapping[Task, tuple[int, int]] = field(default_factory=dict)
     """Advised least and greatest number of words; a task without an entry has no limit."""
 
+    enough: int | None = None
+    """A prompt with more words is long enough: its authors advise against extending it."""
+
     def limit(self, task: Task) -> int | None:
         """The greatest number of words."""
         return self.words[task][1] if task in self.words else None
@@ -275,11 +278,19 @@ def _expressive(p: StructuredPrompt) -> list[Subject]:
 _MOTION_ONLY = "only what moves and how, and the camera; nothing that the given picture shows already"
 
 
-def _style(advice: str, write: Writer, motion: str, write_motion: Writer, **words: tuple[int, int]) -> Style:
+def _style(
+    advice: str,
+    write: Writer,
+    motion: str,
+    write_motion: Writer,
+    enough: int | None = None,
+    **words: tuple[int, int],
+) -> Style:
     return Style(
         MappingProxyType({"text_to_video": advice, "image_to_video": motion}),
         MappingProxyType({"text_to_video": write, "image_to_video": write_motion}),
         MappingProxyType({TASKS[name]: limits for name, limits in words.items()}),
+        enough,
     )
 
 
@@ -307,6 +318,7 @@ STYLES: Mapping[StyleName, Style] = MappingProxyType(
             _ltx,
             "describe what the picture shows first, then the action; the picture wins where they differ",
             _ltx,
+            enough=120,
             t2v=(0, 200),
             i2v=(0, 200),
         ),

@@ -9,7 +9,7 @@ from graphflow.errors import NodeError
 from graphflow.node import node
 
 from .build import checked
-from .fields import with_subject
+from .fields import Part, with_subject, without
 from .values import StructuredPrompt, Subject
 
 Axis = Literal[
@@ -38,6 +38,12 @@ def vary(prompt: StructuredPrompt, *, axis: Axis = "shot.size", values: str = ""
     """
     wanted = [line.strip() for line in values.splitlines() if line.strip()] or _vocabulary(axis)
     return Variations([_changed(prompt, axis, value) for value in wanted], wanted)
+
+
+@node("prompts/drop", fold=True, depends=(".values", ".words", ".fields"))
+def drop(prompt: StructuredPrompt, *, part: Part) -> StructuredPrompt:
+    """The prompt without one of its parts; `others` are the subjects that are not main ones."""
+    return without(prompt, part)
 
 
 @node("prompts/diff", fold=True, depends=(".values", ".words"))

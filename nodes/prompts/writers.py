@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from graphflow.errors import MissingModel, NodeError
-from graphflow.node import node
+from graphflow.node import Origin, node
 from graphflow.values import PLACEMENT, Recipe
 
 from .endpoint import Endpoint, chat, key_for, parse_endpoint
@@ -51,6 +51,9 @@ class PromptWriter(Recipe):
         """How records name it."""
         return type(self).__name__
 
+    def origins(self) -> tuple[Origin, ...]:
+        return (Origin(self.called()),)
+
 
 class LocalWriter(PromptWriter):
     """A causal language model in transformers layout. Only `identity` and the dtype count for keys."""
@@ -65,6 +68,9 @@ class LocalWriter(PromptWriter):
 
     def called(self) -> str:
         return f"local:{self.model}"
+
+    def origins(self) -> tuple[Origin, ...]:
+        return (Origin(self.model, self.identity),)
 
     def memory_bytes(self) -> int:
         try:

@@ -11,13 +11,15 @@ from graphflow_nodes.control import (
     grow_mask,
     invert_mask,
     luma_key,
+    mask_of_image,
+    repeat_mask,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graphflow.errors import NodeError, ValueMismatch
 from graphflow.testing import run_node
-from graphflow.values import Mask, Video
+from graphflow.values import Image, Mask, Video
 
 
 @st.composite
@@ -115,3 +117,13 @@ def test_brightness_is_keyed_with_a_soft_edge() -> None:
     assert (soft.diff() >= 0).all() and soft[128] == 255 and 0 < soft[110] < 255 and soft[70] == 0
     with pytest.raises(NodeError, match="is over high"):
         run_node(luma_key, Video(frames=ramp, fps=1.0), low=0.5, high=0.25)
+
+
+def test_a_picture_becomes_a_mask_for_every_frame() -> None:
+    ramp = torch.arange(256, dtype=torch.uint8).view(1, 256, 1).repeat(2, 1, 3)
+    soft = run_node(mask_of_image, Image(pixels=ramp))
+    assert torch.equal(soft.pixels[0], torch.arange(256, dtype=torch.uint8))
+    hard = run_node(mask_of_image, Image(pixels=ramp), threshold=0.5)
+    assert (hard.pixels[0] == 255).sum() == 128 and set(hard.pixels.unique().tolist()) == {0, 255}
+    clip = run_node(repeat_mask, hard, frames=3, fps=8.0)
+    assert torch.equal(clip.frames[2, ..., 1], hard.pixels) and len(clip.frames) == 3

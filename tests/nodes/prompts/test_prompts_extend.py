@@ -61,6 +61,18 @@ def test_the_trigger_is_not_lost_and_not_told_to_the_model() -> None:
     assert found.text == "SQUISH A hand presses." and "SQUISH" not in found.record.source
 
 
+def test_a_prompt_that_is_long_enough_is_left_to_the_rules() -> None:
+    long = " ".join(["ball"] * 121)
+    assert run_node(extend, long, Parrot(says="no"), style="ltx").record.writer == "rules"
+    assert run_node(extend, long, Parrot(says="yes"), style="wan").text == "yes"
+
+
+def test_a_writer_says_what_its_texts_are_owed_to() -> None:
+    assert LocalWriter(model="a/b", identity="x").origins()[0].name == "a/b"
+    (origin,) = RemoteWriter(endpoint="https://h/v1", model="m").origins()
+    assert origin.name == "remote:https://h/v1:m" and origin.licence == ""
+
+
 def test_an_empty_answer_is_an_error() -> None:
     with pytest.raises(NodeError, match="answered with nothing"):
         run_node(extend, "a ball", Parrot(says=' "" '))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from graphflow_nodes.prompts import diff, vary
-from graphflow_nodes.prompts.values import StructuredPrompt
+from graphflow_nodes.prompts import diff, drop, vary
+from graphflow_nodes.prompts.values import Lighting, StructuredPrompt
 from graphflow_nodes.prompts.vary import Axis, Variations
 from graphflow_nodes.prompts.words import ShotSize
 
@@ -48,6 +48,13 @@ def test_differences_are_written_field_by_field() -> None:
     assert run_node(diff, BEACH, BEACH) == []
     shorter = BEACH.model_copy(update={"subjects": BEACH.subjects[:1]})
     assert "subjects.1.action: 'The dog runs around her.' -> None" in run_node(diff, BEACH, shorter)
+
+
+def test_a_part_is_left_out() -> None:
+    dark = run_node(drop, BEACH, part="lighting")
+    assert all(line.startswith("lighting.") for line in run_node(diff, BEACH, dark))
+    assert dark.lighting == Lighting()
+    assert [subject.sub_type for subject in run_node(drop, BEACH, part="others").subjects] == ["Woman"]
 
 
 def test_words_must_fit_the_axis() -> None:
