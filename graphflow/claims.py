@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Placing = Literal["resident", "model", "block", "leaf", "sequential"]
 """Where the weights of a model are while it works, fastest first: all on the device, for good or only while
@@ -37,6 +37,8 @@ class Footprint:
     """What lies outside the blocks."""
     leaf: int = 0
     """The largest single layer."""
+    placings: tuple[Placing, ...] = get_args(Placing)
+    """What weights that are stored so can bear: some quantised layers cannot be moved."""
 
     def on_device(self, placing: Placing) -> int:
         """Bytes on the device while the model works.

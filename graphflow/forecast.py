@@ -6,7 +6,7 @@ says how all of it is placed and stored; the peak of a plan under a strategy is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, get_args
@@ -19,6 +19,9 @@ from graphflow.values import Recipe
 
 PLACINGS: tuple[Placing, ...] = get_args(Placing)
 
+IN_TURN = "in turn"
+"""All of a model on the device while it is in use; the pool lets go of the others and loads them again."""
+
 AS_PLANNED = ""
 """The placing, or the way of storing weights, that each recipe itself asks for."""
 
@@ -28,7 +31,15 @@ DEVICE_RESERVE = 600_000_000
 HOST_RESERVE = 2_000_000_000
 """Bytes of main memory that Python, torch and the system need beside weights and results."""
 
-_PLACING_COST = {"": 1.0, "resident": 1.0, "model": 1.1, "block": 1.3, "leaf": 2.0, "sequential": 4.0}
+_PLACING_COST = {
+    "": 1.0,
+    "resident": 1.0,
+    IN_TURN: 1.1,
+    "model": 1.2,
+    "block": 1.4,
+    "leaf": 2.0,
+    "sequential": 4.0,
+}
 _STORED_COST, _THRIFTY_COST = 1.08, 1.04
 """Expected slowdowns: good for an order, not for a clock. See docs/guide/memory.md."""
 
@@ -38,6 +49,7 @@ class Model:
     """A model that a plan uses."""
 
     name: str
+    """What it is, such as `Denoiser`."""
     placing: Placing
     footprints: Mapping[str, Footprint]
     """By way of storing the weights; under `""` as the recipe has them."""
@@ -67,7 +79,8 @@ class Need:
 class Strategy:
     """How the models of a plan are placed and stored, and whether nodes take settings that need less."""
 
-    placing: Placing | str = AS_PLANNED
+    placing: str = AS_PLANNED
+    """One of `PLACINGS`, or `IN_TURN`."""
     stored: str = AS_PLANNED
     thrifty: bool = False
 
@@ -131,27 +144,35 @@ class Forecast:
         results = max((need.estimate.host for need in self.needs if need.estimate), default=0)
         return Peak(strategy, by_node.get(node, 0), max(wholes, default=0) + results, node, by_node)
 
-    def _placing(self, token: bytes, strategy: Strategy) -> Placing:
-        chosen = strategy.placing
-        return chosen if chosen in PLACINGS else self.models[token].placing
-
     def _on_device(self, token: bytes, strategy: Strategy) -> int:
         """Bytes on the device while the model is in use."""
-        return self.models[token].footprint(strategy.stored).on_device(self._placing(token, strategy))
+        found = self.models[token].footprint(strategy.stored)
+        return found.on_device(_offload(strategy.placing or self.models[token].placing))
 
     def _resident(self, token: bytes, strategy: Strategy) -> int:
         """Bytes on the device while others are in use."""
-        resident = self._placing(token, strategy) == "resident"
+        resident = (strategy.placing or self.models[token].placing) == "resident"
         return self.models[token].footprint(strategy.stored).whole if resident else 0
 
-    def strategies(self) -> Iterator[Strategy]:
-        """Every strategy that makes a difference to this plan, expected fastest first."""
-        blocks = any(model.footprints[AS_PLANNED].block for model in self.models.values())
-        placings = [placing for placing in PLACINGS if placing != "block" or blocks]
-        stored = dict.fromkeys(way for model in self.models.values() for way in model.footprints)
+    def strategies(self) -> list[Strategy]:
+        """Every strategy that can be asked for and makes a difference here, expected fastest first."""
+        ways = sorted((list(model.footprints) for model in self.models.values()), key=len, reverse=True)
+        stored = list(dict.fromkeys(way for one in ways for way in one))
         thrifty = [False, True] if any(n.estimate and n.estimate.thrifty for n in self.needs) else [False]
-        found = [Strategy(*chosen) for chosen in product(placings, stored, thrifty)]
-        return iter(sorted(found, key=lambda one: (one.cost, list(stored).index(one.stored))))
+        found = [
+            Strategy(*chosen)
+            for chosen in product(("resident", IN_TURN, *PLACINGS[1:]), stored, thrifty)
+            if self._possible(*chosen[:2])
+        ]
+        return sorted(found, key=lambda one: (one.cost, stored.index(one.stored)))
+
+    def _possible(self, placing: str, stored: str) -> bool:
+        """Whether every model can be placed so when it is stored so, and blocks are there if they are asked
+        for."""
+        found = [model.footprint(stored) for model in self.models.values()]
+        if placing == "block" and not any(one.block for one in found):
+            return False
+        return all(_offload(placing) in one.placings for one in found)
 
     def ranked(self, device_bytes: int, host_bytes: int) -> list[tuple[Peak, bool]]:
         """Every strategy's peak and whether it fits: first those that fit, in the expected order of speed."""
@@ -159,15 +180,25 @@ class Forecast:
         return sorted(peaks, key=lambda found: not found[1])
 
 
-def forecast(plan: Plan, keys: Iterable[str] | None = None) -> Forecast:
-    """What the steps of a plan will need. keys: those steps alone, such as the ones to run; None for all."""
+def _offload(placing: str) -> Placing:
+    """What a recipe is asked for: models that take turns are resident while theirs lasts."""
+    return next((known for known in PLACINGS if known == placing), "resident")
+
+
+def forecast(
+    plan: Plan, keys: Iterable[str] | None = None, *, known: Mapping[bytes, Model] | None = None
+) -> Forecast:
+    """What the steps of a plan will need.
+
+    keys: those steps alone, such as the ones to run; None for all. known: models of an earlier forecast, so
+    that they are not weighed again.
+    """
     wanted = set(plan.steps) if keys is None else set(keys)
     models: dict[bytes, Model] = {}
     needs: dict[str, Need] = {}
     outlines: dict[str, Mapping[str, Any]] = {}
     for step in sorted(plan.steps.values(), key=lambda step: step.order):
-        known = _known(step, outlines)
-        estimate = step.spec.forecast(known) if step.spec.forecast is not None else None
+        estimate = step.spec.forecast(_known(step, outlines)) if step.spec.forecast is not None else None
         if estimate is not None:
             outlines[step.key] = estimate.outputs
         used = _recipes(step)
@@ -175,7 +206,7 @@ def forecast(plan: Plan, keys: Iterable[str] | None = None) -> Forecast:
             continue
         for token, recipe in used.items():
             if token not in models:
-                models[token] = Model(_name(recipe), recipe.placing(), recipe.footprints())
+                models[token] = (known or {}).get(token) or _model(recipe)
         for node in dict.fromkeys((step.node, *(node for node, _ in step.twins))):
             needs[node] = _larger(needs.get(node), Need(node, tuple(used), estimate), models)
     return Forecast(models, tuple(needs.values()))
@@ -230,7 +261,5 @@ def _recipes(step: Step) -> dict[bytes, Recipe]:
     return found
 
 
-def _name(recipe: Recipe) -> str:
-    """A model for people, such as `Denoiser of toy-wan`."""
-    origins = [origin.name for origin in recipe.origins() if origin.name != recipe.type_name()]
-    return f"{type(recipe).__name__} of {', '.join(origins)}" if origins else type(recipe).__name__
+def _model(recipe: Recipe) -> Model:
+    return Model(type(recipe).__name__, recipe.placing(), recipe.footprints())

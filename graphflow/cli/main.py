@@ -15,7 +15,7 @@ from graphflow.cli import exits
 from graphflow.cli.cache import application as cache_application
 from graphflow.cli.doctor import doctor
 from graphflow.cli.explain import explain
-from graphflow.cli.models import models
+from graphflow.cli.models import application as models_application
 from graphflow.cli.new import new
 from graphflow.cli.nodes import nodes
 from graphflow.cli.options import WorkflowCommand
@@ -42,8 +42,9 @@ def application() -> typer.Typer:
     app.callback()(_top)
     app.command("run", cls=WorkflowCommand, help=_flowing(run), epilog=exits.TABLE)(run)
     app.command("explain", cls=WorkflowCommand, help=_flowing(explain))(explain)
-    for command in (validate, nodes, models, templates, new, schema, doctor):
+    for command in (validate, nodes, templates, new, schema, doctor):
         app.command(command.__name__)(command)
+    app.add_typer(models_application(), name="models")
     app.add_typer(cache_application(), name="cache")
     return app
 

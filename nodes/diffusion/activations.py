@@ -18,6 +18,7 @@ from graphflow.errors import MissingModel
 from graphflow.node import Estimate
 
 from .component import Component
+from .families import family
 from .recipes import VAE, Denoiser, TextEncoder
 from .source import INDEX, locate, read_json
 from .values import Condition, Latents
@@ -135,7 +136,9 @@ def denoising(known: Mapping[str, Any]) -> Estimate | None:
     kind = _class_of(denoiser, "transformer")
     config, rule = denoiser.config, DENOISING.get(kind, UNMEASURED)
     shape = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)
-    references = condition.reference_frames if isinstance(condition, Condition) else 0
+    references = 0
+    if isinstance(condition, Condition):
+        references = family(denoiser.family).tasks[condition.task].reference_frames(condition.given)
     tokens = rule.text + math.prod(
         math.ceil(size / patch)
         for size, patch in zip((shape[2] + references, *shape[3:]), _patch(config), strict=True)

@@ -228,3 +228,16 @@ def _card_licence(card: Path) -> str:
     told = dict(line.split(":", 1) for line in lines if line.startswith("license") and ":" in line)
     name = told.get("license", "").strip().lower()
     return told.get("license_name", "").strip().lower() if name == "other" else name
+
+
+def stand_in(model: str, revision: str | None, folder: Path) -> Path | None:
+    """A folder under `folder` to plan with in place of a published model that is not on this machine.
+
+    None if the model is here, or if the catalogue does not know it. Raises NodeError if it knows too little.
+    """
+    try:
+        locate(model, revision=revision)
+    except MissingModel:
+        published = find(model)
+        return published.write_outline(folder) if published is not None else None
+    return None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import Footprint, Origin
@@ -109,12 +110,18 @@ class Component(Recipe):
         return footprint(self).whole
 
     def footprints(self) -> dict[str, Footprint]:
-        return {way: footprint(one) for way, one in self.stored_ways().items()}
+        return {way: replace(footprint(one), placings=one.bears()) for way, one in self.stored_ways().items()}
+
+    def bears(self) -> tuple[Strategy, ...]:
+        """How weights that are stored so can be offloaded."""
+        quantisation = self.quantised()
+        known = get_args(Strategy) if quantisation is None else backend_of(quantisation).offloads
+        return tuple(one for one in get_args(Strategy) if one in known)
 
     def stored_ways(self) -> dict[str, Component]:
         """This part, and copies whose weights are stored in ever fewer bits where that can be asked for."""
         ways: dict[str, Component] = {"": self}
-        changes = {
+        changes: dict[str, dict[str, Any]] = {
             "fp8": {"casting": Casting()},
             "int8": {"quantisation": Quantisation(method="torchao_int8")},
             "nf4": {"quantisation": Quantisation(method="bitsandbytes_nf4")},

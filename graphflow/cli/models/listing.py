@@ -1,28 +1,39 @@
-"""`graphflow models`: the models that ship with graphflow and those in the local Hugging Face cache."""
+"""`graphflow models`, `graphflow models show`: embedded models, those in the hub's cache, published ones."""
 
 from __future__ import annotations
 
 import importlib
 import json as jsons
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from graphflow.cli.options import AsJson
 from graphflow.cli.output import bytes_text, say, say_json, table
+from graphflow.errors import DocumentError, Problem
+from graphflow.workflow import did_you_mean
 
-EMBEDDED = "graphflow_nodes.diffusion.embedded"
+PACK = "graphflow_nodes.diffusion"
+LICENCES = "graphflow_nodes.licence.terms"
 SIDECAR = "graphflow.json"
 MAX_SIDECAR = 4_000_000
 """Bytes of a sidecar; real ones are a few kilobytes."""
 
+USES = ("publish", "commercial", "train_same_model", "train_other_models")
 
-def models(json: AsJson = False) -> None:
-    """List models that can be used without a download."""
+
+def overview(ctx: typer.Context, json: AsJson = False) -> None:
+    """List embedded models, those in the Hugging Face cache, and the catalogue of published ones."""
+    if ctx.invoked_subcommand is not None:
+        return
     embedded = [facts(name, folder) for name, folder in embedded_models()]
     cached = [{"model": name, "bytes": size} for name, size in hub_models()]
+    published = [entry_facts(entry) for entry in catalogue()]
     if json:
-        say_json({"embedded": embedded, "cached": cached})
+        say_json({"embedded": embedded, "cached": cached, "catalogue": published})
         return
     for found in embedded:
         _tell(found)
@@ -32,12 +43,144 @@ def models(json: AsJson = False) -> None:
         say()
         rows = [(str(found["model"]), bytes_text(int(str(found["bytes"])))) for found in cached]
         table(("in the Hugging Face cache", "size"), rows)
+    if published:
+        say()
+        _tell_catalogue(published)
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="A model's id or repository.")], json: AsJson = False
+) -> None:
+    """Show all that is known of one model: parts, memory, native settings, licence, what others measured."""
+    embedded = dict(embedded_models())
+    if name in embedded:
+        found = facts(name, embedded[name])
+        say_json(found) if json else _tell(found)
+        return
+    entries = {key: entry for entry in catalogue() for key in (entry.id, entry.repository)}
+    if name not in entries:
+        hint = did_you_mean(name, [*embedded, *entries]) or "`graphflow models` lists them"
+        raise DocumentError([Problem("model.unknown", name, "no such model is known", hint)])
+    found = entry_facts(entries[name])
+    say_json(found) if json else _tell_entry(found)
+
+
+# ------------------------------------------------------------------------------------ the catalogue
+
+
+def catalogue() -> tuple[Any, ...]:
+    """The published models that the diffusion pack knows; none if it is not installed."""
+    try:
+        return tuple(importlib.import_module(f"{PACK}.catalogue").entries())
+    except ImportError:
+        return ()
+
+
+def entry_facts(entry: Any) -> dict[str, Any]:
+    """What is known of a published model, as plain data. Sizes in bytes; `counted` apart from `recalled`."""
+    native = entry.native()
+    parts = {
+        part: {
+            "class": entry.module(part).class_name,
+            "parameters": entry.module(part).parameters,
+            "basis": entry.module(part).basis,
+        }
+        for part in entry.parts
+    }
+    licence = entry.licence
+    return {
+        "id": entry.id,
+        "repository": entry.repository,
+        "pipeline": entry.pipeline,
+        "runs_here": entry.family() is not None,
+        "tasks": list(entry.tasks),
+        "parts": parts,
+        "bytes_bfloat16": entry.weight_bytes(),
+        "bytes_on_disk": entry.disk_bytes(),
+        "estimated_from": "counted" if entry.counted else "counted and recalled",
+        "reported_by_source": [one.model_dump() for one in entry.reported],
+        "reported_by": entry.reported_by,
+        "disk_reported": entry.disk_reported,
+        "native": native.model_dump(exclude_none=True) if native is not None else {},
+        "sizes": list(entry.sizes),
+        "licence": {**licence.model_dump(), "uses": licence_answers(licence.id)},
+        "notes": entry.notes,
+        "status": entry.status,
+    }
+
+
+def licence_answers(licence: str) -> dict[str, dict[str, str]]:
+    """What the notes on a licence say of each use: verdict and reason."""
+    try:
+        terms = importlib.import_module(LICENCES)
+    except ImportError:
+        return {}
+    return {use: terms.answer(licence, use).model_dump() for use in USES}
+
+
+def _tell_catalogue(published: list[dict[str, Any]]) -> None:
+    def verdict(found: dict[str, Any], use: str) -> str:
+        return str(found["licence"]["uses"].get(use, {}).get("verdict", ""))
+
+    rows = [
+        (
+            found["id"],
+            ", ".join(found["tasks"][:2]) + (", ..." if len(found["tasks"]) > 2 else ""),
+            bytes_text(found["bytes_bfloat16"]),
+            bytes_text(found["bytes_on_disk"]),
+            found["licence"]["id"] or "unknown",
+            verdict(found, "commercial"),
+            verdict(found, "train_other_models"),
+            "yes" if found["runs_here"] else "no",
+        )
+        for found in published
+    ]
+    headers = ("published", "tasks", "bf16", "disk", "licence", "commercial", "train others", "runs here")
+    table(headers, rows)
+    say()
+    say(
+        "bf16: all weights in memory; disk: as the repository stores them. `graphflow models show NAME` tells"
+    )
+    say("more, `graphflow models fit --vram 16 --ram 32 WORKFLOW --set model=NAME` what fits into a machine.")
+
+
+def _tell_entry(found: dict[str, Any]) -> None:
+    say(f"{found['id']}  {found['pipeline'] or 'no pipeline'}, {found['repository']}")
+    for name, text in _entry_rows(found):
+        if text:
+            say(f"  {name:<20} {text}")
+
+
+def _entry_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "tasks", ", ".join(found["tasks"])
+    yield "runs here", "yes" if found["runs_here"] else "no family knows its pipeline"
+    for part, facts in found["parts"].items():
+        yield part, f"{facts['class']}, {facts['parameters'] / 1e9:.3f} billion numbers, {facts['basis']}"
+    yield "estimated memory", f"{bytes_text(found['bytes_bfloat16'])} for all weights in bfloat16"
+    yield "estimated on disk", bytes_text(found["bytes_on_disk"])
+    for one in found["reported_by_source"]:
+        yield "reported memory", f"{one['gigabytes']:g} GB: {one['what']} ({found['reported_by']})"
+    yield "reported on disk", found["disk_reported"]
+    native = found["native"]
+    yield "native size", native_size(native)
+    numbers = [f"{name} {native[name]:g}" for name in ("steps", "guidance", "shift") if name in native]
+    yield "native settings", ", ".join(numbers)
+    yield "sizes", ", ".join(found["sizes"])
+    licence = found["licence"]
+    yield "licence", f"{licence['id'] or 'unknown'}; read {licence['read']}: {licence['source']}"
+    for use, answer in licence["uses"].items():
+        yield use.replace("_", " "), ": ".join(filter(None, (answer["verdict"], answer["why"])))
+    yield "notes", found["notes"]
+    yield "status", found["status"] if found["status"] != "ok" else ""
+
+
+# ------------------------------------------------------------------------------------ on this machine
 
 
 def embedded_models() -> list[tuple[str, Path]]:
     """Name and folder of each embedded model; empty if the diffusion pack is not installed."""
     try:
-        module = importlib.import_module(EMBEDDED)
+        module = importlib.import_module(f"{PACK}.embedded")
     except ImportError:
         return []
     return [(name, Path(module.embedded_folder(name))) for name in module.embedded_models()]
