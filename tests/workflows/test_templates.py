@@ -48,6 +48,11 @@ VARIANTS = {
     "two_expert_text_to_video": "wan22",
     "image_to_video": "wan22_image",
     "edit_image": "wan22_image",
+    "first_last_frame": "wan_vace",
+    "control_to_video": "wan_vace",
+    "pose_to_video": "wan_vace",
+    "inpaint_video": "wan_vace",
+    "outpaint_video": "wan_vace",
 }
 """The kind of tiny model that a template needs, where it is not one for text to video."""
 
