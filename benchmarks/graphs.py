@@ -139,7 +139,9 @@ def measure(shape: str, count: int, repeats: int) -> list[str]:
     nodes = len(document.nodes)
     engine = Engine()
     graph = build(document, REGISTRY)
-    grown = traced_mb(lambda: Engine().run(graph))
+    fresh = build(document, REGISTRY)
+    grown = traced_mb(lambda: Engine().run(fresh))
+    del fresh
     loading = cpu_ms(lambda: build(Document.model_validate(document.model_dump()), REGISTRY), 1)
     cold = cpu_ms(lambda: Engine().run(graph), max(1, repeats // 2))
     planning = cpu_ms(lambda: plan(graph, Facts(lambda _: False, lambda _: None)), max(1, repeats // 2))
@@ -179,7 +181,7 @@ def main() -> None:
     if options.large:
         cases += [("chain", 10_000), ("layered", 10_000)]
     for shape, count in cases:
-        repeats = options.repeats if count <= 1000 else 1
+        repeats = max(options.repeats, 3000 // count) if count <= 1000 else 1
         print("| " + " | ".join(measure(shape, count, repeats)) + " |", flush=True)
 
 
