@@ -10,30 +10,43 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, State, node
+from graphflow.node import Context, Estimate, State, node
 from graphflow.values import Seed
 
+from .activations import denoising
 from .condition import check_task, task_of
 from .denoise import check_parts
 from .families import Call, family
 from .forcing_plan import planned
 from .preview import preview_clip
-from .recipes import Denoiser, Experts, Scheduler
+from .recipes import MAKING, Denoiser, Experts, Scheduler
 from .shell import cancel_points, shell
 from .stand_ins import VAEStandIn
 from .tap import attributes, changes
 from .values import Condition, Latents, PromptEmbeds
 from .windows import Windows
 
-_DEPENDS = (".denoise", ".forcing_plan", ".windows", ".tap", ".shell", ".stand_ins", ".recipes", ".values")
+_DEPENDS = (".denoise", ".forcing_plan", ".windows", ".tap", ".shell", ".stand_ins", ".values", *MAKING)
 
 
-@node("diffusion/diffusion_forcing", depends=_DEPENDS)
+def _forecast(known: Mapping[str, Any]) -> Estimate | None:
+    """What one window needs; the clip may be longer."""
+    denoiser, latents = known.get("denoiser"), known.get("latents")
+    if not (isinstance(denoiser, Denoiser) and isinstance(latents, Latents)):
+        return None
+    longest = min(latents.frames, known.get("base_num_frames") or denoiser.native.frames)
+    window = latents.model_copy(update={"frames": longest})
+    found = denoising({**known, "latents": window})
+    return found and replace(found, outputs={"out": latents})
+
+
+@node("diffusion/diffusion_forcing", forecast=_forecast, depends=_DEPENDS)
 def diffusion_forcing(
     denoiser: Denoiser,
     scheduler: Scheduler,
@@ -66,12 +79,13 @@ def diffusion_forcing(
     Resumes from its last checkpoint, bit for bit. Previews show the samples of the window as they are.
     Raises ValueMismatch for parts of different models, NodeError for lengths that do not fit each other.
     """
-    native = denoiser.native
+    native, steps = denoiser.native, scheduler.count(steps)
     call = Call(
         latents, steps or native.steps, native.guidance if guidance is None else guidance, None, condition
     )
     _check_parts(denoiser, prompt, latents)
     check_task(denoiser, latents, condition)
+    _check_treatment(denoiser, scheduler, condition)
     forcing: dict[str, Any] = {
         "base_num_frames": base_num_frames or native.frames,
         "overlap_history": _overlap(call, overlap_history),
@@ -203,6 +217,21 @@ def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> 
         raise NodeError(
             "diffusion forcing draws its own noise", where="latents", hint="wire the empty latents instead"
         )
+
+
+def _check_treatment(denoiser: Denoiser, scheduler: Scheduler, condition: Condition | None) -> None:
+    """Refuse what the pipelines cannot work with, before anything is loaded."""
+    if denoiser.step_cache is not None:
+        raise NodeError(
+            "a step cache does not know where a window ends", where="denoiser", hint="leave it out"
+        )
+    if scheduler.class_name.startswith("FlowMatch"):
+        raise NodeError(
+            f"diffusion forcing counts noise levels in whole numbers, which {scheduler.class_name} refuses",
+            where="scheduler",
+            hint="choose the solver unipc",
+        )
+    scheduler.levels(family(denoiser.family).tasks[task_of(condition)].pipeline)  # refuses given ones
 
 
 # ------------------------------------------------------------------------------------ what is undone

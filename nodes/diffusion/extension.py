@@ -17,9 +17,7 @@ from .recipes import VAE
 from .values import Condition, Given, Latents
 
 
-@node(
-    "diffusion/condition_extension", depends=(".condition", ".forcing_plan", ".recipes", ".pixels", ".values")
-)
+@node("diffusion/condition_extension", depends=(".condition", ".forcing_plan", ".pixels", ".values"))
 def condition_extension(
     vae: VAE,
     video: Video,

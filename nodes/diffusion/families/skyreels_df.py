@@ -43,7 +43,7 @@ FAMILY = Family(
     },
     text_parts=skyreels.FAMILY.text_parts,
     settings=(),
-    solvers=wan.FAMILY.solvers,
+    solvers={"unipc": wan.FAMILY.solvers["unipc"]},
     keep_in_fp32=wan.FAMILY.keep_in_fp32,
     native=native,
     geometry=skyreels.geometry,

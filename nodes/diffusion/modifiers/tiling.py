@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -30,20 +31,29 @@ def tiling_of(tile: int, overlap: int) -> Tiling:
 @contextmanager
 def tiled(vae: Any, tiling: Tiling | None) -> Iterator[None]:
     """Tiling on or off in a live VAE, put back on the way out."""
-    names = [
-        "use_tiling",
-        *(f"tile_sample_{kind}_{side}" for kind in ("min", "stride") for side in ("height", "width")),
-    ]
-    before = {name: getattr(vae, name) for name in names if hasattr(vae, name)}
+    before = {
+        name: value for name, value in vars(vae).items() if name == "use_tiling" or name.startswith("tile_")
+    }
     try:
         if tiling is not None:
-            vae.enable_tiling(  # by name: some VAEs have frames in between
-                tile_sample_min_height=tiling.tile,
-                tile_sample_min_width=tiling.tile,
-                tile_sample_stride_height=tiling.stride,
-                tile_sample_stride_width=tiling.stride,
-            )
+            vae.enable_tiling()
+            for name, value in _sizes(vae, tiling).items():
+                setattr(vae, name, value)
         yield
     finally:
         for name, value in before.items():
             setattr(vae, name, value)
+
+
+def _sizes(vae: Any, tiling: Tiling) -> dict[str, Any]:
+    """A VAE's attributes for tiles. That of HunyuanVideo 1.5 counts cells, and a share that tiles overlap by:
+    a fraction, since as a float it would cut tiles and steps that do not fit each other."""
+    if not hasattr(vae, "tile_overlap_factor"):
+        kinds = {"tile_sample_min": tiling.tile, "tile_sample_stride": tiling.stride}
+        factor = {}
+    else:
+        cell = vae.spatial_compression_ratio
+        cells = tiling.tile // cell
+        kinds = {"tile_sample_min": cells * cell, "tile_latent_min": cells}
+        factor = {"tile_overlap_factor": Fraction((tiling.tile - tiling.stride) // cell, cells)}
+    return {f"{kind}_{side}": size for kind, size in kinds.items() for side in ("height", "width")} | factor

@@ -12,6 +12,8 @@ import torch
 from graphflow_nodes.diffusion import condition_extension, condition_image, diffusion_forcing, empty_latents
 from graphflow_nodes.diffusion.forcing_plan import windows
 from graphflow_nodes.diffusion.pixels import pil, pils
+from graphflow_nodes.diffusion.schedule import scheduler as rescheduled
+from graphflow_nodes.diffusion.step_caches import taylor_cache
 from graphflow_nodes.diffusion.values import Latents
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,11 +50,12 @@ class Bench(FamilyBench):
         ports = parts if condition is None else (*parts, condition)
         return run_node(diffusion_forcing, *ports, context=context or self.context(), **settings)
 
-    def plain_forcing(self, case: Case, output_type: str = "latent") -> Any:
+    def plain_forcing(self, case: Case, output_type: str = "latent", scheduler: Any = None) -> Any:
         """The stock pipeline's result, with the global generator seeded as the node does."""
         dtypes = {"default": getattr(torch, self.dtype), "vae": torch.float32}
         pipe = getattr(diffusers, case.pipeline).from_pretrained(self.folder, dtype=dtypes)
         pipe.set_progress_bar_config(disable=True)
+        pipe.scheduler = scheduler or pipe.scheduler
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
             return pipe(
@@ -277,6 +280,38 @@ def test_latents_with_noise_are_refused(tiny: Bench) -> None:
     parts = tiny.model.denoiser, tiny.model.scheduler, tiny.encode()
     with pytest.raises(NodeError, match="draws its own noise"):
         run_node(diffusion_forcing, *parts, tiny.forcing(CASES["one window"]), context=LocalContext())
+
+
+def test_what_a_window_cannot_do_is_refused(tiny: Bench) -> None:
+    prompt, fresh = tiny.encode(), LocalContext()
+    latents = run_node(empty_latents, tiny.model.vae)
+    cached = run_node(taylor_cache, tiny.model.denoiser)
+    with pytest.raises(NodeError, match="a step cache does not know where a window ends"):
+        run_node(diffusion_forcing, cached, tiny.model.scheduler, prompt, latents, context=fresh)
+    for change, problem in (
+        ({"sigmas": [1.0, 0.5]}, "takes no noise levels"),
+        ({"solver": "euler"}, "in whole numbers, which FlowMatchEuler"),
+    ):
+        changed = run_node(rescheduled, tiny.model.scheduler, **change)
+        with pytest.raises(NodeError, match=problem):
+            run_node(diffusion_forcing, tiny.model.denoiser, changed, prompt, latents, context=fresh)
+    assert not fresh.opened
+
+
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of these solvers
+@pytest.mark.parametrize("solver", ["dpm_multistep", "dpm_singlestep", "deis", "sa"])
+def test_other_solvers(tiny: Bench, solver: str) -> None:
+    """Also one that adds noise at each step, which it draws from the global generator."""
+    case, prompt = CASES["three windows"], tiny.encode()
+    changed = run_node(rescheduled, tiny.model.scheduler, solver=solver)
+    other = Bench(tiny.folder)
+    other.model = tiny.model._replace(scheduler=changed)
+    context = tiny.context()
+    mine = other.forcing(case, context, prompt=prompt)
+    assert torch.equal(mine.samples, tiny.plain_forcing(case, scheduler=changed.build()))
+    for state in context.states[::3]:
+        again = other.forcing(case, tiny.context(state=decode(*encode(state))), prompt=prompt)
+        assert torch.equal(again.samples, mine.samples)
 
 
 def test_an_extension_has_one_overlap(tiny: Bench) -> None:
