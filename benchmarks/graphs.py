@@ -126,9 +126,15 @@ def cpu_ms(action: Callable[[], Any], repeats: int) -> float:
     return statistics.median(times)
 
 
-def traced_mb(action: Callable[[], Any]) -> float:
+def cold_run(graph: Graph) -> None:
+    engine = Engine()
+    engine.run(graph)
+    engine.runner.close()
+
+
+def traced_mb(graph: Graph) -> float:
     tracemalloc.start()
-    action()
+    cold_run(graph)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return peak / 2**20
@@ -139,11 +145,9 @@ def measure(shape: str, count: int, repeats: int) -> list[str]:
     nodes = len(document.nodes)
     engine = Engine()
     graph = build(document, REGISTRY)
-    fresh = build(document, REGISTRY)
-    grown = traced_mb(lambda: Engine().run(fresh))
-    del fresh
+    grown = traced_mb(build(document, REGISTRY))
     loading = cpu_ms(lambda: build(Document.model_validate(document.model_dump()), REGISTRY), 1)
-    cold = cpu_ms(lambda: Engine().run(graph), max(1, repeats // 2))
+    cold = cpu_ms(lambda: cold_run(graph), max(1, repeats // 2))
     planning = cpu_ms(lambda: plan(graph, Facts(lambda _: False, lambda _: None)), max(1, repeats // 2))
     engine.run(graph)
     assert engine.run(graph) == 0
