@@ -152,7 +152,7 @@ class Component(Recipe):
         quantisation = self.quantised()
         linear = len(entry.shape) == 2 and name.endswith(".weight") and not name.endswith(_EMBEDDINGS)
         if quantisation is not None and linear:
-            kept = any(part in name for part in quantisation.skip)
+            kept = any(f"{part}." in name for part in quantisation.skip)
             return self._width(name) if kept else METHODS[quantisation.method].bits / 8
         return self._width(name)
 

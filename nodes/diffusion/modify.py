@@ -70,7 +70,7 @@ def quantise(
 
     method: the library and the numbers. `dynamic` quantises activations too. A model in a GGUF file is
         quantised already; see load_weights.
-    skip: parts of the names of layers that stay as they are, such as `proj_out`.
+    skip: layers that stay as they are, by whole words of their names, such as `proj_out` or `attn2`.
     Raises NodeError for a text encoder with modelopt. What the machine lacks is told when the model is used,
     before it is loaded.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ def component_class(index: Mapping[str, Any], part: str) -> Any:
         if not (inner and importlib.util.find_spec(f"diffusers.pipelines.{package}")):
             raise NodeError(
                 f"the model names no usable class for {part!r}: {entry!r}",
-                hint="only classes of diffusers and transformers are loaded; code inside a model folder never is",
+                hint="only classes of diffusers and transformers are loaded, never code in a model folder",
             )
         package = f"diffusers.pipelines.{package}"
     found = getattr(importlib.import_module(package), str(entry[1]), None)
@@ -49,10 +50,11 @@ def load_module(
 
     cls = component_class(index, part)
     options = {"dtype": getattr(torch, dtype), "use_safetensors": True, "local_files_only": True}
-    if quantisation is not None:
-        library = importlib.import_module(index[part][0])
-        options |= load_options(quantisation, library, options["dtype"], device)
-    with _no_progress_bars():
+    with _no_progress_bars(), warnings.catch_warnings():
+        if quantisation is not None:
+            warnings.filterwarnings("ignore", r".*[Qq]uanto", FutureWarning)  # diffusers 1.0 will drop it
+            library = importlib.import_module(index[part][0])
+            options |= load_options(quantisation, library, options["dtype"], device)
         module = cls.from_pretrained(folder / part, **options)
     if "device_map" not in options:
         module = module.to(device)

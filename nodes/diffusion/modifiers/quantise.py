@@ -36,7 +36,7 @@ class Quantisation(Value):
 
     method: Method
     skip: tuple[str, ...] = ()
-    """Parts of the names of layers that stay as they are."""
+    """Layers that stay as they are, by whole words of their names, such as `proj_out` or `attn2`."""
 
 
 @dataclass(frozen=True)
