@@ -75,7 +75,9 @@ class Scheduler(Value):
                 where="scheduler",
                 hint="leave sigmas empty, and set the shift instead",
             )
-        return {"sigmas": list(self.sigmas)}
+        import numpy
+
+        return {"sigmas": numpy.array(self.sigmas)}  # some solvers calculate with them as they are
 
     def build(self) -> Any:
         """A new diffusers scheduler. Raises NodeError if diffusers has no such class."""

@@ -10,6 +10,7 @@ would not do: pipelines inspect the scheduler's signatures, and some deep-copy i
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -18,6 +19,9 @@ from typing import Any
 
 _POSITION = ("_step_index", "_begin_index")
 """Follow from the first step; never part of what a sampler remembers."""
+
+_COPIES = "copies"
+"""Entry of a history with those of copies."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,8 @@ class Tap:
     fresh: Mapping[str, Any] = field(default_factory=dict)
     """The scheduler's attributes before its first step."""
     done: int = 0
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tap:
-        """For pipelines that step other latents, such as those of sound, with a copy of the scheduler: the
-        copy makes the same steps and tells nobody."""
-        return replace(self, on_step=lambda step: None, history={}, fresh={})
+    copies: list[Any] = field(default_factory=list)
+    """Copies that the pipeline made of the scheduler, to step other latents with, such as those of sound."""
 
 
 def tapped(scheduler: Any, tap: Tap) -> Any:
@@ -81,9 +82,12 @@ def tapped(scheduler: Any, tap: Tap) -> Any:
 
 
 def history_of(scheduler: Any) -> dict[str, Any]:
-    """All that a tapped scheduler has changed in itself since its first step: a multistep solver's memory."""
+    """All that a tapped scheduler has changed in itself since its first step: a multistep solver's memory.
+    Under `copies` the same of its copies."""
     changed = changes(scheduler._tap.fresh, scheduler)
-    return {name: value for name, value in changed.items() if name not in (*_POSITION, "_tap")}
+    history = {name: value for name, value in changed.items() if name not in (*_POSITION, "_tap")}
+    copies = [history_of(twin) for twin in scheduler._tap.copies]
+    return {**history, _COPIES: copies} if any(copies) else history
 
 
 def attributes(scheduler: Any) -> dict[str, Any]:
@@ -130,7 +134,18 @@ def _tapped_class(base: Any) -> Any:
             tap.fresh = attributes(self)
             base.set_begin_index(self, tap.start)
             for name, value in tap.history.items():
-                setattr(self, name, list(value) if isinstance(value, list) else value)
+                if name != _COPIES:
+                    setattr(self, name, list(value) if isinstance(value, list) else value)
+
+        def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+            """The copy makes the same steps, tells nobody of them, and remembers for itself."""
+            tap, made = self._tap, object.__new__(type(self))
+            own = dict(enumerate(tap.history.get(_COPIES, []))).get(len(tap.copies), {})
+            held = {name: value for name, value in vars(self).items() if name != "_tap"}
+            silent = replace(tap, on_step=lambda step: None, history=own, fresh={}, copies=[])
+            vars(made).update(copy.deepcopy(held, memo), _tap=silent)
+            tap.copies.append(made)
+            return made
 
         def set_begin_index(self, begin_index: int = 0) -> None:
             base.set_begin_index(self, begin_index + self._tap.start - self._tap.skipped)

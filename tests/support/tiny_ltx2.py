@@ -61,8 +61,8 @@ class SoundBench(FamilyBench):
         frames, sound = self.raw(pipeline, output_type="np", **arguments)
         return Clip(torch.from_numpy((frames[0] * 255).round().astype("uint8")), sound[0].float())
 
-    def raw(self, pipeline: str, *, scheduler: dict[str, Any] | None = None, **arguments: Any) -> Any:
-        """What the stock pipeline returns. scheduler: changes to its config."""
+    def raw(self, pipeline: str, *, scheduler: Any = None, **arguments: Any) -> Any:
+        """What the stock pipeline returns. scheduler: changes to the config of its own, or another."""
         import diffusers
         import torch
 
@@ -71,7 +71,9 @@ class SoundBench(FamilyBench):
         dtypes["vae"] = getattr(torch, self.model.vae.dtype)
         pipe = getattr(diffusers, pipeline).from_pretrained(self.folder, dtype=dtypes)
         pipe.set_progress_bar_config(disable=True)
-        pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, **scheduler or {})
+        if isinstance(scheduler, dict):
+            scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, **scheduler)
+        pipe.scheduler = scheduler or pipe.scheduler
         native = self.model.native
         usual = {
             "prompt": PROMPT,

@@ -197,6 +197,8 @@ def refuses_image(configs: Configs, given: Given) -> str:
 
 def refuses_keyframes(configs: Configs, given: Given) -> str:
     """A clip must begin where a latent frame does; an image holds for the latent frame that it is in."""
+    for name in given.settings:
+        return f"takes no {name}"
     step = geometry(configs).temporal
     for frame in given.keyframes:
         if isinstance(frame.content, Video) and frame.index and (frame.index - 1) % step:

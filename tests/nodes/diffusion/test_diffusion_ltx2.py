@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from graphflow_nodes.diffusion import decode as decode_node
-from graphflow_nodes.diffusion import empty_latents, noise_latents
+from graphflow_nodes.diffusion import denoise, empty_latents, noise_latents, scheduler
 from graphflow_nodes.diffusion.audio import decode_audio, load_audio_decoder
 from graphflow_nodes.diffusion.families import Configs, family
 from graphflow_nodes.diffusion.guidance import RescaledGuidance, StreamGuidance, Strengths, guide_streams
@@ -133,6 +135,27 @@ def test_two_halves_are_one_whole(tiny: SoundBench) -> None:
         second = tiny.denoise(latents=first, seed=8)
         assert torch.equal(second.samples, whole.samples)
         assert torch.equal(second.sound.samples, whole.sound.samples)
+
+
+def test_a_solver_with_a_memory_remembers_both_streams(tiny: SoundBench) -> None:
+    """The pipeline steps the sound with a copy of the scheduler, which has a memory of its own."""
+    still = run_node(scheduler, tiny.model.scheduler, sigmas=[1.0, 0.8, 0.5, 0.2], exact=True)
+    unipc = run_node(scheduler, still, solver="unipc")
+
+    def made(**settings: Any) -> Any:
+        ports = (tiny.model.denoiser, unipc, tiny.encode(), settings.pop("latents", None) or empty)
+        return run_node(denoise, *ports, **{"seed": 3, "context": tiny.context(), **settings})
+
+    empty, context = run_node(empty_latents, tiny.model.vae), tiny.context()
+    whole = made(context=context)
+    plain = tiny.clip(scheduler=unipc.build(), sigmas=np.array(unipc.sigmas), num_inference_steps=4)
+    assert torch.equal(tiny.decode(whole), plain.frames)
+    assert torch.equal(tiny.hear(whole), plain.sound)
+    for state in context.states:
+        again = made(context=tiny.context(state=decode(*encode(state))))
+        assert torch.equal(again.sound.samples, whole.sound.samples)
+    halves = made(latents=decode(*encode(made(end_step=2))), seed=8)
+    assert torch.equal(halves.sound.samples, whole.sound.samples)
 
 
 def test_the_same_noise_from_its_own_node(tiny: SoundBench) -> None:

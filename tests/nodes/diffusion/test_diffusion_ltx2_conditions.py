@@ -10,8 +10,8 @@ import pytest
 import torch
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 from graphflow_nodes.diffusion import condition_image, empty_latents, noise_latents
-from graphflow_nodes.diffusion.condition import encoded
 from graphflow_nodes.diffusion.families import Call, Configs, family
+from graphflow_nodes.diffusion.keyframes import condition_keyframes
 from graphflow_nodes.diffusion.pixels import pil, pils
 from graphflow_nodes.diffusion.values import Blank, Condition, Given, Keyframe, Latents
 
@@ -52,10 +52,12 @@ def from_image(tiny: SoundBench, image: Image, latents: Latents | None = None) -
     return condition
 
 
-def from_keyframes(tiny: SoundBench, *keyframes: Keyframe, frames: int = 17) -> tuple[Latents, Condition]:
+def from_keyframes(
+    tiny: SoundBench, *keyframes: Keyframe, frames: int = 17, **settings: Any
+) -> tuple[Latents, Condition]:
     empty = run_node(empty_latents, tiny.model.vae, frames=frames)
-    given = Given(keyframes=keyframes)
-    return empty, encoded(tiny.context(), tiny.model.vae, empty, "keyframes", given)
+    ports = (tiny.model.vae, list(keyframes), empty)
+    return empty, run_node(condition_keyframes, *ports, context=tiny.context(), **settings)
 
 
 def same(tiny: SoundBench, latents: Latents, plain: Any) -> bool:
@@ -177,6 +179,8 @@ def test_what_cannot_be_followed_is_refused(tiny: SoundBench) -> None:
         run_node(*arguments, picture(2), context=tiny.context())
     with pytest.raises(NodeError, match=r"takes a video only at frames 0, 1, 9, 17, \.\.\., not at 4"):
         from_keyframes(tiny, Keyframe(content=film(1, 9), index=4))
+    with pytest.raises(NodeError, match="takes no image_cond_noise_scale"):
+        from_keyframes(tiny, Keyframe(content=picture(1), index=0), image_cond_noise_scale=0.1)
     noise = run_node(noise_latents, empty, seed=1)
     condition = from_image(tiny, picture(1))
     with pytest.raises(ValueMismatch, match="draws its own noise"):

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 from graphflow_nodes.diffusion import condition_image, empty_latents, scheduler
-from graphflow_nodes.diffusion.condition import encoded
 from graphflow_nodes.diffusion.guidance import StreamGuidance, guide_streams
+from graphflow_nodes.diffusion.keyframes import condition_keyframes
 from graphflow_nodes.diffusion.pixels import pil
 from graphflow_nodes.diffusion.schedule import Scheduler
 from graphflow_nodes.diffusion.upsample import load_latent_upsampler, refine_latents, upsample_latents
-from graphflow_nodes.diffusion.values import Condition, Given, Keyframe, Latents
+from graphflow_nodes.diffusion.values import Condition, Keyframe, Latents
 
 from graphflow.errors import Cancelled, NodeError
 from graphflow.testing import run_node
@@ -75,9 +75,18 @@ def refined(tiny: SoundBench, static: Scheduler, large: Latents, **settings: Any
 
 
 def plain_two_stages(
-    tiny: SoundBench, folder: Path, dtype: str, pipeline: str = "LTX2Pipeline", **given: Any
+    tiny: SoundBench,
+    folder: Path,
+    dtype: str,
+    pipeline: str = "LTX2Pipeline",
+    *,
+    larger: dict[str, Any] | None = None,
+    **given: Any,
 ) -> Clip:
-    """As on diffusers' page about LTX-2: a first stage, the upsampler, a second stage."""
+    """As on diffusers' page about LTX-2: a first stage, the upsampler, a second stage.
+
+    larger: what is given to the second stage, where it is not the same.
+    """
     import diffusers
     from diffusers import LTX2LatentUpsamplePipeline
     from diffusers.pipelines.ltx2 import LTX2LatentUpsamplerModel
@@ -92,7 +101,7 @@ def plain_two_stages(
     )[0]
     return tiny.clip(
         pipeline,
-        **{**given, **distilled().arguments()},
+        **{**given, **(larger or {}), **distilled().arguments()},
         scheduler={"use_dynamic_shifting": False, "shift_terminal": None},
         latents=large,
         audio_latents=sound,
@@ -146,22 +155,26 @@ def test_image_to_video_in_two_stages(
 def test_keyframes_in_two_stages(tiny: SoundBench, upsampler: Path, static: Scheduler) -> None:
     from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 
-    frames = (
-        Keyframe(content=picture(1, 64), index=0),
-        Keyframe(content=picture(2, 64), index=-1, strength=0.6),
-    )
-
     def shows(latents: Latents) -> Condition:
-        return encoded(tiny.context(), tiny.model.vae, latents, "keyframes", Given(keyframes=frames))
+        frames = [
+            Keyframe(content=picture(1, latents.width), index=0),
+            Keyframe(content=picture(2, latents.width), index=-1, strength=0.6),
+        ]
+        condition: Condition = run_node(
+            condition_keyframes, tiny.model.vae, frames, latents, context=tiny.context()
+        )
+        return condition
 
-    large = larger(
-        tiny, upsampler, tiny.denoise(condition=shows(run_node(empty_latents, tiny.model.vae))), "float32"
-    )
+    def conditions(side: int) -> dict[str, Any]:
+        places = ((1, 0, 1.0), (2, -1, 0.6))
+        return {"conditions": [LTX2VideoCondition(pil(picture(n, side)), *place) for n, *place in places]}
+
+    small = tiny.denoise(condition=shows(run_node(empty_latents, tiny.model.vae)))
+    large = larger(tiny, upsampler, small, "float32")
     latents = refined(tiny, static, large, condition=shows(large))
-    conditions = [
-        LTX2VideoCondition(pil(f.content), i, f.strength) for f, i in zip(frames, (0, -1), strict=True)
-    ]
-    plain = plain_two_stages(tiny, upsampler, "float32", "LTX2ConditionPipeline", conditions=conditions)
+    plain = plain_two_stages(
+        tiny, upsampler, "float32", "LTX2ConditionPipeline", larger=conditions(64), **conditions(32)
+    )
     assert torch.equal(tiny.decode(latents), plain.frames)
     assert torch.equal(tiny.hear(latents), plain.sound)
 
