@@ -19,6 +19,7 @@ from graphflow.values import Seed, Video
 from .condition import check_task
 from .decode import check_latents, to_uint8
 from .denoise import check_parts
+from .families.ltx_condition import schedule
 from .guidance import RescaledGuidance
 from .pixels import pil
 from .preview import preview_clip
@@ -122,7 +123,8 @@ class _Run:
         import diffusers
 
         said = (condition.moments, condition.statistics) if condition else ()
-        scheduler = diffusers.LTXEulerAncestralRFScheduler(eta=eta)
+        solver: Any = diffusers.LTXEulerAncestralRFScheduler
+        scheduler = solver(eta=eta)
         pipe = getattr(diffusers, PIPELINE)(
             scheduler=scheduler,
             vae=VAEStandIn(self.latents.vae, self.latents.geometry, *said),
@@ -229,8 +231,8 @@ def decode_tiles(
         generator.set_state(latents.rng)
     with ctx.use(vae) as live, cancel_points([live.decoder], ctx.check):
         parts = dict.fromkeys(("text_encoder", "tokenizer", "transformer"))
-        scheduler = diffusers.LTXEulerAncestralRFScheduler()
-        pipe = getattr(diffusers, PIPELINE)(scheduler=scheduler, vae=live, **parts)
+        solver: Any = diffusers.LTXEulerAncestralRFScheduler  # without another one the pipeline complains
+        pipe = getattr(diffusers, PIPELINE)(scheduler=solver(), vae=live, **parts)
         pixels = pipe.vae_decode_tiled(
             samples,
             **{**vae.native.decode, **latents.decode, **chosen},
@@ -253,10 +255,8 @@ def _tensors(prompt: PromptEmbeds, device: str) -> tuple[Any, ...]:
 
 def _levels(steps: int, sigmas: list[float] | None) -> list[float]:
     """The noise levels of a window. The pipeline makes a step from each to the next; the last must be 0."""
-    from diffusers.pipelines.ltx.pipeline_ltx_condition import linear_quadratic_schedule
-
     if sigmas is None:
-        return [*linear_quadratic_schedule(steps).tolist(), 0.0]
+        return [*schedule(steps), 0.0]
     falling = all(before > after for before, after in itertools.pairwise(sigmas))
     if len(sigmas) < 2 or not falling or sigmas[-1] != 0:
         raise NodeError(

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from graphflow.values import Image, Video
+from graphflow.values import Video
 
 from ..pixels import pil, pils
 from ..values import Blank, Given, Keyframe, Latents
@@ -24,14 +24,21 @@ def serves(configs: Configs) -> tuple[str, ...]:
     return ("text_to_video", "image_to_video", "keyframes")
 
 
+def schedule(steps: int) -> list[float]:
+    """The noise level before each step: first slowly down from 1, then ever faster, to a last step to 0."""
+    from diffusers.pipelines.ltx import pipeline_ltx_condition
+
+    own: Any = pipeline_ltx_condition.linear_quadratic_schedule
+    levels: list[float] = own(steps).tolist()
+    return levels
+
+
 def arguments(call: Call) -> dict[str, Any]:
     """Arguments of LTXConditionPipeline.__call__. Its own schedule is given to it as numbers: left to itself
     it passes a tensor where numpy 2 warns of tensors."""
-    from diffusers.pipelines.ltx.pipeline_ltx_condition import linear_quadratic_schedule
-
     return {
         **ltx.arguments(call),
-        "timesteps": (linear_quadratic_schedule(call.steps) * 1000).tolist(),
+        "timesteps": [1000 * level for level in schedule(call.steps)],
         "conditions": [_condition(frame) for frame in keyframes(call)] or None,
         "denoise_strength": call.latents.strength,
         **call.given.settings,
@@ -48,10 +55,10 @@ def keyframes(call: Call) -> list[Keyframe]:
 def _condition(frame: Keyframe) -> Any:
     from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
-    content, place = frame.content, {"frame_index": frame.index, "strength": frame.strength}
-    if isinstance(content, Image) or (isinstance(content, Blank) and content.frames == 1):
-        return LTXVideoCondition(image=pil(content), **place)
-    return LTXVideoCondition(video=pils(content), **place)
+    content, index, strength = frame.content, frame.index, frame.strength
+    if isinstance(content, Video) or (isinstance(content, Blank) and content.frames > 1):
+        return LTXVideoCondition(video=pils(content), frame_index=index, strength=strength)
+    return LTXVideoCondition(image=pil(content), frame_index=index, strength=strength)
 
 
 def refuses(configs: Configs, given: Given) -> str:
