@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("stage", choices=tuple(_stages()))
     parser.add_argument("--work", type=Path, default=Path("toy_work"), help="folder of checkpoints and logs")
     parser.add_argument("--minutes", type=float, default=85, help="training time over all sessions")
-    parser.add_argument("--workers", type=int, default=2, help="denoiser processes, one thread each")
+    parser.add_argument("--workers", type=int, default=2, help="processes, one thread each (not for vae)")
     parser.add_argument("--base", type=Path, default=Path("toy-wan"), help="model folder to go on from")
     parser.add_argument("--folder", type=Path, default=Path("toy-wan"), help="model folder to write or score")
     parser.add_argument("--steps", type=int, default=20, help="denoising steps stated in the sidecar")
@@ -122,11 +122,19 @@ def _score(options: argparse.Namespace) -> None:
 
 def _tune(options: argparse.Namespace) -> None:
     from . import train_control, train_encoder, train_image
-    from .tune import TuneRun
+    from .tune import TuneRun, start
 
     name = options.stage
-    run = TuneRun(name, options.work, options.base, options.minutes, RATES[name], batch=BATCHES[name])
-    {"encoder": train_encoder, "image": train_image, "control": train_control}[name].train(run)
+    run = TuneRun(
+        name,
+        options.work,
+        options.base,
+        options.minutes,
+        RATES[name],
+        batch=BATCHES[name],
+        workers=options.workers,
+    )
+    start(run, {"encoder": train_encoder, "image": train_image, "control": train_control}[name].train)
 
 
 def _pack(options: argparse.Namespace) -> None:

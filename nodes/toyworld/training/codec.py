@@ -61,6 +61,13 @@ class ChunkCodec:
         return ((basis - basis.flip(1)) / 2).square().sum((0, 1, 2))
 
     @property
+    def preview(self) -> Tensor:
+        """The linear map from latents to the mean colour of their chunk (0..1), a row (red, green, blue) for
+        each channel and a last one of constants, [25, 3]."""
+        rows = (self.basis * self.scale).view(3, -1, len(self.scale)).mean(1).T
+        return torch.cat([rows, 1 + self.mean.view(3, -1).mean(1)[None]]) / 2
+
+    @property
     def black(self) -> Tensor:
         """The latent of a chunk of pixel value -1, [24]."""
         result: Tensor = ((-1 - self.mean) @ self.basis) / self.scale

@@ -99,13 +99,13 @@ def export(work: Path, folder: Path, defaults: Defaults, facts: Mapping[str, obj
     shutil.rmtree(folder, ignore_errors=True)
     pipeline.save_pretrained(folder, safe_serialization=True)
     name_tokenizer(folder)
-    content = sidecar(defaults, facts)
+    content = sidecar(defaults, facts, load(work / "codec.safetensors"))
     write_json(folder / SIDECAR, content)
     (folder / "README.md").write_text(model_card(content, EXAMPLES, "WanPipeline"))
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def sidecar(defaults: Defaults, facts: Mapping[str, object]) -> dict[str, object]:
+def sidecar(defaults: Defaults, facts: Mapping[str, object], codec: ChunkCodec) -> dict[str, object]:
     """What nodes need to know to use the model well."""
     return {
         "name": NAME,
@@ -121,6 +121,7 @@ def sidecar(defaults: Defaults, facts: Mapping[str, object]) -> dict[str, object
         "guidance": defaults.guidance,
         "shift": defaults.shift,
         "max_sequence_length": defaults.max_sequence_length,
+        "preview": [[round(value, 4) for value in row] for row in codec.preview.tolist()],
         "vocabulary": {
             "shapes": {shape: _others(shape) for shape in SHAPES},
             "colors": [*COLORS],

@@ -113,9 +113,9 @@ def sidecar(product: Product, work: Path, base: Path) -> dict[str, object]:
         "example_prompts": list(product.examples),
         "trained": {
             "from": content["name"],
-            "samples": record["samples"],
+            "steps": record["step"],
             "minutes": record["minutes"],
-            "hardware": "one thread of a CPU shared with other work",
+            "hardware": "one or two threads of a CPU shared with other work",
             "data": "procedurally rendered clips, captions by rule, 66 of 720 word combinations held out",
         },
         "scores": {},

@@ -37,11 +37,11 @@ from .tune import Coder, Lesson, TuneRun, build_trainee, multiply_in_half, open_
 
 Task = Literal["frames", "control", "holes", "reference", "none"]
 TASKS: Mapping[Task, float] = {
-    "frames": 0.38,
-    "control": 0.32,
-    "holes": 0.17,
-    "reference": 0.08,
-    "none": 0.05,
+    "frames": 0.47,
+    "control": 0.34,
+    "holes": 0.15,
+    "reference": 0.0,
+    "none": 0.04,
 }
 """Shares of examples."""
 COURSES: tuple[Course, ...] = ("told", "wandering")
@@ -58,7 +58,7 @@ LEVELS = (0.3, 0.6, 0.9, 0.98)
 """Noise levels at which progress is measured."""
 EVERY = 4
 """Steps between two drawings of new examples; each is used about so many times."""
-ENCODED_FROM = 0.5
+ENCODED_FROM = 0.8
 """Share of the budget after which conditions are coded by the autoencoder; before by the linear code, which
 it follows and which costs nothing."""
 
@@ -243,8 +243,8 @@ def look(teacher: Teacher, fixed: Sequence[Examples]) -> dict[str, float]:
     return result
 
 
-def train(run: TuneRun) -> None:
-    """Train until the budget is spent; goes on from a checkpoint if there is one."""
+def train(rank: int, run: TuneRun) -> None:
+    """One of `run.workers` processes; goes on from a checkpoint if there is one."""
     torch.set_num_threads(1)
     codec = load(run.work / "codec.safetensors")
     coder = Coder.open(run.folder, run.work / "encoder.safetensors")
@@ -260,7 +260,7 @@ def train(run: TuneRun) -> None:
         teacher = Teacher(denoiser, codec, coder, pools, rng, run.batch, run.clips)
         return Lesson(teacher.loss, teacher.grow, lambda: look(teacher, fixed))
 
-    tune(run, trainee, (MUON_RATE, ADAM_RATE), teach)
+    tune(run, rank, trainee, (MUON_RATE, ADAM_RATE), teach)
 
 
 def _shuffle(held: Sequence[Examples], count: int, rng: random.Random) -> Examples:

@@ -1,6 +1,7 @@
 """Trains the denoiser: several single-threaded processes that average their parameters."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -225,10 +226,10 @@ def _loop(
         if progress.step % 6 == 0:
             pools.bounded.grow()
         if progress.step % SYNC_EVERY == 0:
-            _average([p for _, p in trainee.named])
+            average([p for _, p in trainee.named])
             trainee.ema.update(0.02 if progress.step > 400 else 0.2)
         if progress.step % 20 == 0:
-            finished = _any_finished(progress)
+            finished = any_true(progress.done >= 1)
             if rank == 0 and (progress.spent > noted + 60 or finished):
                 noted = progress.spent
                 append_log(run.work / "denoiser.log", _record(run, progress, running, len(pools.bounded)))
@@ -259,7 +260,8 @@ def train_step(
 
 
 @torch.no_grad()
-def _average(parameters: list[Parameter]) -> None:
+def average(parameters: Sequence[Parameter]) -> None:
+    """Give every process the mean of all processes' parameters."""
     flat = torch.cat([p.flatten() for p in parameters])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
@@ -267,8 +269,9 @@ def _average(parameters: list[Parameter]) -> None:
         p.copy_(part.view_as(p))
 
 
-def _any_finished(progress: Progress) -> bool:
-    flag = torch.tensor([float(progress.done >= 1)])
+def any_true(condition: bool) -> bool:
+    """Whether the condition holds in any process."""
+    flag = torch.tensor([float(condition)])
     dist.all_reduce(flag, op=dist.ReduceOp.MAX)
     return flag.item() > 0
 

@@ -100,8 +100,8 @@ def encoder_parts(vae: Stock) -> list[tuple[str, nn.Parameter]]:
     return [(name, p) for name, p in vae.named_parameters() if name.startswith(("encoder.", "quant_conv."))]
 
 
-def train(run: TuneRun) -> None:
-    """Train until the budget is spent; goes on from a checkpoint if there is one."""
+def train(rank: int, run: TuneRun) -> None:
+    """One of `run.workers` processes; goes on from a checkpoint if there is one."""
     torch.set_num_threads(1)
     codec, coder = load(run.work / "codec.safetensors"), Coder.open(run.folder)
     named = encoder_parts(coder.vae)
@@ -121,4 +121,4 @@ def train(run: TuneRun) -> None:
         teacher = Teacher(coder, codec, plain, pools, rng, run.batch)
         return Lesson(teacher.loss, teacher.grow, lambda: look(teacher, fixed))
 
-    tune(run, trainee, (MUON_RATE, ADAM_RATE), teach)
+    tune(run, rank, trainee, (MUON_RATE, ADAM_RATE), teach)

@@ -113,8 +113,8 @@ def look(teacher: Teacher, fixed: Sequence[tuple[str, Painted]]) -> dict[str, fl
     return result
 
 
-def train(run: TuneRun) -> None:
-    """Train until the budget is spent; goes on from a checkpoint if there is one."""
+def train(rank: int, run: TuneRun) -> None:
+    """One of `run.workers` processes; goes on from a checkpoint if there is one."""
     codec, denoiser = load(run.work / "codec.safetensors"), open_denoiser(run.folder)
     matrices, _ = denoiser.matrices_and_rest()
     trainee = build_trainee(matrices, denoiser.parameters(), ADAM_RATE)
@@ -126,4 +126,4 @@ def train(run: TuneRun) -> None:
         teacher = Teacher(denoiser, codec, coder, bounded, free, rng, run.batch)
         return Lesson(teacher.loss, teacher.grow, lambda: look(teacher, fixed))
 
-    tune(run, trainee, (MUON_RATE, ADAM_RATE), teach)
+    tune(run, rank, trainee, (MUON_RATE, ADAM_RATE), teach)

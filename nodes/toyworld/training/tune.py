@@ -1,11 +1,13 @@
-"""Trains shipped weights further: one process with one thread, resumable, every minute a line in the log."""
+"""Trains shipped weights further: single-threaded processes that average their parameters, resumable."""
 
+import multiprocessing
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import Parameter
 
@@ -13,10 +15,13 @@ from .checkpoint import Progress, Trainee, append_log, load_average
 from .denoiser import Denoiser, PaddedContext
 from .optim import Ema, Muon, rate_factor
 from .stock import AutoencoderKLWan, PreTrainedTokenizerFast, Stock, UMT5EncoderModel, WanTransformer3DModel
+from .train_denoiser import any_true, average
 from .vae import encode_clip
 
 LOOK_EVERY, SAVE_EVERY = 120, 120
 """Seconds between two lines in the log, and between two checkpoints."""
+SYNC_EVERY = 6
+"""Steps between two averagings of the processes' parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class TuneRun:
     batch: int = 16
     clips: int = 4000
     seed: int = 0
+    workers: int = 1
 
     @property
     def checkpoint(self) -> Path:
@@ -120,36 +126,70 @@ def build_trainee(
 
 def tune(
     run: TuneRun,
+    rank: int,
     trainee: Trainee,
     rates: tuple[float, float],
     teach: Callable[[random.Random], Lesson],
 ) -> None:
-    """Train until the budget is spent; goes on from a checkpoint if there is one.
+    """Train until the budget is spent as process `rank` of `run.workers`; goes on from a checkpoint.
 
     `rates` are the full learning rates of Muon and AdamW; `teach` makes the lesson from the source of chance.
     """
     torch.set_num_threads(1)
+    meeting = f"file://{(run.work / f'{run.name}.meeting').absolute()}"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=run.workers)
     progress = Progress(run.minutes * 60)
     if run.checkpoint.exists():
         trainee.load(run.checkpoint, progress)
-    torch.manual_seed(1 + run.seed + 1000 * progress.step)
-    lesson = teach(random.Random(f"{run.seed} {progress.step}"))
+    torch.manual_seed(1 + run.seed + rank + 1000 * progress.step)
+    lesson = teach(random.Random(f"{run.seed} {rank} {progress.step}"))
+    average([p for _, p in trainee.named])
+    _loop(run, rank, trainee, rates, lesson, progress)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def _loop(
+    run: TuneRun,
+    rank: int,
+    trainee: Trainee,
+    rates: tuple[float, float],
+    lesson: Lesson,
+    progress: Progress,
+) -> None:
     running, noted, saved, finished = 0.0, progress.spent, progress.spent, False
     while not finished:
         factor = run.rate * rate_factor(progress.step, progress.done, run.flat, floor=0.02)
         loss = _step(trainee, lesson.loss(progress.done), (rates[0] * factor, rates[1] * factor))
         progress.step += 1
         running = loss if running == 0 else 0.99 * running + 0.01 * loss
-        trainee.ema.update(0.005 if progress.step > 400 else 0.05)
-        if progress.step % 6 == 0:
-            lesson.grow()
-        finished = progress.done >= 1
-        if finished or progress.spent > noted + LOOK_EVERY:
+        if progress.step % SYNC_EVERY:
+            continue
+        average([p for _, p in trainee.named])
+        trainee.ema.update(0.03 if progress.step > 400 else 0.3)
+        lesson.grow()
+        finished = any_true(progress.done >= 1)
+        if rank == 0 and (finished or progress.spent > noted + LOOK_EVERY):
             noted = progress.spent
             append_log(run.log, _record(run, progress, running, factor) | _look(trainee, lesson))
-        if finished or progress.spent > saved + SAVE_EVERY:
+        if rank == 0 and (finished or progress.spent > saved + SAVE_EVERY):
             saved = progress.spent
             trainee.save(run.checkpoint, progress)
+
+
+def start(run: TuneRun, train: Callable[[int, TuneRun], None]) -> None:
+    """Run `train(rank, run)` in as many processes as `run` has workers. Raises SystemExit if one fails."""
+    (run.work / f"{run.name}.meeting").unlink(missing_ok=True)
+    if run.workers == 1:
+        return train(0, run)
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=train, args=(rank, run)) for rank in range(run.workers)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        raise SystemExit("a process failed; start again to go on from the last checkpoint")
 
 
 def _step(trainee: Trainee, loss: Tensor, rates: tuple[float, float]) -> float:
@@ -178,7 +218,7 @@ def _record(run: TuneRun, progress: Progress, loss: float, factor: float) -> dic
         "model": run.name,
         "minutes": round(progress.spent / 60, 2),
         "step": progress.step,
-        "samples": progress.step * run.batch,
+        "batch": run.batch * run.workers,
         "loss": round(loss, 4),
         "rate": round(factor, 3),
     }

@@ -75,3 +75,13 @@ def test_save_and_load(codec: ChunkCodec, tmp_path: Path) -> None:
 def test_wrong_frame_count_is_refused(codec: ChunkCodec) -> None:
     with pytest.raises(ValueError, match="4n\\+1 frames"):
         codec.encode(torch.zeros(1, 3, 12, 64, 64))
+
+
+def test_preview_shows_the_mean_colours_of_chunks() -> None:
+    codec, _ = fit(sample_scenes(64, 1))
+    clips = render(sample_scenes(2, 5))
+    cells = codec.encode(clips).permute(0, 2, 3, 4, 1)
+    colours = cells @ codec.preview[:-1] + codec.preview[-1]
+    chunks = torch.cat([clips[:, :, :1].expand(-1, -1, 3, -1, -1), clips], 2) / 2 + 0.5
+    truth = torch.nn.functional.avg_pool3d(chunks, (4, 8, 8)).permute(0, 2, 3, 4, 1)
+    assert (colours - truth).abs().mean() < 0.01

@@ -16,7 +16,7 @@ from graphflow_nodes.toyworld.training.evaluate import read_settings
 from graphflow_nodes.toyworld.training.pack import PRODUCTS, pack
 from graphflow_nodes.toyworld.training.painted import Painted, PaintedPool
 from graphflow_nodes.toyworld.training.stock import WanImageToVideoPipeline, WanPipeline, WanVACEPipeline
-from graphflow_nodes.toyworld.training.tune import Coder, TuneRun, multiply_in_half, open_denoiser
+from graphflow_nodes.toyworld.training.tune import Coder, TuneRun, multiply_in_half, open_denoiser, start
 from graphflow_nodes.toyworld.world import sample_scenes
 
 BASE = Path(toyworld.__path__[0]).parent / "diffusion" / "embedded" / "toy-wan"
@@ -130,7 +130,7 @@ def test_encoder_is_measured_against_the_linear_code(codec: ChunkCodec) -> None:
 def test_a_short_run_logs_saves_and_goes_on(module: ModuleType, codec: ChunkCodec, tmp_path: Path) -> None:
     save(codec, tmp_path / "codec.safetensors")
     for minutes in (0.005, 0.06):
-        module.train(TuneRun("run", tmp_path, BASE, minutes, 0.1, batch=2, clips=32))
+        start(TuneRun("run", tmp_path, BASE, minutes, 0.1, batch=2, clips=32), module.train)
     records = [json.loads(line) for line in (tmp_path / "run.log").read_text().splitlines()]
     assert records[-1]["step"] > records[0]["step"] >= 1
     assert (tmp_path / "run.safetensors").exists()
@@ -140,7 +140,7 @@ def test_a_short_run_logs_saves_and_goes_on(module: ModuleType, codec: ChunkCode
 def test_packed_folders_load_in_the_stock_pipelines(kind: str, codec: ChunkCodec, tmp_path: Path) -> None:
     save(codec, tmp_path / "codec.safetensors")
     module = {"image": train_image, "control": train_control}[kind]
-    module.train(TuneRun(kind, tmp_path, BASE, 0.005, 0.1, batch=2, clips=32))
+    start(TuneRun(kind, tmp_path, BASE, 0.005, 0.1, batch=2, clips=32), module.train)
     folder = tmp_path / PRODUCTS[kind].name
     assert pack(PRODUCTS[kind], tmp_path, BASE, folder) < 13_000_000
     assert read_settings(folder)["frames"] == 13
