@@ -9,6 +9,7 @@ from pydantic import Field
 
 from graphflow.errors import NodeError
 from graphflow.node import Context, node
+from graphflow.values import Image
 
 from .activations import encoding
 from .families import family
@@ -21,6 +22,7 @@ from .values import PromptEmbeds
 def encode_prompt(
     text_encoder: TextEncoder,
     ctx: Context,
+    image: Image | None = None,
     *,
     prompt: str = "",
     negative_prompt: str = "",
@@ -28,6 +30,7 @@ def encode_prompt(
 ) -> PromptEmbeds:
     """Encode what the video should show, and what it should not.
 
+    image: the first image, only for models whose text encoder reads it too, as HunyuanVideo image to video.
     prompt, negative_prompt: free text; both may be empty. Some models take no negative prompt.
     max_sequence_length: tokens; longer prompts are cut, shorter ones padded. Empty: the model's own.
     Returns embeddings of shape (1, max_sequence_length, text width) in the text encoder's dtype, on the CPU.
@@ -35,11 +38,12 @@ def encode_prompt(
     import torch
 
     length = max_sequence_length or text_encoder.native.max_sequence_length
-    _check(text_encoder, negative_prompt)
+    _check(text_encoder, negative_prompt, image)
+    seen = () if image is None else (image,)
     with ctx.use(text_encoder) as shell, torch.no_grad():
         modules = [part for part in shell.components.values() if isinstance(part, torch.nn.Module)]
         with cancel_points(modules, ctx.check):
-            tensors = family(text_encoder.family).encode(shell, prompt, negative_prompt, length)
+            tensors = family(text_encoder.family).encode(shell, prompt, negative_prompt, length, *seen)
     return PromptEmbeds(
         family=text_encoder.family,
         tensors={name: tensor.cpu() for name, tensor in tensors.items()},
@@ -47,7 +51,7 @@ def encode_prompt(
     )
 
 
-def _check(text_encoder: TextEncoder, negative_prompt: str) -> None:
+def _check(text_encoder: TextEncoder, negative_prompt: str, image: Image | None) -> None:
     """Refuse what the family cannot do, before anything is loaded."""
     rules, model = family(text_encoder.family), text_encoder.source.model
     if negative_prompt and not rules.negative_prompts:
@@ -55,6 +59,18 @@ def _check(text_encoder: TextEncoder, negative_prompt: str) -> None:
             f"model {model!r} takes no negative prompt",
             where="negative_prompt",
             hint="leave it empty, and say in the prompt what the video should show",
+        )
+    if rules.reads_image and image is None:
+        raise NodeError(
+            f"the text encoder of model {model!r} reads the first image too",
+            where="image",
+            hint="wire the image that the clip begins with",
+        )
+    if image is not None and not rules.reads_image:
+        raise NodeError(
+            f"the text encoder of model {model!r} reads no image",
+            where="image",
+            hint="leave it out; condition_image takes the image",
         )
     for package in rules.packages:
         if importlib.util.find_spec(package) is None:

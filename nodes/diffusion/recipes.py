@@ -75,7 +75,7 @@ class TextEncoder(Component):
             )
 
     def parts(self) -> tuple[str, ...]:
-        return tuple(part for part in family(self.family).text_parts if "tokenizer" not in part)
+        return tuple(part for part in family(self.family).text_parts if not _prepares(part))
 
     def open(self, device: str) -> Any:
         from .shell import shell
@@ -84,18 +84,24 @@ class TextEncoder(Component):
         index = read_json(folder / INDEX)
         members: dict[str, Any] = {}
         for part in family(self.family).text_parts:
-            if "tokenizer" in part:
+            if _prepares(part):
                 members[part] = component_class(index, part).from_pretrained(
                     folder / part, local_files_only=True
                 )
             else:
                 members[part] = load_module(index, folder, part, self.dtype, device, self.quantisation)
-        return shell(family(self.family), members)
+        rules = family(self.family)
+        return shell(rules, members, task=next(iter(rules.tasks)))
 
     def _width(self, name: str) -> int:
         """T5 overflows in float16, so transformers keeps its `wo` weights in float32."""
         kept = self.dtype == "float16" and "wo" in name.split(".")
         return 4 if kept else super()._width(name)
+
+
+def _prepares(part: str) -> bool:
+    """Whether a component has no weights: a tokenizer, or what prepares pictures."""
+    return "tokenizer" in part or "processor" in part
 
 
 class Eyes(NamedTuple):

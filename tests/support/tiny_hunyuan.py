@@ -1,4 +1,4 @@
-"""A tiny random HunyuanVideo 1.0 model as a genuine diffusers folder, with both of its text encoders."""
+"""Tiny random HunyuanVideo 1.0 models as genuine diffusers folders: from text, and from an image."""
 
 from __future__ import annotations
 
@@ -10,22 +10,43 @@ from tests.support.tiny_family import byte_tokenizer, write_sidecar
 WIDTH, HEIGHT, FRAMES, STEPS = 32, 16, 5, 3
 """What the tests make; a latent cell is 8 pixels and 4 frames."""
 
-TOKENS = 640
-"""With a token a byte the template around the prompt takes more than 500."""
+TOKENS, IMAGE_TOKENS = 640, 720
+"""With a token a byte the template around the prompt takes more than 500; the one around an image more."""
 
 _CHANNELS, _TEXT_WIDTH, _POOLED_WIDTH = 4, 16, 8
 
 
 def save_tiny_hunyuan(folder: Path) -> Path:
     """Write the tiny model to `folder` with a sidecar, and return the folder."""
-    from diffusers import FlowMatchEulerDiscreteScheduler, HunyuanVideoPipeline
+    parts = {"text_encoder": _llama(), "tokenizer": byte_tokenizer(end=False)}
+    return _save("HunyuanVideoPipeline", folder, TOKENS, transformer=_transformer(), **parts)
 
-    HunyuanVideoPipeline(
-        text_encoder=_llama(),
-        tokenizer=byte_tokenizer(end=False),
-        transformer=_transformer(),
+
+def save_tiny_hunyuan_image(folder: Path, *, concat: bool = False) -> Path:
+    """The same for image to video. concat: the variant that has the image beside each frame."""
+    tokenizer = byte_tokenizer(end=False)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>", "<|end_header_id|>"]})
+    kind: dict[str, Any] = {"image_condition_type": "token_replace"}
+    if concat:
+        kind = {"image_condition_type": "latent_concat", "in_channels": 2 * _CHANNELS + 1}
+    return _save(
+        "HunyuanVideoImageToVideoPipeline",
+        folder,
+        IMAGE_TOKENS,
+        text_encoder=_llava(tokenizer.convert_tokens_to_ids("<image>")),
+        tokenizer=tokenizer,
+        transformer=_transformer(**kind, guidance_embeds=not concat),
+        image_processor=_image_processor(),
+    )
+
+
+def _save(pipeline: str, folder: Path, tokens: int, **parts: Any) -> Path:
+    import diffusers
+
+    getattr(diffusers, pipeline)(
+        **parts,
         vae=_vae(),
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=7.0),
         text_encoder_2=_clip(),
         tokenizer_2=byte_tokenizer(length=77),
     ).save_pretrained(folder)
@@ -37,30 +58,31 @@ def save_tiny_hunyuan(folder: Path) -> Path:
         fps=8,
         steps=STEPS,
         guidance=6.0,
-        max_sequence_length=TOKENS,
+        max_sequence_length=tokens,
     )
 
 
-def _transformer() -> Any:
+def _transformer(**changes: Any) -> Any:
     import torch
     from diffusers import HunyuanVideoTransformer3DModel
 
     torch.manual_seed(1)
-    return HunyuanVideoTransformer3DModel(
-        in_channels=_CHANNELS,
-        out_channels=_CHANNELS,
-        num_attention_heads=2,
-        attention_head_dim=10,
-        num_layers=1,
-        num_single_layers=1,
-        num_refiner_layers=1,
-        patch_size=1,
-        patch_size_t=1,
-        guidance_embeds=True,
-        text_embed_dim=_TEXT_WIDTH,
-        pooled_projection_dim=_POOLED_WIDTH,
-        rope_axes_dim=(2, 4, 4),
-    ).eval()
+    usual = {
+        "in_channels": _CHANNELS,
+        "out_channels": _CHANNELS,
+        "num_attention_heads": 2,
+        "attention_head_dim": 10,
+        "num_layers": 1,
+        "num_single_layers": 1,
+        "num_refiner_layers": 1,
+        "patch_size": 1,
+        "patch_size_t": 1,
+        "guidance_embeds": True,
+        "text_embed_dim": _TEXT_WIDTH,
+        "pooled_projection_dim": _POOLED_WIDTH,
+        "rope_axes_dim": (2, 4, 4),
+    }
+    return HunyuanVideoTransformer3DModel(**{**usual, **changes}).eval()
 
 
 def _vae() -> Any:
@@ -83,23 +105,50 @@ def _vae() -> Any:
 
 
 def _llama() -> Any:
-    """Three layers: the pipeline leaves out the last two."""
     import torch
-    from transformers import LlamaConfig, LlamaModel
+    from transformers import LlamaModel
 
     torch.manual_seed(0)
-    return LlamaModel(
-        LlamaConfig(
-            vocab_size=300,
-            hidden_size=_TEXT_WIDTH,
-            intermediate_size=37,
-            num_hidden_layers=3,
-            num_attention_heads=4,
+    return LlamaModel(_llama_config()).eval()
+
+
+def _llama_config() -> Any:
+    """Three layers: the pipeline leaves out the last two."""
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=300,
+        hidden_size=_TEXT_WIDTH,
+        intermediate_size=37,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        pad_token_id=0,
+        bos_token_id=2,
+        eos_token_id=1,
+    )
+
+
+def _llava(image_token: int) -> Any:
+    """An image is 576 tokens, as the pipeline's template says."""
+    import torch
+    from transformers import CLIPVisionConfig, LlavaConfig, LlavaForConditionalGeneration
+
+    torch.manual_seed(0)
+    sees = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return LlavaForConditionalGeneration(
+        LlavaConfig(
+            vision_config=CLIPVisionConfig(image_size=48, patch_size=2, **sees),
+            text_config=_llama_config(),
+            image_token_index=image_token,
             pad_token_id=0,
-            bos_token_id=2,
-            eos_token_id=1,
         )
     ).eval()
+
+
+def _image_processor() -> Any:
+    from transformers import CLIPImageProcessor
+
+    return CLIPImageProcessor(crop_size=48, size=48)
 
 
 def _clip() -> Any:

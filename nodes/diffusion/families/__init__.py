@@ -166,8 +166,9 @@ class Family:
     native: Callable[[Configs], Native]
     """The published defaults of the model variant in a folder."""
     geometry: Callable[[Configs], Geometry]
-    encode: Callable[[Any, str, str, int], dict[str, Any]]
-    """(text shell, prompt, negative prompt, max_sequence_length) to tensors by argument name."""
+    encode: Callable[..., dict[str, Any]]
+    """(text shell, prompt, negative prompt, max_sequence_length) to tensors by argument name. With
+    `reads_image` there is an Image too."""
     decode: Callable[[Any, Any, Latents], Any]
     """(live VAE, samples, their header) to (1, 3, frames, height, width) in -1..1. The header carries all
     settings of the decoder, filled in, and the state of the clip's random generator."""
@@ -180,6 +181,8 @@ class Family:
     """Kinds of guidance that its pipelines know beside a scale."""
     negative_prompts: bool = True
     """False for models that never look at a negative prompt."""
+    reads_image: bool = False
+    """True for models whose text encoder looks at the first image beside the prompt."""
     packages: tuple[str, ...] = ()
     """Python packages that the pipeline needs to clean a prompt and does not ask for itself."""
     image_parts: tuple[str, str] = ("image_encoder", "image_processor")

@@ -15,6 +15,9 @@ from . import Call, Configs, Family, Solver, Task
 PIPELINE_MULTIPLE = 16
 """HunyuanVideoPipeline refuses widths and heights that are not multiples of this."""
 
+EMBEDS = ("prompt_embeds", "pooled_prompt_embeds", "prompt_attention_mask")
+"""What `encode_prompt` gives, in its order and by the call's argument names."""
+
 
 def native(configs: Configs) -> Native:
     """Published defaults; the shift of 7 is in the published scheduler's own config too."""
@@ -47,9 +50,8 @@ def encode(pipe: Any, prompt: str, negative_prompt: str, max_sequence_length: in
     prompt_embeds: (1, max_sequence_length, text width); prompt_attention_mask: int64, (1,
     max_sequence_length); pooled_prompt_embeds: (1, width of the second encoder).
     """
-    names = ("prompt_embeds", "pooled_prompt_embeds", "prompt_attention_mask")
     tensors = pipe.encode_prompt(prompt=prompt, max_sequence_length=max_sequence_length)
-    return dict(zip(names, tensors, strict=True))
+    return dict(zip(EMBEDS, tensors, strict=True))
 
 
 def arguments(call: Call) -> dict[str, Any]:

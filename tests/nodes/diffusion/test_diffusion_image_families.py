@@ -11,7 +11,8 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from graphflow_nodes.diffusion import condition_image, empty_latents
+from graphflow_nodes.diffusion import condition_image, empty_latents, encode_prompt, noise_latents
+from graphflow_nodes.diffusion.families import Configs, family
 from graphflow_nodes.diffusion.pixels import pil
 from graphflow_nodes.diffusion.values import Blank, Condition
 
@@ -19,8 +20,10 @@ from graphflow.errors import Cancelled, NodeError
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import Image, decode, encode
 from tests.support.tiny_family import FamilyBench
+from tests.support.tiny_hunyuan import save_tiny_hunyuan_image
 from tests.support.tiny_hunyuan15 import save_tiny_hunyuan15_image
 from tests.support.tiny_skyreels import save_tiny_skyreels_image
+from tests.support.wan_bench import PROMPT
 
 
 def picture(seed: int, width: int, height: int) -> Image:
@@ -34,6 +37,11 @@ class Bench(FamilyBench):
     def picture(self, seed: int = 1) -> Image:
         return picture(seed, self.model.native.width, self.model.native.height)
 
+    def encode(self, prompt: str = PROMPT, **settings: Any) -> Any:
+        if family(self.model.vae.family).reads_image:
+            settings = {"image": self.picture(), **settings}
+        return super().encode(prompt, **settings)
+
     def condition(
         self, image: Image, last: Image | None = None, context: LocalContext | None = None, **latents: Any
     ) -> Condition:
@@ -44,15 +52,18 @@ class Bench(FamilyBench):
 
 @dataclass(frozen=True)
 class Model:
-    """A tiny model and how many images it takes."""
+    """A tiny model, how many images it takes, and how many frames it makes and does not show."""
 
     save: Callable[[Path], Path]
     images: int = 1
+    unshown: int = 0
 
 
 MODELS = {
     "skyreels": Model(save_tiny_skyreels_image),
     "skyreels, both ends": Model(functools.partial(save_tiny_skyreels_image, ends=True), 2),
+    "hunyuan": Model(save_tiny_hunyuan_image),
+    "hunyuan, 33 channels": Model(functools.partial(save_tiny_hunyuan_image, concat=True), unshown=4),
     "hunyuan 1.5": Model(save_tiny_hunyuan15_image),
 }
 ALL = pytest.mark.parametrize("name", MODELS)
@@ -82,9 +93,10 @@ def test_equal_to_the_plain_pipeline(benches: Callable[..., Bench], name: str, d
     reference, latents = plain(tiny, images), tiny.denoise(condition=tiny.condition(**images))
     assert torch.equal(latents.samples, reference.latents)
     assert torch.equal(tiny.decode(latents), reference.frames)
+    assert len(reference.frames) == tiny.model.native.frames - MODELS[name].unshown
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].images == 1])
+@pytest.mark.parametrize("name", [n for n, m in MODELS.items() if m.images == 1 and not m.unshown])
 def test_one_frame_is_a_picture(benches: Callable[..., Bench], name: str) -> None:
     tiny = benches(name)
     images, empty = given(tiny, name), run_node(empty_latents, tiny.model.vae, frames=1)
@@ -156,6 +168,7 @@ def test_no_pixels_travel_beside_what_was_encoded(benches: Callable[..., Bench],
     [
         ("skyreels", 2, "takes no last image"),
         ("skyreels, both ends", 1, "needs a last image too"),
+        ("hunyuan", 2, "takes no last image"),
         ("hunyuan 1.5", 2, "takes no last image"),
     ],
 )
@@ -166,6 +179,50 @@ def test_images_that_a_model_was_not_made_for(
     with pytest.raises(NodeError, match=problem):
         tiny.condition(*map(tiny.picture, range(images)), context=fresh)
     assert not fresh.opened
+
+
+@pytest.mark.parametrize("name", ["hunyuan", "hunyuan, 33 channels"])
+def test_the_text_encoder_of_hunyuan_reads_the_image_too(benches: Callable[..., Bench], name: str) -> None:
+    tiny = benches(name)
+    condition = tiny.condition(**given(tiny, name))
+    usual = tiny.denoise(condition=condition).samples
+    other = tiny.denoise(condition=condition, prompt=tiny.encode(image=tiny.picture(9))).samples
+    assert not torch.equal(usual, other)
+
+
+def test_a_prompt_without_its_image_is_refused_before_anything_is_loaded(
+    benches: Callable[..., Bench],
+) -> None:
+    fresh = LocalContext()
+    for name, ports, problem in (
+        ("hunyuan", {}, "reads the first image too"),
+        ("hunyuan 1.5", {"image": picture(1, 24, 24)}, "reads no image"),
+    ):
+        encoder = benches(name).model.text_encoder
+        with pytest.raises(NodeError, match=problem):
+            run_node(encode_prompt, text_encoder=encoder, context=fresh, prompt="a", **ports)
+    assert not fresh.opened
+
+
+def test_hunyuan_mixes_the_image_into_whatever_latents_it_is_given(benches: Callable[..., Bench]) -> None:
+    """So a stopped run cannot go on by `latents=`; noise of one's own is mixed as the pipeline does."""
+    tiny = benches("hunyuan")
+    images = given(tiny, "hunyuan")
+    noise = run_node(noise_latents, run_node(empty_latents, tiny.model.vae), seed=5)
+    mine = tiny.denoise(latents=noise, condition=tiny.condition(**images)).samples
+    assert torch.equal(mine, plain(tiny, images, latents=noise.samples.clone()).latents)
+
+
+def test_a_clip_of_frames_that_are_not_shown_is_refused(benches: Callable[..., Bench]) -> None:
+    tiny = benches("hunyuan, 33 channels")
+    with pytest.raises(NodeError, match="does not show the first 4 frames"):
+        tiny.condition(tiny.picture(), frames=1)
+
+
+def test_the_variant_of_hunyuan_decides_on_guidance(benches: Callable[..., Bench]) -> None:
+    native = family("hunyuan_image").native
+    found = [native(Configs({}, {"guidance_embeds": embeds}, {})).guidance for embeds in (True, False)]
+    assert found == [6.0, 1.0]
 
 
 def test_hunyuan_15_would_choose_another_size_than_that_of_the_image() -> None:
