@@ -13,6 +13,7 @@ from typing import Any
 from graphflow.errors import NodeError, ValueMismatch
 
 from .modifiers.quantise import Quantisation, load_options
+from .source import read_header
 from .values import Dtype
 
 
@@ -22,7 +23,7 @@ def component_class(index: Mapping[str, Any], part: str) -> Any:
     Classes that only one pipeline uses are named by the pipeline's package inside diffusers.
     """
     entry = index.get(part)
-    package = entry[0] if isinstance(entry, list) and len(entry) == 2 else None
+    package, name = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
     if package not in ("diffusers", "transformers"):
         inner = isinstance(package, str) and package.isidentifier()
         if not (inner and importlib.util.find_spec(f"diffusers.pipelines.{package}")):
@@ -31,9 +32,9 @@ def component_class(index: Mapping[str, Any], part: str) -> Any:
                 hint="only classes of diffusers and transformers are loaded, never code in a model folder",
             )
         package = f"diffusers.pipelines.{package}"
-    found = getattr(importlib.import_module(package), str(entry[1]), None)
+    found = getattr(importlib.import_module(package), str(name), None)
     if not (isinstance(found, type) and hasattr(found, "from_pretrained")):
-        raise NodeError(f"{package} has no class {entry[1]!r}, which the model needs for {part!r}")
+        raise NodeError(f"{package} has no class {name!r}, which the model needs for {part!r}")
     return found
 
 
@@ -53,7 +54,7 @@ def load_module(
     with _no_progress_bars(), warnings.catch_warnings():
         if quantisation is not None:
             warnings.filterwarnings("ignore", r".*[Qq]uanto", FutureWarning)  # diffusers 1.0 will drop it
-            library = importlib.import_module(index[part][0])
+            library = importlib.import_module(cls.__module__.partition(".")[0])
             options |= load_options(quantisation, library, options["dtype"], device)
         module = cls.from_pretrained(folder / part, **options)
     if "device_map" not in options:
@@ -76,6 +77,8 @@ def load_file(
         raise NodeError(f"diffusers cannot read a {cls.__name__} from a single file", where="file")
     options: dict[str, Any] = {"config": str(folder / part), "local_files_only": True}
     gguf = file.suffix == ".gguf"
+    if not gguf:
+        _check_names(file, part, blank_model(index, folder, part))
     if gguf:
         from diffusers import GGUFQuantizationConfig
 
@@ -87,16 +90,40 @@ def load_file(
         raise ValueMismatch(
             f"{file.name} does not fit {part!r} of the model: {error}",
             where="file",
-            hint="choose the model that the file was made from",
+            hint=_HINT,
         ) from error
-    absent = [name for name, tensor in module.named_parameters() if tensor.is_meta]
-    if absent:
-        raise ValueMismatch(
-            f"{file.name} lacks {len(absent)} weights of {part!r}, such as {absent[0]}", where="file"
-        )
+    _check_complete(file, part, [name for name, tensor in module.named_parameters() if tensor.is_meta])
     if not gguf:
         _to_dtype(module, getattr(torch, dtype))
     return module.to(device).eval().requires_grad_(False)
+
+
+def _check_names(file: Path, part: str, blank: Any) -> None:
+    """Refuse a file by its header, if it has the names of diffusers. Raises ValueMismatch."""
+    header = read_header(file)
+    wanted = {name: tuple(tensor.shape) for name, tensor in blank.state_dict().items()}
+    if not header.keys() & wanted.keys():
+        return
+    _check_complete(file, part, [name for name in wanted if name not in header])
+    for name, shape in wanted.items():
+        if header[name].shape != shape:
+            raise ValueMismatch(
+                f"{file.name} does not fit {part!r} of the model: {name} is {header[name].shape}, not {shape}",
+                where="file",
+                hint=_HINT,
+            )
+
+
+def _check_complete(file: Path, part: str, absent: list[str]) -> None:
+    if absent:
+        raise ValueMismatch(
+            f"{file.name} lacks {len(absent)} weights of {part!r}, such as {absent[0]}",
+            where="file",
+            hint=_HINT,
+        )
+
+
+_HINT = "choose the model that the file was made from"
 
 
 def _to_dtype(module: Any, dtype: Any) -> None:

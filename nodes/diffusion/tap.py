@@ -139,7 +139,8 @@ def _tapped_class(base: Any) -> Any:
 
         def __deepcopy__(self, memo: dict[int, Any]) -> Any:
             """The copy makes the same steps, tells nobody of them, and remembers for itself."""
-            tap, made = self._tap, object.__new__(type(self))
+            tap = self._tap
+            made: Any = object.__new__(type(self))
             own = dict(enumerate(tap.history.get(_COPIES, []))).get(len(tap.copies), {})
             held = {name: value for name, value in vars(self).items() if name != "_tap"}
             silent = replace(tap, on_step=lambda step: None, history=own, fresh={}, copies=[])

@@ -176,10 +176,13 @@ def keyframe_arguments(call: Call) -> dict[str, Any]:
     from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 
     conditions = []
+    frames: Any
     for frame in call.given.keyframes:
         content = frame.content
-        still = isinstance(content, Image) or (isinstance(content, Blank) and content.frames == 1)
-        frames = pil(content) if still else pils(content)
+        if isinstance(content, Image) or (isinstance(content, Blank) and content.frames == 1):
+            frames = pil(content)
+        else:
+            frames = pils(content)
         at, crf = place(frame, call.latents), _crf(call, content)
         conditions.append(LTX2VideoCondition(frames, at, frame.strength, crf))
     return {**arguments(call), "conditions": conditions}

@@ -14,6 +14,7 @@ from graphflow_nodes.diffusion import denoise, empty_latents, noise_latents, sch
 from graphflow_nodes.diffusion.audio import decode_audio, load_audio_decoder
 from graphflow_nodes.diffusion.families import Configs, family
 from graphflow_nodes.diffusion.guidance import RescaledGuidance, StreamGuidance, Strengths, guide_streams
+from graphflow_nodes.diffusion.opening import component_class
 from graphflow_nodes.diffusion.streams import pack
 
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
@@ -294,3 +295,12 @@ def test_latents_of_sound_travel(tiny: SoundBench) -> None:
     assert torch.equal(back.sound.samples, latents.sound.samples)
     again = run_node(decode_node, tiny.model.vae, back, context=tiny.context()).frames
     assert torch.equal(again, tiny.decode(latents))
+
+
+@pytest.mark.parametrize(
+    "entry", [["os", "PathLike"], ["ltx2.utils", "dataclass"], ["..", "x"], [1, "x"], "ltx2"]
+)
+def test_classes_of_pipelines_are_loaded_and_no_others(entry: object) -> None:
+    assert component_class({"part": ["ltx2", "LTX2Vocoder"]}, "part").__name__ == "LTX2Vocoder"
+    with pytest.raises(NodeError, match="no usable class for 'part'"):
+        component_class({"part": entry}, "part")
