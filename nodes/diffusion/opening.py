@@ -108,7 +108,8 @@ def _check_names(file: Path, part: str, blank: Any) -> None:
     for name, shape in wanted.items():
         if header[name].shape != shape:
             raise ValueMismatch(
-                f"{file.name} does not fit {part!r} of the model: {name} is {header[name].shape}, not {shape}",
+                f"{file.name} does not fit {part!r} of the model: {name} is {header[name].shape}, "
+                f"not {shape}",
                 where="file",
                 hint=_HINT,
             )

@@ -22,7 +22,7 @@ from .modifiers.casting import Casting, cast, is_cast
 from .modifiers.compile import Compilation, check_compilation, compiled
 from .modifiers.lora import LoRA, adapted, add_loras, check_adapter, read_adapter
 from .modifiers.parallel import Parallel, check_parallel
-from .modifiers.quantise import Quantisation, backend_of
+from .modifiers.quantise import Quantisation, backend_of, installed
 from .modifiers.step_cache import Magnitude, StepCache, caching, check_step_cache
 from .modifiers.tiling import Tiling, tiled
 from .opening import blank_model, component_class, load_file, load_module
@@ -303,6 +303,8 @@ def _check_combination(denoiser: Denoiser) -> None:
     for reason, found in wrong.items():
         if found:
             raise NodeError(reason, hint="leave one of the two out")
+    if gguf and not installed("gguf"):
+        raise NodeError("GGUF files need the Python package 'gguf'", hint="run 'pip install gguf'")
 
 
 class VAE(Component):

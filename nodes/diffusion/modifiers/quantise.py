@@ -112,7 +112,7 @@ def check_quantisation(quantisation: Quantisation, device: str) -> None:
         (backend.module, backend.package),
         *((need, f"{need}>=1.0.0") for need in storage.needs),
     ):
-        if not _installed(module):
+        if not installed(module):
             raise NodeError(
                 f"quantisation {method!r} needs the Python package {module!r}",
                 where="quantisation",
@@ -138,7 +138,8 @@ def check_quantisation(quantisation: Quantisation, device: str) -> None:
         )
 
 
-def _installed(module: str) -> bool:
+def installed(module: str) -> bool:
+    """Whether a Python package can be imported."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # of a package inside one that is not there

@@ -116,13 +116,13 @@ def test_a_missing_package_is_named_with_what_to_install(
     "method", [m for m in METHODS if BACKENDS[m.partition("_")[0]].gpu or METHODS[m].capability > (0, 0)]
 )
 def test_a_missing_gpu_is_named(bench: Benches, monkeypatch: pytest.MonkeyPatch, method: Method) -> None:
-    monkeypatch.setattr(backends, "_installed", lambda module: True)
+    monkeypatch.setattr(backends, "installed", lambda module: True)
     error = refusal(run_node(quantise, bench("wan21").model.denoiser, method=method))
     assert "needs an NVIDIA GPU; this run computes on 'cpu'" in error.message and "torchao_int8" in error.hint
 
 
 def test_an_old_gpu_is_named(bench: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "_installed", lambda module: True)
+    monkeypatch.setattr(backends, "installed", lambda module: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
     error = refusal(
         run_node(quantise, bench("wan21").model.denoiser, method="torchao_float8_dynamic"), "cuda"
@@ -136,7 +136,7 @@ def test_a_library_that_knows_no_text_encoder(bench: Benches) -> None:
 
 
 def test_layers_that_cannot_be_offloaded_so(bench: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "_installed", lambda module: True)
+    monkeypatch.setattr(backends, "installed", lambda module: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     base = bench("wan21").model.denoiser
     on_disk = run_node(offload, run_node(quantise, base), strategy="leaf", disk=True)
