@@ -238,7 +238,7 @@ def _begin(
         denoiser=denoiser,
         scheduler=scheduler.build(),
         digest=scheduler.digest(),
-        levels=scheduler.levels(_task(call).pipeline),
+        levels=scheduler.levels(_task(call).pipeline, by_token=_task(call).by_token),
         call=call,
         generator=generator,
         samples=saved["samples"],

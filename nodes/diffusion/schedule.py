@@ -53,14 +53,23 @@ class Scheduler(Value):
             )
         return len(self.sigmas)
 
-    def levels(self, pipeline: str) -> dict[str, Any]:
+    def levels(self, pipeline: str, *, by_token: bool = False) -> dict[str, Any]:
         """The given noise levels as an argument of the pipeline's call.
 
-        pipeline: its class name in diffusers. Raises NodeError if it cannot work with this scheduler.
+        pipeline: its class name in diffusers. by_token: see Task.
+        Raises NodeError if it cannot work with this scheduler.
         """
         import diffusers
 
         cls, solver = getattr(diffusers, pipeline), self._class()
+        if by_token and not _takes(solver.step, "per_token_timesteps"):
+            raise NodeError(
+                f"{pipeline} has a noise level for each token, which {self.class_name} does not know",
+                where="scheduler",
+                hint="choose the solver euler",
+            )
+        if by_token:
+            return {}
         if _hands_over_levels(cls) and not _takes(solver.set_timesteps, "sigmas"):
             raise NodeError(
                 f"{pipeline} makes its own noise levels, which {self.class_name} does not take",
@@ -121,7 +130,8 @@ def scheduler(
         `euler`; `sa` and `lcm` add noise at each step, `lcm` is for distilled models.
     shift: moves steps towards high noise; empty keeps it.
     sigmas: the noise level at the start of each step, falling, 1 is pure noise; the shift is applied to them
-        too. For models whose pipeline takes them, such as HunyuanVideo and LTX-2; others are refused.
+        too. For models whose pipeline takes them, such as HunyuanVideo, LTX-2 and LTX-Video from 0.9.5 on;
+        others are refused.
     exact: take the noise levels as they are, without any shift, as distilled models and refinements want.
     Raises NodeError for a change that the scheduler or the solver cannot take.
     """

@@ -97,6 +97,9 @@ class Task:
     """Steps at the front that are never run: video to video of low strength leaves some out."""
     cuts: bool = True
     """Whether the pipeline itself leaves them out."""
+    by_token: bool = False
+    """Whether every token has a noise level of its own. Not all solvers know that; and the noise levels are
+    timesteps among the arguments."""
     embed: Callable[[Any, Given], Any] | None = None
     """(shell with image encoder and processor, what is given) to what the pipeline's `encode_image` says."""
     image_encoder: Callable[[Configs], bool] = lambda configs: False

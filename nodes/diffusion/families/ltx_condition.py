@@ -38,7 +38,7 @@ def arguments(call: Call) -> dict[str, Any]:
     it passes a tensor where numpy 2 warns of tensors."""
     return {
         **ltx.arguments(call),
-        "timesteps": [1000 * level for level in schedule(call.steps)],
+        "timesteps": [1000 * level for level in call.sigmas or schedule(call.steps)],
         "conditions": [_condition(frame) for frame in keyframes(call)] or None,
         "denoise_strength": call.latents.strength,
         **call.given.settings,
@@ -135,6 +135,7 @@ _TASK = Task(
     adjust=adjust,
     own_noise=lambda given: True,
     refines=True,
+    by_token=True,
 )
 
 FAMILY = replace(

@@ -5,13 +5,21 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 import torch
-from graphflow_nodes.diffusion import condition_image, empty_latents, load_vae, noise_latents
-from graphflow_nodes.diffusion.keyframes import condition_keyframes, keyframe
+from graphflow_nodes.diffusion import (
+    condition_image,
+    condition_keyframes,
+    denoise,
+    empty_latents,
+    keyframe,
+    load_vae,
+    noise_latents,
+    scheduler,
+)
 from graphflow_nodes.diffusion.pixels import pil, pils
 from graphflow_nodes.diffusion.preview import preview_clip
 from graphflow_nodes.diffusion.values import Blank, Condition, Keyframe, Latents
@@ -55,7 +63,7 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
     """Of the condition node and of the pipeline."""
     call: dict[str, Any] = field(default_factory=dict)
-    """Of the pipeline; some also of the denoise."""
+    """More arguments of the pipeline."""
 
     def condition(self, tiny: FamilyBench, context: LocalContext | None = None, **changes: Any) -> Condition:
         ports: dict[str, Any] = {
@@ -90,13 +98,13 @@ class Case:
                 height=HEIGHT,
                 num_frames=FRAMES,
                 frame_rate=8,
-                num_inference_steps=STEPS,
                 guidance_scale=3.0,
                 max_sequence_length=24,
                 generator=torch.Generator().manual_seed(3),
                 output_type=output_type,
                 **tiny.model.native.decode,
                 **self.settings,
+                **{"num_inference_steps": STEPS, **self.call},
             ).frames
         if output_type == "np":
             return torch.from_numpy((found[0] * 255).round().astype("uint8"))
@@ -285,7 +293,33 @@ def test_a_picture_of_another_shape_is_fitted(bench: Benches) -> None:
     assert fitted[0].given.keyframes[0].content == Blank(frames=1, width=WIDTH, height=HEIGHT)
 
 
+def test_noise_levels_of_ones_own(bench: Benches) -> None:
+    """As distilled models want them: the pipeline takes them as timesteps."""
+    tiny, case = bench("ltx_0.9.5"), CASES["images at any place"]
+    own = run_node(scheduler, tiny.model.scheduler, sigmas=[1.0, 0.993, 0.725, 0.3])
+    mine = run_node(
+        denoise,
+        tiny.model.denoiser,
+        own,
+        tiny.encode(),
+        empty(tiny),
+        context=tiny.context(),
+        condition=case.condition(tiny),
+        seed=3,
+    )
+    theirs = replace(case, call={"timesteps": [1000, 993, 725, 300], "num_inference_steps": None})
+    assert torch.equal(mine.samples, theirs.plain(tiny, "latent"))
+
+
 # ----------------------------------------------------------------------------------------- refusals
+
+
+def test_a_solver_that_knows_one_noise_level_for_all(bench: Benches) -> None:
+    tiny, closed = bench("ltx_0.9.5"), LocalContext()
+    other = run_node(scheduler, tiny.model.scheduler, solver="unipc")
+    with pytest.raises(NodeError, match="has a noise level for each token, which UniPC"):
+        run_node(denoise, tiny.model.denoiser, other, tiny.encode(), empty(tiny), context=closed)
+    assert not closed.opened
 
 
 def refused(bench: Benches, variant: str, **given: Any) -> str:
