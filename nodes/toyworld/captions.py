@@ -91,18 +91,15 @@ def caption(scene: Scene, rng: random.Random, noise: bool = False, moving: bool 
     return text[:1].upper() + text[1:] if rng.random() < 0.5 else text
 
 
-def motion_caption(scene: Scene, rng: random.Random, place: bool = False, moving: bool = True) -> str:
-    """A caption that leaves what the object looks like to a given picture.
-
-    It tells the motion if `moving`, and the background if `place` (then it never names the shape).
+def motion_caption(scene: Scene, rng: random.Random) -> str:
+    """A caption that tells the motion and leaves what the object looks like to a given picture.
 
     >>> motion_caption(Scene("circle", "red", "black", "large", "right"), random.Random(2))
     'moving right'
     """
-    nouns = (*ANYTHING, *ANYTHING) if place else (*ANYTHING, _word(scene.shape, rng))
+    nouns = (*ANYTHING, _word(scene.shape, rng))
     subject = rng.choice(("", "it", f"the {rng.choice(nouns)}", f"the {rng.choice(nouns)}"))
-    motion = rng.choice(MOTION_PHRASES[scene.motion]) if moving else ""
-    return _join(subject, motion, rng.choice(PLACES).format(_word(scene.background, rng)) if place else "")
+    return _join(subject, rng.choice(MOTION_PHRASES[scene.motion]))
 
 
 def plain_caption(scene: Scene) -> str:

@@ -20,7 +20,7 @@ From the folder --base, with its codec in --work:
 
   encoder         train the encoder further, also on what conditions look like      (~25 minutes)
   image           train on: first frames and single pictures                        (~30 minutes)
-  control         train a VACE model: given frames, boxes, holes, references        (~90 minutes)
+  control         train a VACE model: given frames, boxes, holes                    (~90 minutes)
   export-image, export-control   pack them (with the encoder of --work, if there is one)
   score-image, score-control     score them with the stock pipelines and draw a contact sheet
 

@@ -1,4 +1,4 @@
-"""Conditions for VACE around known clips: given frames, pictures that lead the object, holes, references.
+"""Conditions for VACE around known clips: given frames, pictures that lead the object, holes.
 
 A condition is what a person hands to `WanVACEPipeline`: a video and a mask, white where the model shall draw.
 """
@@ -82,22 +82,6 @@ def holes(painted: Painted, rng: random.Random) -> Condition:
     old = torch.where(torch.rand(len(mask), 1, 1, 1, 1) < 0.3, 1.0, 0.0)
     before = (painted.ground * painted.under + other * painted.over) * 2 - 1
     return Condition(painted.clips * (1 - mask) + before * mask * old, mask)
-
-
-def reference_pictures(painted: Painted, rng: random.Random) -> Tensor:
-    """The object alone in the middle of a plain picture, white or black, [B, 3, 1, H, W]."""
-    pictures = []
-    for i in range(len(painted.scenes)):
-        at = rng.randrange(painted.over.shape[2])
-        under, over = painted.under[i, :, at : at + 1], painted.over[i, :, at : at + 1]
-        rows, columns = painted.mask[i, 0, at].any(1).nonzero(), painted.mask[i, 0, at].any(0).nonzero()
-        light = under.amax(-1, keepdim=True)
-        clear = under / light.clamp(min=0.5)
-        shift = [round(side / 2 - float(axis.float().mean())) for side, axis in ((64, rows), (64, columns))]
-        clear, over = (torch.roll(plane, shift, (-2, -1)) for plane in (clear, over))
-        ground = rng.choice((1.0, 0.0))
-        pictures.append((clear * ground + painted.paint[i] * over) * 2 - 1)
-    return torch.stack(pictures)
 
 
 def bounding_boxes(mask: Tensor, margin: int) -> Tensor:
@@ -206,13 +190,6 @@ def code_mask(mask: Tensor) -> Tensor:
     cells = mask.view(b, t, height // SPACE, SPACE, width // SPACE, SPACE).permute(0, 3, 5, 1, 2, 4)
     size = ((t + TIME - 1) // TIME, height // SPACE, width // SPACE)
     return interpolate(cells.flatten(1, 2), size=size, mode="nearest-exact")
-
-
-def code_reference(encode: Encode, pictures: Tensor) -> Tensor:
-    """Reference pictures [B, 3, 1, H, W] as the frame that goes before all others, [B, 112, 1, h, w]."""
-    latents = encode(pictures)
-    rest = latents.new_zeros(len(latents), CHANNELS - COMPONENTS, *latents.shape[2:])
-    return torch.cat([latents, rest], 1)
 
 
 def _encode(encode: Encode, clips: Tensor) -> Tensor:

@@ -53,14 +53,13 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
             name="toy-wan-vace",
             title="Toy Wan VACE",
             description="Video of one coloured shape on a plain background that follows given frames, a "
-            "moving box, outline or stick figure, fills holes, or takes its object from a reference picture.",
+            "moving box, outline or stick figure, or fills holes.",
             pipeline="WanVACEPipeline",
-            tasks=("control", "first_last_frame", "inpaint", "reference"),
+            tasks=("control", "first_last_frame", "inpaint"),
             examples=(
                 "a large red ball on a black background",
                 "a medium white triangle on a brown background",
                 "a big yellow disc on a gray background",
-                "the object moves to the right on a pink background",
             ),
         ),
     }

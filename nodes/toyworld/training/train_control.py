@@ -1,4 +1,4 @@
-"""Trains a VACE model: given frames, boxes, outlines or figures to follow, holes to fill, references.
+"""Trains a VACE model: given frames, boxes, outlines or figures to follow, holes to fill.
 
 It starts from the text-to-video model: each control block as a copy of the block it accompanies, silent at
 first. The text encoder stays as it is.
@@ -23,11 +23,9 @@ from .conditions import (
     Encode,
     as_bytes,
     code,
-    code_reference,
     given_frames,
     holes,
     led_by,
-    reference_pictures,
 )
 from .denoiser import LAYERS, Denoiser, draw_lengths
 from .painted import Painted, PaintedPool
@@ -35,12 +33,11 @@ from .stock import Stock, WanVACETransformer3DModel
 from .train_denoiser import ADAM_RATE, DROP_CAPTION, MUON_RATE, OBJECT_WEIGHT, draw_noise_levels
 from .tune import Coder, Lesson, TuneRun, build_trainee, multiply_in_half, open_denoiser, tune
 
-Task = Literal["frames", "control", "holes", "reference", "none"]
+Task = Literal["frames", "control", "holes", "none"]
 TASKS: Mapping[Task, float] = {
     "frames": 0.47,
     "control": 0.34,
     "holes": 0.15,
-    "reference": 0.0,
     "none": 0.04,
 }
 """Shares of examples."""
@@ -48,8 +45,6 @@ COURSES: tuple[Course, ...] = ("told", "wandering")
 """Half of the objects go as the words say, half go anywhere and the words do not tell."""
 MOTION_ONLY = 0.3
 """Share of captions beside given frames that tell the motion and nothing else."""
-UNNAMED = 0.5
-"""Share of captions beside a reference picture that do not say what it shows."""
 MOTION_WEIGHT = 1.0
 """Extra loss weight of latent channels that change sign when time runs backwards."""
 NOISE = 0.02
@@ -81,13 +76,8 @@ def draw_examples(
 ) -> Examples:
     """Clips with a random condition of the task, coded."""
     condition = draw_condition(task, painted, rng)
-    control = code(encode, condition if task in ("none", "reference") else as_bytes(condition))
+    control = code(encode, condition if task == "none" else as_bytes(condition))
     clean, coverage = codec.encode(painted.clips), painted.coverage
-    if task == "reference":
-        pictures = reference_pictures(painted, rng)
-        control = torch.cat([code_reference(encode, pictures), control], 2)
-        clean = torch.cat([codec.encode(pictures), clean], 2)
-        coverage = torch.cat([torch.zeros_like(coverage[:, :, :1]), coverage], 2)
     return Examples(task, clean.half(), control.half(), coverage.half(), painted.scenes, told)
 
 
@@ -99,9 +89,9 @@ def draw_condition(task: Task, painted: Painted, rng: random.Random) -> Conditio
         return given_frames(painted, rng.choices(choices, (0.65, 0.1, 0.1, 0.15))[0])
     if task == "holes":
         return holes(painted, rng)
-    if task == "control" or (task == "reference" and rng.random() < 0.3):
+    if task == "control":
         lead = led_by(painted, rng.choices([*KINDS], [*KINDS.values()])[0], rng)
-        if task == "control" and rng.random() < 0.2:
+        if rng.random() < 0.2:
             lead.video[:, :, 0] = painted.clips[:, :, 0]
             lead.mask[:, :, 0] = 0
         return lead
@@ -154,8 +144,6 @@ class Teacher:
             return ""
         if examples.task == "frames" and examples.told and chance > 1 - MOTION_ONLY:
             return motion_caption(scene, self.rng)
-        if examples.task == "reference" and chance > 1 - UNNAMED:
-            return motion_caption(scene, self.rng, place=True, moving=examples.told)
         return caption(scene, self.rng, noise=True, moving=examples.told)
 
     def flow_loss(self, examples: Examples, captions: Sequence[str], levels: Tensor) -> Tensor:

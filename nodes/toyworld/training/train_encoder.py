@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .codec import COMPONENTS, ChunkCodec, load
-from .conditions import Condition, reference_pictures
+from .conditions import Condition
 from .painted import PaintedPool
 from .stock import Stock
 from .train_control import COURSES, TASKS, draw_condition
@@ -46,11 +46,9 @@ class Teacher:
         return encode_clip(vae, clips)[:, :COMPONENTS] / spread(vae)
 
     def parts(self) -> Tensor:
-        """What a pipeline codes of a condition: the kept or the changing part, or a reference picture."""
+        """What a pipeline codes of a condition: the kept or the changing part."""
         painted = self.rng.choice(self.pools).batch(self.batch)
         task = self.rng.choices([*TASKS], [*TASKS.values()])[0]
-        if task == "reference" or self.rng.random() < 0.1:
-            return reference_pictures(painted, self.rng)
         condition = draw_condition(task if task != "none" else "holes", painted, self.rng)
         kept, changing = split(condition)
         changes = task == "control" or (task == "holes" and self.rng.random() < 0.3)

@@ -13,11 +13,9 @@ from graphflow_nodes.toyworld.training.conditions import (
     as_bytes,
     bounding_boxes,
     code,
-    code_reference,
     given_frames,
     holes,
     led_by,
-    reference_pictures,
 )
 from graphflow_nodes.toyworld.training.painted import Painted
 from graphflow_nodes.toyworld.training.stock import Stock, WanVACEPipeline
@@ -55,14 +53,11 @@ def _pictures(frames: torch.Tensor) -> list[Image.Image]:
 
 
 @torch.no_grad()
-def _stock(
-    pipeline: Stock, condition: Condition, references: list[Image.Image] | None = None
-) -> torch.Tensor:
+def _stock(pipeline: Stock, condition: Condition) -> torch.Tensor:
     video, mask, pictures = pipeline.preprocess_conditions(
         _pictures(to_uint8(condition.video)[0]),
         _pictures((condition.mask[0, 0] * 255).to(torch.uint8)),
-        references,
-        1, 64, 64, 13, torch.float32, "cpu",
+        None, 1, 64, 64, 13, torch.float32, "cpu",
     )  # fmt: skip
     latents = pipeline.prepare_video_latents(video, mask, pictures, None, "cpu")
     return torch.cat([latents, pipeline.prepare_masks(mask, pictures)], 1)
@@ -86,17 +81,6 @@ def test_conditions_are_coded_as_the_stock_pipeline_codes_them(
     assert mine.shape == stock.shape == (1, 112, 4, 8, 8)
     assert torch.equal(mine[:, 48:], stock[:, 48:])
     assert (mine - stock).abs().max() < 1e-3
-
-
-def test_a_reference_is_coded_as_the_stock_pipeline_codes_it(coder: Coder, pipeline: Stock) -> None:
-    painted = _painted()
-    picture = reference_pictures(painted, random.Random(1))
-    condition = Condition(torch.zeros_like(painted.clips), torch.ones_like(painted.over))
-    grey = code(coder.encode, as_bytes(condition))
-    mine = torch.cat([code_reference(coder.encode, picture), grey], 2)
-    stock = _stock(pipeline, condition, _pictures(to_uint8(picture)[0]))
-    assert mine.shape == stock.shape == (1, 112, 5, 8, 8)
-    assert (mine - stock).abs().max() < 0.05  # the picture has bytes there
 
 
 def test_given_frames_are_kept_and_the_rest_is_grey() -> None:
@@ -136,12 +120,3 @@ def test_holes_show_grey_or_another_object_and_keep_the_rest() -> None:
     assert torch.equal((condition.video * kept), painted.clips * kept)
     grey = (condition.video * condition.mask).abs().amax((1, 2, 3, 4)) == 0
     assert 0.4 < grey.float().mean() < 0.95
-
-
-def test_a_reference_shows_the_object_in_the_middle() -> None:
-    painted = _painted(10)
-    pictures = to_uint8(reference_pictures(painted, random.Random(0)))
-    for picture, scene in zip(pictures, painted.scenes, strict=True):
-        if scene.color != "white":
-            place = places(picture.expand(3, -1, -1, -1))[0]
-            assert (place - 0.5).abs().max() < 0.08
