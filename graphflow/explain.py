@@ -254,7 +254,7 @@ def _idle(id: str, node: GraphNode, plan: Plan, hits: int) -> tuple[State, tuple
         step = plan.steps.get(waiting)
         return "waiting", (f"decided when {step.node} has run" if step else "decided while running",)
     if node.spec.fold or node.spec.branch is not None:
-        return "folded", ()
+        return "folded", (plan.notices[id],) if id in plan.notices else ()
     return "not needed", ("what follows it is in the cache",)
 
 

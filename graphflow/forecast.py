@@ -126,19 +126,19 @@ class Forecast:
         sizeless = {token for token, model in self.models.items() if not model.footprints[AS_PLANNED].whole}
         return [*silent, *(n.node for n in self.needs if sizeless & set(n.models) and n.node not in silent)]
 
-    def peak(self, strategy: Strategy = Strategy(), *, budget: int | None = None) -> Peak:
-        """The highest point under a strategy.
+    def peak(self, strategy: Strategy = Strategy(), *, shared: bool = False) -> Peak:
+        """The highest point under a strategy, with nodes in the order of the plan.
 
-        budget: bytes that resident models may hold together before the pool lets one go; None is no limit.
+        shared: the device is main memory itself, as on a machine without a GPU, so results are in it too.
         """
-        held = {token: self._resident(token, strategy) for token in self.models}
-        total = sum(held.values())
         by_node: dict[str, int] = {}
+        staying: dict[bytes, int] = {}
         for need in self.needs:
             own = sum(self._on_device(token, strategy) for token in need.models)
-            kept = sum(held[token] for token in need.models)
-            others = total - kept if budget is None else max(0, min(total, budget) - kept)
-            by_node[need.node] = own + others + need.working(strategy.thrifty)
+            others = sum(size for token, size in staying.items() if token not in need.models)
+            results = need.estimate.host if need.estimate and shared else 0
+            by_node[need.node] = own + others + need.working(strategy.thrifty) + results
+            staying |= {token: self._staying(token, strategy) for token in need.models}
         node = max(by_node, key=lambda id: by_node[id], default="")
         wholes = [model.footprint(strategy.stored).whole for model in self.models.values()]
         results = max((need.estimate.host for need in self.needs if need.estimate), default=0)
@@ -149,8 +149,8 @@ class Forecast:
         found = self.models[token].footprint(strategy.stored)
         return found.on_device(_offload(strategy.placing or self.models[token].placing))
 
-    def _resident(self, token: bytes, strategy: Strategy) -> int:
-        """Bytes on the device while others are in use."""
+    def _staying(self, token: bytes, strategy: Strategy) -> int:
+        """Bytes on the device from the first use on, while others work."""
         resident = (strategy.placing or self.models[token].placing) == "resident"
         return self.models[token].footprint(strategy.stored).whole if resident else 0
 

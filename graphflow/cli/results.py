@@ -59,6 +59,8 @@ def conclude(
         line(f"timeline  {shown(timeline)}")
     for place, seed in graph.seeds.items():
         line(f"drawn     {place} = {seed}")
+    for node, text in result.plan.notices.items():
+        warn(f"heed      {node}: {text}")
     if not quiet:
         say(_summary(result, told))
     return exit_code(result)
