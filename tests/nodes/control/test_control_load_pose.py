@@ -116,14 +116,42 @@ def test_people_are_followed_whatever_their_order(tmp_path: Path) -> None:
     assert found.points[3, 0, :, 2].sum() == 0  # not there in this frame
 
 
+def people(*places: list[tuple[float, float]]) -> torch.Tensor:
+    """Bodies whose points are all at one place; frames of people, (frames, 3, 18, 3)."""
+    bodies = torch.zeros(len(places), 3, 18, 3)
+    for number, frame in enumerate(places):
+        for person_, (x, y) in enumerate(frame):
+            bodies[number, person_] = torch.tensor([x, y, 1.0])
+    return bodies
+
+
+def followed(bodies: torch.Tensor) -> torch.Tensor:
+    """x of each person, (frames, 3)."""
+    nothing = torch.zeros(len(bodies), 3, 2, 21, 3), torch.zeros(len(bodies), 3, 0, 3)
+    return follow(bodies, *nothing)[0][:, :, 0, 0]
+
+
+def test_who_vanishes_is_found_again() -> None:
+    found = followed(people([(10, 10), (90, 10)], [], [(88, 10), (12, 10)]))
+    assert found.tolist() == [[10, 90, 0], [0, 0, 0], [12, 88, 0]]
+
+
+def test_nobody_is_drawn_to_an_empty_place() -> None:
+    """A place where nobody was yet has no position, not one in the corner."""
+    assert followed(people([(10, 10)], [(2, 2)])).tolist() == [[10, 0, 0], [2, 0, 0]]
+
+
 def test_who_comes_later_takes_a_free_place() -> None:
-    bodies = torch.zeros(3, 3, 18, 3)
-    bodies[:, 0] = torch.tensor([10.0, 10.0, 1.0])
-    bodies[1, 1] = bodies[2, 0] = torch.tensor([90.0, 10.0, 1.0])
-    bodies[2, 1] = torch.tensor([12.0, 10.0, 1.0])
-    found, _, _ = follow(bodies, torch.zeros(3, 3, 2, 21, 3), torch.zeros(3, 3, 0, 3))
-    assert found[:, 0, 0, 0].tolist() == [10, 10, 12]
-    assert found[:, 1, 0, 0].tolist() == [0, 90, 90]
+    found = followed(people([(10, 10)], [(10, 10), (90, 10)], [(90, 10), (12, 10)]))
+    assert found.tolist() == [[10, 0, 0], [10, 90, 0], [12, 90, 0]]
+
+
+def test_points_that_were_not_seen_are_nowhere(tmp_path: Path) -> None:
+    points = walking(1).points[0, 0].clone()
+    points[3, 2], points[4, 2], points[5, 2] = 0.0, -1.0, 7.0
+    (tmp_path / "x.json").write_text(json.dumps({"people": [person(points)]}))
+    found = load(tmp_path / "x.json", **SIZE).points[0, 0]
+    assert found[3].tolist() == found[4].tolist() == [0, 0, 0] and found[5, 2] == 1
 
 
 def test_the_size_must_be_known(tmp_path: Path) -> None:

@@ -85,9 +85,10 @@ def test_the_two_layouts_are_the_same_body() -> None:
 
 
 def test_a_neck_is_made_from_both_shoulders() -> None:
-    points = torch.zeros(17, 3)
-    points[5], points[6] = torch.tensor([2.0, 4.0, 0.5]), torch.tensor([4.0, 8.0, 1.0])
-    assert as_18(points, "coco17")[1].tolist() == [3.0, 6.0, 0.5]
+    for left, right in ((0.5, 1.0), (1.0, 0.5)):
+        points = torch.zeros(17, 3)
+        points[5], points[6] = torch.tensor([2.0, 4.0, left]), torch.tensor([4.0, 8.0, right])
+        assert as_18(points, "coco17")[1].tolist() == [3.0, 6.0, 0.5]
 
 
 def test_a_pose_travels_on_a_wire() -> None:

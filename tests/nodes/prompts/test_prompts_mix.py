@@ -40,6 +40,11 @@ def test_each_field_is_left_out_in_a_tenth_by_itself() -> None:
     assert abs(both - 0.01) < 0.015
 
 
+def test_fields_are_left_out_whatever_was_chosen_before() -> None:
+    captions = [caption for caption in mixed(structured=0.5) if caption.source == "structured"]
+    assert abs(share([caption.prompt.lighting.time == "" for caption in captions]) - 0.1) < 0.05
+
+
 def test_with_nothing_left_to_chance_it_is_the_rendered_prompt() -> None:
     off = {"structured": 1.0, "drop_appearance": 0.0, "drop_position": 0.0, "drop_lighting": 0.0}
     caption = run_node(caption_mix, BEACH, style="wan", **off)

@@ -114,6 +114,11 @@ def test_what_is_needed_least_goes_first() -> None:
     assert short.left_out[:1] == ["sound"] and "atmosphere" in short.left_out
 
 
+def test_a_text_that_just_fits_is_whole() -> None:
+    whole = run_node(render, BEACH, style="plain")
+    assert run_node(render, BEACH, style="plain", max_words=count_words(whole.text)) == whole
+
+
 def test_every_familys_own_limit_holds() -> None:
     long = BEACH.model_copy(update={"environment": " ".join(["dunes"] * 600)})
     for style, rules in STYLES.items():
