@@ -124,9 +124,11 @@ class _Lane:
         self._queue.put(job)
 
     def close(self) -> None:
-        """Let the threads end."""
-        for _ in range(self._threads):
-            self._queue.put(None)
+        """Let the threads end; a later job starts new ones."""
+        with self._lock:
+            for _ in range(self._threads):
+                self._queue.put(None)
+            self._threads = 0
 
     def _serve(self) -> None:
         while (job := self._queue.get()) is not None:
