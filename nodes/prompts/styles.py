@@ -136,20 +136,45 @@ def _wan_tags(p: StructuredPrompt) -> list[str]:
 
 def _ltx(p: StructuredPrompt) -> str:
     """One paragraph that starts with the action, in the order of events."""
-    shown = [s for s in p.subjects if s.appearance or s.position or not s.action]
-    looks = [s.model_copy(update={"action": "", "expression": ""}) if s.action else s for s in shown]
     return paragraph(
         sentence(p.description),
-        everybody([s for s in p.subjects if s.action], looks=False),
+        _acts(p),
         movement(p.motion),
         events(p),
-        everybody(looks),
+        _looks(p),
         sentence(p.environment),
         camera_sentence(p.camera) or _shot(p.shot),
         light_sentences(p.lighting),
         sentence(p.style),
         lettering(p.text_in_frame),
     )
+
+
+def _ltx_picture(p: StructuredPrompt) -> str:
+    """What the given picture shows first, then what happens."""
+    return paragraph(
+        sentence(p.description),
+        _looks(p),
+        sentence(p.environment),
+        light_sentences(p.lighting),
+        sentence(p.style),
+        lettering(p.text_in_frame),
+        _acts(p),
+        movement(p.motion),
+        events(p),
+        camera_sentence(p.camera),
+    )
+
+
+def _acts(p: StructuredPrompt) -> str:
+    """What the subjects do."""
+    return everybody([s for s in p.subjects if s.action], looks=False)
+
+
+def _looks(p: StructuredPrompt) -> str:
+    """What the subjects look like; those that do nothing, with their expression."""
+    shown = [s for s in p.subjects if s.appearance or s.position or not s.action]
+    return everybody(s.model_copy(update={"action": "", "expression": ""}) if s.action else s for s in shown)
 
 
 def _ltx2(p: StructuredPrompt) -> str:
@@ -317,7 +342,7 @@ STYLES: Mapping[StyleName, Style] = MappingProxyType(
             "light and changes, in the order of events",
             _ltx,
             "describe what the picture shows first, then the action; the picture wins where they differ",
-            _ltx,
+            _ltx_picture,
             enough=120,
             t2v=(0, 200),
             i2v=(0, 200),

@@ -43,6 +43,12 @@ def test_ltx_starts_with_the_action() -> None:
     assert text(BEACH, "ltx").startswith("A woman walks along the beach, smiling. The dog runs around her.")
 
 
+def test_ltx_tells_what_a_given_picture_shows_and_then_the_action() -> None:
+    told = text(BEACH, "ltx", "image_to_video")
+    places = [told.index(word) for word in ("red coat", "dunes", "sunlight", "walks along", "camera follows")]
+    assert places == sorted(places)
+
+
 def test_ltx2_names_one_shot_a_camera_and_everything_heard() -> None:
     told = text(BEACH, "ltx2")
     assert told.count("medium shot") == 1
