@@ -6,6 +6,7 @@ from .condition import condition_control, condition_image, condition_video
 from .decode import decode
 from .denoise import denoise
 from .diffusion_forcing import diffusion_forcing
+from .duration import load_duration_head, predict_frames
 from .encode import encode_prompt
 from .extension import condition_extension
 from .guidance import guide_rescaled, guide_streams
@@ -55,6 +56,7 @@ __all__ = [
     "latents_like",
     "load_audio_decoder",
     "load_denoiser",
+    "load_duration_head",
     "load_image_encoder",
     "load_latent_upsampler",
     "load_model",
@@ -67,6 +69,7 @@ __all__ = [
     "noise_latents",
     "offload",
     "parallel",
+    "predict_frames",
     "quantise",
     "refine_latents",
     "scheduler",

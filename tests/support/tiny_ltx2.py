@@ -1,7 +1,8 @@
 """Tiny random LTX-2 models as genuine diffusers folders: clips with sound.
 
 `ltx2` is built as LTX-2.0; `ltx2_3` has what 2.3 changed: connectors with a projection for each stream, and a
-denoiser that can be perturbed and that sees the noise level of the other stream.
+denoiser that can be perturbed and that sees the noise level of the other stream. `ltx2_5` says beside it how
+long a clip should be.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def save_tiny_ltx2(folder: Path, variant: str = "ltx2", *, timestep_conditioning
     """Write a tiny model to `folder` with a sidecar, and return the folder."""
     from diffusers import FlowMatchEulerDiscreteScheduler, LTX2Pipeline
 
-    newer = variant == "ltx2_3"
+    newer = variant != "ltx2"
     LTX2Pipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(
             use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05, shift_terminal=0.1
@@ -107,6 +108,7 @@ def save_tiny_ltx2(folder: Path, variant: str = "ltx2", *, timestep_conditioning
         connectors=_connectors(newer),
         transformer=_transformer(newer),
         vocoder=_vocoder(),
+        duration_head=_duration_head() if variant == "ltx2_5" else None,
     ).save_pretrained(folder)
     return write_sidecar(
         folder, width=WIDTH, height=HEIGHT, frames=FRAMES, fps=25, steps=STEPS, max_sequence_length=16
@@ -262,6 +264,23 @@ def _vocoder() -> Any:
         resnet_dilations=[[1, 3]],
         output_sampling_rate=RATE,
     ).eval()
+
+
+def _duration_head() -> Any:
+    """Says something about a second and a half."""
+    import torch
+    from diffusers.pipelines.ltx2.duration_head import LTX2DurationHead
+
+    torch.manual_seed(0)
+    head = LTX2DurationHead(
+        video_cross_attention_dim=16,
+        audio_cross_attention_dim=8,
+        pooler_hidden_dim=8,
+        num_pooler_heads=2,
+        mlp_hidden_dim=8,
+    ).eval()
+    torch.nn.init.constant_(head.mlp_out.bias, 0.4)
+    return head
 
 
 def _tokenizer() -> Any:
