@@ -80,10 +80,9 @@ def load_file(
     if not gguf:
         _check_names(file, part, blank_model(index, folder, part))
     if gguf:
-        from diffusers import GGUFQuantizationConfig
-
+        config: Any = importlib.import_module("diffusers").GGUFQuantizationConfig
         options["dtype"] = getattr(torch, dtype)
-        options["quantization_config"] = GGUFQuantizationConfig(compute_dtype=options["dtype"])
+        options["quantization_config"] = config(compute_dtype=options["dtype"])
     try:
         module = cls.from_single_file(str(file), **options)
     except (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError, OSError) as error:

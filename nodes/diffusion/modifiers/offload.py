@@ -122,7 +122,7 @@ def _sequential(module: Any, device: str) -> Iterator[None]:
 def _in_groups(module: Any, offload: Offload, device: str) -> Iterator[None]:
     """Group offload by diffusers' hooks, removed on the way out, with all weights back in main memory."""
     import torch
-    from diffusers.hooks import apply_group_offloading
+    from diffusers.hooks.group_offloading import apply_group_offloading
 
     _move(module, "cpu")
     with ExitStack() as stack:
@@ -220,8 +220,8 @@ def _placed_at(tensor: Any, place: int) -> Any:
 
 def _ungroup(module: Any) -> None:
     import torch
-    from diffusers.hooks import HookRegistry
     from diffusers.hooks import group_offloading as names
+    from diffusers.hooks.hooks import HookRegistry
 
     for group in _groups(module):
         if group.offload_to_disk_path is not None:

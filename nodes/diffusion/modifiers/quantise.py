@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -151,9 +152,8 @@ def load_options(quantisation: Quantisation, library: Any, dtype: Any, device: s
     options, skip = METHODS[quantisation.method].options, list(quantisation.skip) or None
     match quantisation.method.partition("_")[0]:
         case "torchao":
-            import torchao.quantization
-
-            config = getattr(torchao.quantization, options["config"])()
+            torchao = importlib.import_module("torchao.quantization")
+            config = getattr(torchao, options["config"])()
             chosen = library.TorchAoConfig(config, modules_to_not_convert=skip)
         case "bitsandbytes":
             compute = {"bnb_4bit_compute_dtype": dtype} if "load_in_4bit" in options else {}

@@ -8,6 +8,7 @@ own word.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any
@@ -157,9 +158,9 @@ def _enabled(module: Any, cache: StepCache, steps: int, position: _Position) -> 
 
 
 def _config(cache: StepCache, steps: int, moment: Callable[[], float]) -> Any:
-    import diffusers
     import torch
 
+    diffusers: Any = importlib.import_module("diffusers")
     match cache:
         case FirstBlock():
             return diffusers.FirstBlockCacheConfig(threshold=cache.threshold)
@@ -239,11 +240,11 @@ def _separate_contexts(module: Any) -> None:
     diffusers' has one: with guidance in two passes, as Wan's, the pass without the prompt would be given what
     the pass with it has computed.
     """
-    from diffusers.hooks import pyramid_attention_broadcast as pab
-    from diffusers.hooks.hooks import StateManager
+    pab: Any = importlib.import_module("diffusers.hooks.pyramid_attention_broadcast")
+    hooks: Any = importlib.import_module("diffusers.hooks.hooks")
 
     class Separate(pab.PyramidAttentionBroadcastHook):  # type: ignore[misc]
-        state_manager: StateManager
+        state_manager: Any
 
         @property
         def state(self) -> Any:
@@ -258,5 +259,5 @@ def _separate_contexts(module: Any) -> None:
         hook = registry.get_hook(pab._PYRAMID_ATTENTION_BROADCAST_HOOK) if registry is not None else None
         if hook is not None:
             del hook.state
-            hook.state_manager = StateManager(pab.PyramidAttentionBroadcastState)
+            hook.state_manager = hooks.StateManager(pab.PyramidAttentionBroadcastState)
             hook.__class__ = Separate
