@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, node
+from graphflow.node import Context, Estimate, node
 from graphflow.values import Seed, Video
 
+from .activations import decoding, denoising
 from .condition import check_task
 from .decode import check_latents, to_uint8
 from .denoise import check_parts
@@ -23,7 +25,7 @@ from .families.ltx_condition import schedule
 from .guidance import RescaledGuidance
 from .pixels import pil
 from .preview import preview_clip
-from .recipes import VAE, Denoiser
+from .recipes import MAKING, VAE, Denoiser
 from .shell import cancel_points
 from .stand_ins import VAEStandIn
 from .values import Condition, Latents, PromptEmbeds
@@ -41,7 +43,21 @@ Window = Annotated[int, Field(ge=0, le=10_000)]
 Tiles = Annotated[int, Field(ge=1, le=64)]
 
 
-@node("diffusion/denoise_long", depends=(".windows", ".stand_ins", ".recipes", ".values"))
+def _denoising(known: Mapping[str, Any]) -> Estimate | None:
+    """What one window needs, with what it is given of the window before; the clip may be longer."""
+    latents = known.get("latents")
+    if not isinstance(latents, Latents) or not {"window", "overlap"} <= known.keys():
+        return None
+    window = latents.model_copy(update={"frames": min(latents.frames, known["window"] + known["overlap"])})
+    found = denoising({**known, "latents": window})
+    return found and replace(found, outputs={"out": latents})
+
+
+@node(
+    "diffusion/denoise_long",
+    forecast=_denoising,
+    depends=(".families.ltx_condition", ".windows", ".stand_ins", ".values", *MAKING),
+)
 def denoise_long(
     denoiser: Denoiser,
     prompts: list[PromptEmbeds],
@@ -201,7 +217,20 @@ class _Run:
         return self.latents.model_copy(update=update)
 
 
-@node("diffusion/decode_tiles", depends=(".recipes", ".decode"))
+def _decoding(known: Mapping[str, Any]) -> Estimate | None:
+    """What one tile needs, and the whole clip in float32 with the weights of its joins."""
+    latents = known.get("latents")
+    if not isinstance(latents, Latents) or not {"columns", "rows", "overlap"} <= known.keys():
+        return None
+    shared = known["overlap"] * latents.geometry.spatial
+    sides = {"width": (latents.width, known["columns"]), "height": (latents.height, known["rows"])}
+    update = {name: min(side, side // count + shared) for name, (side, count) in sides.items()}
+    found = decoding({**known, "latents": latents.model_copy(update=update), "tile": None})
+    pixels = latents.width * latents.height * latents.frames
+    return found and replace(found, device=found.device + 4 * 4 * pixels, host=3 * pixels, thrifty={})
+
+
+@node("diffusion/decode_tiles", forecast=_decoding, depends=(".recipes", ".decode"))
 def decode_tiles(
     vae: VAE,
     latents: Latents,

@@ -15,6 +15,7 @@ from graphflow_nodes.diffusion.pixels import pil
 from graphflow_nodes.diffusion.values import Latents
 
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
+from graphflow.node import spec_of
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import Image, decode, encode
 from tests.support.tiny_family import FamilyBench
@@ -221,6 +222,21 @@ def test_previews_show_the_window_at_work(bench: Benches) -> None:
     frames = [clip.frames.shape[0] for clip in watching.previews]
     assert frames == [5] * 3 + [8] * 6  # three are of the window before
     assert watching.previews[0].frames.shape[1:] == (HEIGHT // 4, WIDTH // 4, 3)
+
+
+def test_memory_is_that_of_a_window_and_of_a_tile(bench: Benches) -> None:
+    tiny = bench()
+    clips = [run_node(empty_latents, tiny.model.vae, frames=frames) for frames in (33, 65)]
+    asked = {"denoiser": tiny.model.denoiser, "window": WINDOW, "overlap": OVERLAP}
+    short, longer = (spec_of(denoise_long).forecast({**asked, "latents": clip}) for clip in clips)
+    assert 0 < short.device == longer.device and longer.outputs["out"].frames == 65
+    one, many = (
+        spec_of(decode_tiles).forecast(
+            {"vae": tiny.model.vae, "latents": clips[0], "columns": tiles, "rows": 1, "overlap": 1}
+        )
+        for tiles in (1, 4)
+    )
+    assert 0 < many.device < one.device
 
 
 # ----------------------------------------------------------------------------------------- refusals
