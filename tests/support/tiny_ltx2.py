@@ -115,17 +115,22 @@ def save_tiny_ltx2(folder: Path, variant: str = "ltx2", *, timestep_conditioning
     )
 
 
-def save_tiny_ltx2_upsampler(folder: Path) -> Path:
-    """Write a tiny latent upsampler for the tiny models to `folder`, and return the folder."""
+def save_tiny_ltx2_upsampler(folder: Path, *, index: bool = True) -> Path:
+    """Write a tiny latent upsampler for the tiny models to `folder`, and return the folder.
+
+    index: False adds it to a model that is there already.
+    """
     import torch
     from diffusers import LTX2LatentUpsamplePipeline
     from diffusers.pipelines.ltx2 import LTX2LatentUpsamplerModel
 
     torch.manual_seed(2)
-    upsampler = LTX2LatentUpsamplerModel(
-        in_channels=_CHANNELS, mid_channels=32, num_blocks_per_stage=1
-    ).eval()
-    LTX2LatentUpsamplePipeline(vae=_vae(False), latent_upsampler=upsampler).save_pretrained(folder)
+    config = {"in_channels": _CHANNELS, "mid_channels": 32, "num_blocks_per_stage": 1}
+    upsampler = LTX2LatentUpsamplerModel(**config).eval()
+    if index:
+        LTX2LatentUpsamplePipeline(vae=_vae(False), latent_upsampler=upsampler).save_pretrained(folder)
+    else:
+        upsampler.save_pretrained(folder / "latent_upsampler")
     return folder
 
 
