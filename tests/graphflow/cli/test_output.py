@@ -12,13 +12,14 @@ import pytest
 from rich.console import Console
 
 from graphflow import events
-from graphflow.cli import bars, cache, models, nodes, output, progress
+from graphflow.cli import bars, nodes, options, output, progress
 from graphflow.cli.bars import BarReporter
+from graphflow.cli.models import listing
 from graphflow.cli.progress import JsonReporter, PlainReporter
 from graphflow.errors import StorageError
 
 
-@pytest.mark.parametrize("module", [output, cache, models, nodes, progress])
+@pytest.mark.parametrize("module", [output, options, listing, nodes, progress])
 def test_examples_in_docstrings(module: Any) -> None:
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
