@@ -16,6 +16,7 @@ ALL: dict[str, list[str]] = {
     "disk_cache": [],
     "text_to_video": [],
     "edit_loop": [],
+    "memory_forecast": [],
 }
 
 

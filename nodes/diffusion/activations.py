@@ -4,7 +4,7 @@ A denoiser needs `rows * tokens * bytes * (a * width + b * inner)` at the stage 
 where `inner` is the width inside its feed-forward layers, and for some `c` bytes for each pair of tokens. A
 decoder needs `pixels * bytes * (a * channels + b * frames)`. The coefficients were measured by counting every
 tensor that the models of diffusers 0.42.1 allocate, on tensors without content; `benchmarks/activations.py`
-measures them anew, a test compares. What kernels take for themselves is not in them.
+measures them anew, a test compares. What kernels take for themselves is not in them; `KERNELS` stands for it.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ class Coding:
     """`channel` for a clip of one frame, if it is another."""
     tiled: float = 5.0
     """Numbers for each frame and pixel beside the tile, when decoding in tiles."""
+    half: float = 1.05
+    """How many times as many numbers in half precision: some norms work in float32 there too."""
 
     def numbers(self, channels: int, frames: int) -> float:
         if frames == 1 and self.still:
@@ -96,10 +98,13 @@ class Coding:
 
 UNBOUNDED = 10**6
 
+KERNELS = 1.2
+"""Convolutions keep rearranged copies of what they read; measured on a CPU, 1.2 to 1.4 times the tensors."""
+
 DECODING: Mapping[str, Coding] = {
     "AutoencoderKLWan": Coding(50.8, 3.1, still=18.1, tiled=3.6),
     "AutoencoderKLWan, residual": Coding(21.1, 3.1, still=5.7, tiled=6.0),
-    "AutoencoderKLLTXVideo": Coding(0.27, 0.2, UNBOUNDED, still=0.6),
+    "AutoencoderKLLTXVideo": Coding(0.27, 0.2, UNBOUNDED, still=0.6, half=1.45),
     "AutoencoderKLHunyuanVideo": Coding(9.06, 3.2, 17, still=11.6, tiled=4.0),
     "AutoencoderKLHunyuanVideo15": Coding(6.0, 0.0, UNBOUNDED, still=7.1),
 }
@@ -133,31 +138,38 @@ def denoising(known: Mapping[str, Any]) -> Estimate | None:
     denoiser, latents, condition = (known.get(name) for name in ("denoiser", "latents", "condition"))
     if not (isinstance(denoiser, Denoiser) and isinstance(latents, Latents)):
         return None
-    kind = _class_of(denoiser, "transformer")
-    config, rule = denoiser.config, DENOISING.get(kind, UNMEASURED)
     shape = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)
     references = 0
     if isinstance(condition, Condition):
         references = family(denoiser.family).tasks[condition.task].reference_frames(condition.given)
-    tokens = rule.text + math.prod(
-        math.ceil(size / patch)
-        for size, patch in zip((shape[2] + references, *shape[3:]), _patch(config), strict=True)
-    )
     guidance = known.get("guidance")
     guided = (denoiser.native.guidance if guidance is None else guidance) > 1
-    rows = 2 if rule.batched and guided else 1
-    heads = config.get("num_attention_heads", 1) * config.get("attention_head_dim", 1)
-    inner = config.get("ffn_dim") or 4 * heads
-    kept = len(config.get(rule.kept) or ()) * heads if rule.kept else 0
-    width = _width(denoiser.dtype)
-    stages = rule.float32 if width == 4 else rule.half
-    need = max(
-        tokens * width * (stage.width * heads + stage.inner * inner + kept) + stage.pair * tokens**2
-        for stage in stages
-    )
+    kind = _class_of(denoiser, "transformer")
+    cells = (shape[2] + references, shape[3], shape[4])
+    need = transformer_bytes(kind, denoiser.config, cells, denoiser.dtype, guided=guided)
     small = 6 * 4 * math.prod(shape)  # latents, noise and predictions, float32
     done = latents.model_copy(update={"samples": None})
-    return Estimate(round(rows * need) + small, outputs={"out": done}, measured=kind in DENOISING)
+    return Estimate(need + small, outputs={"out": done}, measured=kind in DENOISING)
+
+
+def transformer_bytes(
+    kind: str, config: Mapping[str, Any], cells: tuple[int, int, int], dtype: str, *, guided: bool
+) -> int:
+    """Of one forward pass of a transformer class. cells: latent frames, height and width.
+
+    guided: a prompt and its negative are followed; some classes get both at once.
+    """
+    rule, width = DENOISING.get(kind, UNMEASURED), _width(dtype)
+    patches = zip(cells, _patch(config), strict=True)
+    tokens = rule.text + math.prod(math.ceil(size / patch) for size, patch in patches)
+    model = config.get("num_attention_heads", 1) * config.get("attention_head_dim", 1)
+    inner = config.get("ffn_dim") or 4 * model
+    kept = len(config.get(rule.kept) or ()) * model if rule.kept else 0
+    need = max(
+        tokens * width * (stage.width * model + stage.inner * inner + kept) + stage.pair * tokens**2
+        for stage in (rule.float32 if width == 4 else rule.half)
+    )
+    return round(need * (2 if rule.batched and guided else 1))
 
 
 def decoding(known: Mapping[str, Any]) -> Estimate | None:
@@ -165,22 +177,25 @@ def decoding(known: Mapping[str, Any]) -> Estimate | None:
     vae, latents, tile = (known.get(name) for name in ("vae", "latents", "tile"))
     if not (isinstance(vae, VAE) and isinstance(latents, Latents)):
         return None
-    config, name = vae.info.config, vae.info.class_name
-    residual = name == "AutoencoderKLWan" and bool(config.get("is_residual"))
-    rule = DECODING.get(f"{name}, residual" if residual else name, UNMEASURED_DECODING)
-    channels, pixels = _channels(config), latents.width * latents.height
-    numbers, width = rule.numbers(channels, latents.frames), _width(vae.dtype)
+    pixels, frames = latents.width * latents.height, latents.frames
+    kind, config, dtype = vae.info.class_name, vae.info.config, vae.dtype
+    need, tiled = (
+        round(KERNELS * decoder_bytes(kind, config, pixels, frames, dtype, size)) for size in (tile, TILE)
+    )
+    thrifty = {f"tile={TILE}": tiled} if tiled < need else {}
+    return Estimate(need, 3 * pixels * frames, thrifty=thrifty, measured=kind in DECODING)
 
-    def tiled(size: int) -> int:
-        canvas = rule.tiled * pixels * latents.frames
-        return round(width * (numbers * min(size**2, pixels) + canvas))
 
-    whole = round(width * numbers * pixels)
-    frames = 3 * pixels * latents.frames
-    if tile is not None:
-        return Estimate(tiled(tile), frames, measured=name in DECODING)
-    thrifty = {f"tile={TILE}": tiled(TILE)} if tiled(TILE) < whole else {}
-    return Estimate(whole, frames, thrifty=thrifty, measured=name in DECODING)
+def decoder_bytes(
+    kind: str, config: Mapping[str, Any], pixels: int, frames: int, dtype: str, tile: int | None = None
+) -> int:
+    """Of decoding a whole clip. pixels: of one frame. tile: sides of the tiles, in pixels; None is none."""
+    residual = kind == "AutoencoderKLWan" and bool(config.get("is_residual"))
+    rule = DECODING.get(f"{kind}, residual" if residual else kind, UNMEASURED_DECODING)
+    numbers = rule.numbers(_channels(config), frames) * (1.0 if dtype == "float32" else rule.half)
+    if tile is None or tile**2 >= pixels:
+        return round(_width(dtype) * numbers * pixels)
+    return round(_width(dtype) * (numbers * tile**2 + rule.tiled * pixels * frames))
 
 
 def _class_of(component: Component, part: str) -> str:

@@ -1,0 +1,72 @@
+"""Formulas for what nodes need beside weights, against every tensor that the models really allocate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from graphflow_nodes.diffusion.activations import TILE, decoding, denoising, encoding
+from graphflow_nodes.diffusion.latents import empty_latents
+from graphflow_nodes.diffusion.load import Model, load_model
+
+from benchmarks.activations import DECODERS, TRANSFORMERS, Case, forecast, measured
+from graphflow.testing import run_node
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("case", TRANSFORMERS, ids=lambda case: case.name)
+def test_transformers_of_published_sizes(case: Case, dtype: str) -> None:
+    assert forecast(case, dtype) == pytest.approx(measured(case, dtype), rel=0.05)
+
+
+@pytest.mark.parametrize("case", DECODERS, ids=lambda case: case.name)
+def test_decoders_of_published_sizes(case: Case) -> None:
+    assert forecast(case, "float32") == pytest.approx(measured(case, "float32"), rel=0.05)
+
+
+@pytest.fixture
+def model(tiny_wan: Callable[[str], Path]) -> Model:
+    return run_node(load_model, model=str(tiny_wan("wan21")))
+
+
+def need(model: Model, *, guidance: float | None = None, **size: int) -> int:
+    latents = run_node(empty_latents, model.vae, **size)
+    told = denoising({"denoiser": model.denoiser, "latents": latents, "guidance": guidance})
+    assert told is not None and told.measured
+    return told.device
+
+
+def test_more_frames_and_larger_ones_need_more(model: Model) -> None:
+    assert need(model) < need(model, frames=9) < need(model, frames=9, width=64)
+
+
+def test_the_denoiser_tells_what_comes_out(model: Model) -> None:
+    """So that the decoder after it can tell its own need before anything has run."""
+    latents = run_node(empty_latents, model.vae, frames=9)
+    told = denoising({"denoiser": model.denoiser, "latents": latents})
+    assert told is not None
+    after = decoding({"vae": model.vae, "latents": told.outputs["out"]})
+    assert after is not None and after.host == 3 * 32 * 32 * 9
+
+
+def test_tiles_are_proposed_only_where_they_save_memory(model: Model) -> None:
+    small, large = (run_node(empty_latents, model.vae, width=side, height=side) for side in (64, 1024))
+    told = [decoding({"vae": model.vae, "latents": latents}) for latents in (small, large)]
+    assert told[0] is not None and not told[0].thrifty
+    assert told[1] is not None and told[1].thrifty[f"tile={TILE}"] < told[1].device
+    chosen = decoding({"vae": model.vae, "latents": large, "tile": TILE})
+    assert chosen is not None and chosen.device == told[1].thrifty[f"tile={TILE}"] and not chosen.thrifty
+
+
+def test_what_is_not_known_is_not_told(model: Model) -> None:
+    assert denoising({"denoiser": model.denoiser}) is None
+    assert decoding({"vae": model.vae}) is None
+    assert encoding({}) is None
+
+
+def test_longer_prompts_need_more(model: Model) -> None:
+    short, long = (
+        encoding({"text_encoder": model.text_encoder, "max_sequence_length": tokens}) for tokens in (32, 512)
+    )
+    assert short is not None and long is not None and short.device < long.device
