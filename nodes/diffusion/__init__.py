@@ -9,6 +9,7 @@ from .diffusion_forcing import diffusion_forcing
 from .duration import load_duration_head, predict_frames
 from .encode import encode_prompt
 from .extension import condition_extension
+from .framepack import framepack
 from .guidance import guide_rescaled, guide_streams
 from .keyframes import condition_keyframes, keyframe
 from .latents import empty_latents, noise_latents
@@ -50,6 +51,7 @@ __all__ = [
     "empty_latents",
     "encode_prompt",
     "first_block_cache",
+    "framepack",
     "guide_rescaled",
     "guide_streams",
     "keyframe",

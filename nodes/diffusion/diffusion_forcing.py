@@ -30,7 +30,7 @@ from .shell import cancel_points, shell
 from .stand_ins import VAEStandIn
 from .tap import attributes, changes
 from .values import Condition, Latents, PromptEmbeds
-from .windows import Windows
+from .windows import Windows, copied
 
 _DEPENDS = (".denoise", ".forcing_plan", ".windows", ".tap", ".shell", ".stand_ins", ".values", *MAKING)
 
@@ -165,7 +165,7 @@ class _Run:
         if memory is not None:
             _noise_state(self.ctx.device, memory["noise"])
             for solver, changed in zip(self.solvers, memory["solvers"], strict=False):
-                for name, value in _copied(changed, self.ctx.device).items():
+                for name, value in copied(changed, self.ctx.device).items():
                     setattr(solver, name, value)
         return tuple(part[self.windows.skipped :] for part in matrix)
 
@@ -178,7 +178,7 @@ class _Run:
         """What, beside the samples, the next step depends on: nothing of the solvers between two windows."""
         solvers = zip(self.fresh, self.solvers, strict=True) if self.windows.step else ()
         changed = [changes(fresh, solver) for fresh, solver in solvers]
-        return {"noise": _noise_state(self.ctx.device), "solvers": _copied(changed, "cpu")}
+        return {"noise": _noise_state(self.ctx.device), "solvers": copied(changed, "cpu")}
 
     def preview(self, samples: Any) -> Any:
         return preview_clip(samples, self.call.latents, self.denoiser.preview)
@@ -272,12 +272,3 @@ def _noise_state(device: str, state: Any = None) -> Any:
     if state is not None:
         torch.set_rng_state(state)
     return torch.get_rng_state()
-
-
-def _copied(value: Any, device: str) -> Any:
-    """Tensors in dicts and lists on `device`: copies, because solvers remember views of the live samples."""
-    if isinstance(value, dict):
-        return {name: _copied(item, device) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_copied(item, device) for item in value]
-    return value.to(device, copy=True) if hasattr(value, "to") else value

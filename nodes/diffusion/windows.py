@@ -79,3 +79,12 @@ class Windows:
     def _like(saved: Any, fresh: Any) -> Any:
         """Saved samples, as long as the window is when it begins and where its noise is."""
         return saved[:, :, : fresh.shape[2]].to(fresh.device, copy=True)
+
+
+def copied(value: Any, device: str) -> Any:
+    """Tensors in dicts and lists on `device`: copies, because solvers may remember views of live samples."""
+    if isinstance(value, dict):
+        return {name: copied(item, device) for name, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item, device) for item in value]
+    return value.to(device, copy=True) if hasattr(value, "to") else value

@@ -1,4 +1,4 @@
-"""Tiny random HunyuanVideo 1.0 models as genuine diffusers folders: from text, and from an image."""
+"""Tiny random HunyuanVideo 1.0 models as genuine diffusers folders: from text, from an image, FramePack."""
 
 from __future__ import annotations
 
@@ -14,6 +14,22 @@ TOKENS, IMAGE_TOKENS = 640, 720
 """With a token a byte the template around the prompt takes more than 500; the one around an image more."""
 
 _CHANNELS, _TEXT_WIDTH, _POOLED_WIDTH = 4, 16, 8
+
+_ARCHITECTURE: dict[str, Any] = {
+    "in_channels": _CHANNELS,
+    "out_channels": _CHANNELS,
+    "num_attention_heads": 2,
+    "attention_head_dim": 10,
+    "num_layers": 1,
+    "num_single_layers": 1,
+    "num_refiner_layers": 1,
+    "patch_size": 1,
+    "patch_size_t": 1,
+    "guidance_embeds": True,
+    "text_embed_dim": _TEXT_WIDTH,
+    "pooled_projection_dim": _POOLED_WIDTH,
+    "rope_axes_dim": (2, 4, 4),
+}
 
 
 def save_tiny_hunyuan(folder: Path) -> Path:
@@ -37,6 +53,26 @@ def save_tiny_hunyuan_image(folder: Path, *, concat: bool = False) -> Path:
         tokenizer=tokenizer,
         transformer=_transformer(**kind, guidance_embeds=not concat),
         image_processor=_image_processor(),
+    )
+
+
+def save_tiny_framepack(folder: Path) -> Path:
+    """The same for FramePack, which is shown the image by SigLIP. Its patches are 2 x 2 cells."""
+    import torch
+    from diffusers import HunyuanVideoFramepackTransformer3DModel
+
+    torch.manual_seed(1)
+    sees = {"has_image_proj": True, "image_proj_dim": _POOLED_WIDTH, "has_clean_x_embedder": True}
+    transformer = HunyuanVideoFramepackTransformer3DModel(**{**_ARCHITECTURE, "patch_size": 2}, **sees)
+    return _save(
+        "HunyuanVideoFramepackPipeline",
+        folder,
+        TOKENS,
+        text_encoder=_llama(),
+        tokenizer=byte_tokenizer(end=False),
+        transformer=transformer.eval(),
+        image_encoder=_siglip(),
+        feature_extractor=_siglip_processor(),
     )
 
 
@@ -67,22 +103,7 @@ def _transformer(**changes: Any) -> Any:
     from diffusers import HunyuanVideoTransformer3DModel
 
     torch.manual_seed(1)
-    usual = {
-        "in_channels": _CHANNELS,
-        "out_channels": _CHANNELS,
-        "num_attention_heads": 2,
-        "attention_head_dim": 10,
-        "num_layers": 1,
-        "num_single_layers": 1,
-        "num_refiner_layers": 1,
-        "patch_size": 1,
-        "patch_size_t": 1,
-        "guidance_embeds": True,
-        "text_embed_dim": _TEXT_WIDTH,
-        "pooled_projection_dim": _POOLED_WIDTH,
-        "rope_axes_dim": (2, 4, 4),
-    }
-    return HunyuanVideoTransformer3DModel(**{**usual, **changes}).eval()
+    return HunyuanVideoTransformer3DModel(**{**_ARCHITECTURE, **changes}).eval()
 
 
 def _vae() -> Any:
@@ -168,3 +189,20 @@ def _clip() -> Any:
             eos_token_id=1,
         )
     ).eval()
+
+
+def _siglip() -> Any:
+    import torch
+    from transformers import SiglipVisionConfig, SiglipVisionModel
+
+    torch.manual_seed(0)
+    config = {"intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return SiglipVisionModel(
+        SiglipVisionConfig(hidden_size=_POOLED_WIDTH, image_size=8, patch_size=4, **config)
+    ).eval()
+
+
+def _siglip_processor() -> Any:
+    from transformers import SiglipImageProcessor
+
+    return SiglipImageProcessor(size={"height": 8, "width": 8})

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from ..values import Geometry, Latents, Native
-from . import Call, Configs, Family, Solver, Task
+from . import Call, Config, Configs, Family, Solver, Task
 
 PIPELINE_MULTIPLE = 16
 """HunyuanVideoPipeline refuses widths and heights that are not multiples of this."""
@@ -63,6 +63,15 @@ def arguments(call: Call) -> dict[str, Any]:
         "num_inference_steps": call.steps,
         "guidance_scale": call.guidance,
     }
+
+
+def blank_prompt(config: Config, dtype: Any) -> dict[str, Any]:
+    """One token of zeros for each encoder."""
+    import torch
+
+    words = torch.zeros(1, 1, int(config["text_embed_dim"]), dtype=dtype)
+    pooled = torch.zeros(1, int(config["pooled_projection_dim"]), dtype=dtype)
+    return dict(zip(EMBEDS, (words, pooled, torch.zeros(1, 1, dtype=dtype)), strict=True))
 
 
 def decode(vae: Any, samples: Any, latents: Latents) -> Any:

@@ -15,7 +15,7 @@ from graphflow.values import Image
 
 from ..pixels import pil
 from ..values import Given, Latents, Native
-from . import Begin, Call, Config, Configs, Family, Keep, Task, hunyuan
+from . import Begin, Call, Configs, Family, Keep, Task, hunyuan
 
 IMAGE_TOKENS = 576
 """Of Llava, at the front of the prompt; the pipeline's template has the same number."""
@@ -91,15 +91,6 @@ def refuses_image(configs: Configs, given: Given) -> str:
     return "" if given.last_image is None else "takes no last image"
 
 
-def blank_prompt(config: Config, dtype: Any) -> dict[str, Any]:
-    """One token of zeros for each encoder."""
-    import torch
-
-    words = torch.zeros(1, 1, int(config["text_embed_dim"]), dtype=dtype)
-    pooled = torch.zeros(1, int(config["pooled_projection_dim"]), dtype=dtype)
-    return dict(zip(hunyuan.EMBEDS, (words, pooled, torch.zeros(1, 1, dtype=dtype)), strict=True))
-
-
 def decode(vae: Any, samples: Any, latents: Latents) -> Any:
     """The last lines of the pipeline: frames before the image are made and cut off."""
     return hunyuan.decode(vae, samples, latents)[:, :, int(latents.decode.get("unshown", 0)) :]
@@ -125,7 +116,7 @@ FAMILY = Family(
     geometry=hunyuan.geometry,
     encode=encode,
     reads_image=True,
-    blank_prompt=blank_prompt,
+    blank_prompt=hunyuan.blank_prompt,
     decode=decode,
     text_width="text_embed_dim",
     negative_prompts=False,
