@@ -35,7 +35,7 @@ def animate(
     denoiser: Denoiser,
     scheduler: Scheduler,
     vae: VAE,
-    image_encoder: ImageEncoder,
+    image_encoder: ImageEncoder | None,
     prompt: PromptEmbeds,
     image: Image,
     pose: Video,
@@ -69,6 +69,8 @@ def animate(
     )  # fmt: skip
     check_parts(denoiser, prompt, latents)
     check_task(denoiser, latents, condition)
+    if image_encoder is None:
+        raise NodeError("there is no image encoder", where="image_encoder", hint="wire the model's own")
     _check_lengths(vae, latents, segment, overlap, background is None, mask is None)
     frames = latents.frames
     arguments: dict[str, Any] = {
