@@ -40,7 +40,7 @@ _PLACING_COST = {
     "leaf": 2.0,
     "sequential": 4.0,
 }
-_STORED_COST, _THRIFTY_COST = 1.08, 1.04
+_STORED_COST, _THRIFTY_COST = 1.15, 1.04
 """Expected slowdowns: good for an order, not for a clock. See docs/guide/memory.md."""
 
 

@@ -222,8 +222,8 @@ def _card_licence(card: Path) -> str:
     """What the head of a model card says, as the hub reads it: `license`, or `license_name` for `other`."""
     try:
         with card.open(encoding="utf-8", errors="replace") as file:
-            lines = file.read(MAX_CARD).split("---")[1].splitlines() if file.read(3) == "---" else []
-    except (OSError, IndexError):
+            lines = file.read(MAX_CARD).split("---")[0].splitlines() if file.read(3) == "---" else []
+    except OSError:
         return ""
     told = dict(line.split(":", 1) for line in lines if line.startswith("license") and ":" in line)
     name = told.get("license", "").strip().lower()

@@ -176,8 +176,6 @@ class Family:
     """(live VAE, samples, their header) to (1, 3, frames, height, width) in -1..1. The header carries all
     settings of the decoder, filled in, and the state of the clip's random generator."""
     prompt_style: str
-    facts: Mapping[str, Mapping[str, Any]]
-    """Repository to licence, sizes and memory, for people who choose a model."""
     text_width: str | Callable[[Config], int] = "text_dim"
     """How wide prompt embeddings are: an entry of the denoiser's config, or worked out from it."""
     guides: tuple[str, ...] = ()

@@ -91,11 +91,4 @@ FAMILY = Family(
     text_width="text_embed_dim",
     negative_prompts=False,
     prompt_style="one short sentence that says who moves and how, such as: the girl dances gracefully",
-    facts={
-        "lllyasviel/FramePackI2V_HY": {
-            "licence": hunyuan.FAMILY.facts["hunyuanvideo-community/HunyuanVideo"]["licence"],
-            "bf16_gb": 43.0,
-            "sizes": ["832x480"],
-        },
-    },
 )

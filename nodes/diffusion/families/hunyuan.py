@@ -101,11 +101,4 @@ FAMILY = Family(
     text_width="text_embed_dim",
     negative_prompts=False,
     prompt_style="one paragraph: theme, objects and their places, actions, background, light, camera",
-    facts={
-        "hunyuanvideo-community/HunyuanVideo": {
-            "licence": "tencent-hunyuan-community (own licence; not in the EU, the UK and South Korea)",
-            "bf16_gb": 42.4,
-            "sizes": ["960x544", "1280x720"],
-        },
-    },
 )

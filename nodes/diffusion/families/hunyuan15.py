@@ -148,16 +148,4 @@ FAMILY = Family(
     absent={"vae": NoVAE()},
     text_width="text_embed_dim",
     prompt_style='one paragraph: subject, actions, setting, light, camera; letters to show stand in "quotes"',
-    facts={
-        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v": {
-            "licence": "tencent-hunyuan-community (own licence; not in the EU, the UK and South Korea)",
-            "bf16_gb": 34.8,
-            "sizes": ["848x480"],
-        },
-        "hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-720p_i2v": {
-            "licence": "tencent-hunyuan-community (own licence; not in the EU, the UK and South Korea)",
-            "bf16_gb": 35.7,
-            "sizes": ["1280x720"],
-        },
-    },
 )

@@ -121,14 +121,4 @@ FAMILY = Family(
     text_width="text_embed_dim",
     negative_prompts=False,
     prompt_style=hunyuan.FAMILY.prompt_style,
-    facts={
-        repository: {
-            "licence": hunyuan.FAMILY.facts["hunyuanvideo-community/HunyuanVideo"]["licence"],
-            "sizes": ["960x544", "1280x720"],
-        }
-        for repository in (
-            "hunyuanvideo-community/HunyuanVideo-I2V",
-            "hunyuanvideo-community/HunyuanVideo-I2V-33ch",
-        )
-    },
 )

@@ -176,11 +176,4 @@ FAMILY = Family(
     unpack=unpack,
     text_width="caption_channels",
     prompt_style="one paragraph, in the order of events: action, looks, setting, camera, light",
-    facts={
-        "Lightricks/LTX-Video": {
-            "licence": "ltxv-open-weights (own licence, OpenRAIL-M from 0.9.5; verify per file)",
-            "bf16_gb": 14.2,
-            "sizes": ["704x512", "1216x704"],
-        },
-    },
 )

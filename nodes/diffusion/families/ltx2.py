@@ -305,11 +305,4 @@ FAMILY = Family(
     guides=("streams",),
     text_width=text_width,
     prompt_style="one flowing paragraph in the present tense: picture and sound in the order of events",
-    facts={
-        "Lightricks/LTX-2": {
-            "licence": "ltx-2 licence of its repository (own licence; verify)",
-            "bf16_gb": 64.7,
-            "sizes": ["768x512", "1216x704"],
-        },
-    },
 )

@@ -146,14 +146,4 @@ FAMILY = replace(
     serves=serves,
     pack=lambda samples: samples,
     unpack=unpack,
-    facts={
-        "Lightricks/LTX-Video-0.9.5": {
-            "licence": "ltxv-open-weights (verify per file)",
-            "sizes": ["704x512", "1216x704"],
-        },
-        "Lightricks/LTX-Video-0.9.7-dev": {
-            "licence": "ltxv-open-weights (verify per file)",
-            "sizes": ["704x512", "1216x704"],
-        },
-    },
 )

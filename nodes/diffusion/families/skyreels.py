@@ -76,20 +76,4 @@ FAMILY = Family(
     decode=wan.decode,
     packages=("ftfy",),
     prompt_style="one long caption: subject with its looks, action, expression, setting, camera",
-    facts={
-        "Skywork/SkyReels-V2-T2V-14B-540P-Diffusers": {
-            "licence": "skywork-community (own licence)",
-            "bf16_gb": 40.2,
-            "sizes": ["960x544"],
-        },
-        "Skywork/SkyReels-V2-T2V-14B-720P-Diffusers": {
-            "licence": "skywork-community (own licence)",
-            "bf16_gb": 40.2,
-            "sizes": ["1280x720"],
-        },
-        "Skywork/SkyReels-V2-I2V-14B-540P-Diffusers": {
-            "licence": "skywork-community (own licence)",
-            "sizes": ["960x544"],
-        },
-    },
 )

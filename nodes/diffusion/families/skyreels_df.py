@@ -53,16 +53,4 @@ FAMILY = Family(
     decode=wan.decode,
     packages=("ftfy",),
     prompt_style=skyreels.FAMILY.prompt_style,
-    facts={
-        "Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers": {
-            "licence": "skywork-community (own licence)",
-            "bf16_gb": 14.5,
-            "sizes": ["960x544"],
-        },
-        "Skywork/SkyReels-V2-DF-14B-540P-Diffusers": {
-            "licence": "skywork-community (own licence)",
-            "bf16_gb": 40.2,
-            "sizes": ["960x544"],
-        },
-    },
 )

@@ -189,18 +189,4 @@ FAMILY = Family(
     encode=encode,
     decode=decode,
     prompt_style="one flowing paragraph: subject, action, setting, light, camera",
-    facts={
-        "Wan-AI/Wan2.1-T2V-1.3B-Diffusers": {"licence": "apache-2.0", "bf16_gb": 14.5, "sizes": ["832x480"]},
-        "Wan-AI/Wan2.1-T2V-14B-Diffusers": {
-            "licence": "apache-2.0",
-            "bf16_gb": 40.2,
-            "sizes": ["832x480", "1280x720"],
-        },
-        "Wan-AI/Wan2.2-T2V-A14B-Diffusers": {
-            "licence": "apache-2.0",
-            "bf16_gb": 68.8,
-            "sizes": ["832x480", "1280x720"],
-        },
-        "Wan-AI/Wan2.2-TI2V-5B-Diffusers": {"licence": "apache-2.0", "bf16_gb": 22.8, "sizes": ["1280x704"]},
-    },
 )

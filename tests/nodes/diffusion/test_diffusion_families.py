@@ -137,9 +137,3 @@ def test_previews_and_memory(families: Benches, variant: str) -> None:
 def test_rules_that_are_taken_over_count_too() -> None:
     digests = {name: code_digest(name) for name in names()}
     assert len(set(digests.values())) == len(digests)
-
-
-def test_every_family_says_its_licence() -> None:
-    for name in names():
-        facts = family(name).facts
-        assert facts and all(entry["licence"] for entry in facts.values())

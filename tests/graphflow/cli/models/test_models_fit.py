@@ -1,0 +1,115 @@
+"""`graphflow models fit`: forecasts for models that need not be here, refusals with the nearest way out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from graphflow.cli import exits
+
+WAN = ("text_to_video", "--set", "model=wan2.2-t2v-a14b")
+
+
+def fit(call: Any, *arguments: str) -> Any:
+    return call("models", "fit", *arguments)
+
+
+def strategies(call: Any, *arguments: str) -> list[dict[str, Any]]:
+    done = fit(call, *arguments, "--json")
+    assert done.code == exits.OK, done
+    return done.json["strategies"]
+
+
+def test_a_model_that_is_here_fits_as_it_is(call: Any) -> None:
+    best = strategies(call, "--vram", "8", "--ram", "16", "text_to_video")[0]
+    assert best["fits"] and best["placing"] == "resident" and best["stored"] == ""
+
+
+def test_a_published_model_needs_no_files(call: Any) -> None:
+    """Wan 2.2 A14B: 28.6 GB an expert in bfloat16, so 16 GiB want offload by blocks or fewer bits."""
+    found = strategies(call, "--vram", "16", "--ram", "96", *WAN)
+    fitting = [one for one in found if one["fits"]]
+    assert fitting and all(one["device"] < 16 * 2**30 for one in fitting)
+    assert not any(one["placing"] in ("resident", "in turn") and not one["stored"] for one in fitting)
+    assert fitting[0]["placing"] == "block" and fitting[0]["stored"] == "", "what it was trained in"
+    assert any(one["placing"] == "leaf" and one["stored"] == "int8" for one in fitting)
+
+
+def test_more_memory_allows_what_is_faster(call: Any) -> None:
+    first = [strategies(call, "--vram", v, "--ram", "256", *WAN)[0] for v in ("8", "40", "66", "180")]
+    found = [(one["placing"], one["stored"]) for one in first]
+    assert found == [("block", ""), ("resident", "nf4"), ("in turn", ""), ("resident", "")]
+
+
+def test_a_plan_that_cannot_fit_is_refused_with_the_nearest_that_can(call: Any) -> None:
+    done = fit(call, "--vram", "4", "--ram", "32", *WAN)
+    assert done.code == exits.RESOURCE
+    assert "it does not fit" in done.err and "nearest that fits" in done.err
+    found = fit(call, "--vram", "4", "--ram", "32", *WAN, "--json")
+    ((width, height, frames),) = found.json["nearest"]["sizes"].values()
+    assert width % 16 == height % 16 == 0 and frames % 4 == 1, "a clip that the model can make"
+    assert width * height * frames < 832 * 480 * 81
+    again = (*WAN, "--width", str(width), "--height", str(height), "--frames", str(frames))
+    assert strategies(call, "--vram", "4", "--ram", "32", *again)[0]["fits"], "and it does fit"
+
+
+def test_not_even_one_small_frame(call: Any) -> None:
+    done = fit(call, "--vram", "1", "--ram", "4", *WAN)
+    assert done.code == exits.RESOURCE and "choose a smaller model" in done.err
+
+
+def test_smaller_clips_need_less(call: Any) -> None:
+    size = ("--width", "416", "--height", "240")
+    small, large = (strategies(call, "--vram", "200", "--ram", "200", *WAN, *more) for more in (size, ()))
+    assert small[0]["device"] < large[0]["device"]
+
+
+def test_the_tables_are_for_people(call: Any) -> None:
+    out = fit(call, "--vram", "24", "--ram", "64", *WAN).out
+    assert "Denoiser" in out and "57.3 GB" in out and "decode: tile=256" in out
+
+
+def test_a_model_that_nobody_knows(call: Any) -> None:
+    done = fit(call, "--vram", "24", "text_to_video", "--set", "model=nobody/knows")
+    assert done.code == exits.RESOURCE and "nobody/knows" in done.err
+
+
+def test_a_workflow_without_models(call: Any, write: Any) -> None:
+    write()
+    done = fit(call, "--vram", "24", "words.json")
+    assert done.code == exits.RESOURCE and "uses a model" in done.err
+
+
+def test_torch_is_never_loaded() -> None:
+    program = (
+        "import sys\n"
+        "for name in ('torch', 'diffusers', 'transformers', 'accelerate', 'peft'): sys.modules[name] = None\n"
+        "from graphflow.cli.main import invoke\n"
+        f"assert invoke({['models', 'fit', '--vram', '4', *WAN, '--json']!r}) == 3\n"
+        "assert invoke(['models', '--json']) == 0\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["wan2.2-ti2v-5b", "Wan-AI/Wan2.2-TI2V-5B-Diffusers"])
+def test_one_model_in_full(call: Any, name: str) -> None:
+    found = call("models", "show", name, "--json").json
+    assert found["parts"]["transformer"]["basis"] == "counted"
+    assert found["reported_by_source"] and found["bytes_bfloat16"] and found["native"]["frames"] == 121
+    out = call("models", "show", name).out
+    assert "reported memory" in out and "estimated memory" in out and "apache-2.0" in out
+
+
+def test_an_unknown_name_is_met_with_the_closest(call: Any) -> None:
+    done = call("models", "show", "wan2.2-ti2v")
+    assert done.code == exits.USAGE and "wan2.2-ti2v-5b" in done.err
+
+
+def test_an_embedded_model_in_full(call: Any) -> None:
+    assert "embedded" in call("models", "show", "toy-wan").out
+    assert json.dumps(call("models", "show", "toy-wan", "--json").json)
