@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -59,7 +60,21 @@ class RescaledGuidance(Value):
         return {"guidance_scale": self.scale, "guidance_rescale": self.rescale}
 
 
-Guide = StreamGuidance | RescaledGuidance
+class ComponentGuidance(Value):
+    """For pipelines that have a guider among their components."""
+
+    kind: Literal["component"] = "component"
+    class_name: str
+    """Of diffusers."""
+    settings: dict[str, float | int | None]
+    """What it is made with."""
+
+    def arguments(self) -> dict[str, Any]:
+        """A pipeline with a guider takes nothing of it in its call."""
+        return {}
+
+
+Guide = StreamGuidance | RescaledGuidance | ComponentGuidance
 """All kinds. A family says which of them its pipelines know."""
 
 
@@ -115,3 +130,63 @@ def guide_rescaled(
         is without guidance, 0 to 1; see https://huggingface.co/papers/2305.08891, section 3.4.
     """
     return RescaledGuidance(scale=guidance, rescale=rescale)
+
+
+Method = Literal["classifier_free", "zero_star", "adaptive_projected", "tangential"]
+
+_GUIDERS: Mapping[Method, str] = {
+    "classifier_free": "ClassifierFreeGuidance",
+    "zero_star": "ClassifierFreeZeroStarGuidance",
+    "adaptive_projected": "AdaptiveProjectedGuidance",
+    "tangential": "TangentialClassifierFreeGuidance",
+}
+
+
+@node("diffusion/guide_by_component", fold=True)
+def guide_by_component(
+    *,
+    method: Method = "classifier_free",
+    guidance: Annotated[float, Field(ge=1, le=100)] = 6.0,
+    rescale: Part = 0.0,
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    stop: Part = 1.0,
+    zero_steps: Annotated[int, Field(ge=0, le=100)] | None = None,
+    momentum: Annotated[float, Field(ge=-1, le=1)] | None = None,
+    eta: Part | None = None,
+    limit: Annotated[float, Field(ge=0, le=1000)] | None = None,
+) -> ComponentGuidance:
+    """Another way to follow the prompt, for models with a guider, such as HunyuanVideo 1.5.
+
+    method: `zero_star` fits the negative prompt to the other at each step and begins with steps of nothing
+        (https://huggingface.co/papers/2503.18886); `adaptive_projected` takes out what makes colours glare
+        (https://huggingface.co/papers/2410.02416); `tangential` keeps to the model's own directions
+        (https://huggingface.co/papers/2503.18137).
+    guidance: away from the negative prompt; 1 is not at all. rescale: how far contrast goes back.
+    start, stop: part of the steps before which, and from which on, the prompt is not guided: less work.
+    zero_steps: of zero_star, 1 if empty. momentum, eta, limit: of adaptive_projected: how much of earlier
+        steps stays, how much of what glares stays, and the largest change; empty is none, 1 and 15.
+    Raises NodeError for a setting of another method, or nothing between start and stop.
+    """
+    if stop <= start:
+        raise NodeError("nothing lies between start and stop", where="stop", hint="stop must be the larger")
+    own: dict[Method, dict[str, tuple[str, float | int | None]]] = {
+        "zero_star": {"zero_steps": ("zero_init_steps", zero_steps)},
+        "adaptive_projected": {
+            "momentum": ("adaptive_projected_guidance_momentum", momentum),
+            "eta": ("eta", eta),
+            "limit": ("adaptive_projected_guidance_rescale", limit),
+        },
+    }
+    settings: dict[str, float | int | None] = {
+        "guidance_scale": guidance,
+        "guidance_rescale": rescale,
+        "start": start,
+        "stop": stop,
+    }
+    for owner, names in own.items():
+        for name, (argument, value) in names.items():
+            if value is not None and owner != method:
+                raise NodeError(f"{name} is a setting of {owner}", where=name, hint="leave it empty")
+            if value is not None:
+                settings[argument] = value
+    return ComponentGuidance(class_name=_GUIDERS[method], settings=settings)

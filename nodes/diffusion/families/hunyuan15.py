@@ -9,9 +9,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from ..guiders import put_guider
 from ..pixels import pil
 from ..values import Geometry, Given, Latents, Native
-from . import Begin, Call, Config, Configs, Family, Task, hunyuan
+from . import Begin, Call, Config, Configs, Family, Keep, Task, hunyuan
 
 STREAMS = ("prompt_embeds", "prompt_embeds_mask", "prompt_embeds_2", "prompt_embeds_mask_2")
 """What `encode_prompt` gives, in its order and by the call's argument names."""
@@ -86,21 +87,14 @@ def image_arguments(call: Call) -> dict[str, Any]:
     return {**frames, "image": pil(call.given.image)}
 
 
-def guided(pipe: Any, call: Call, begin: Begin) -> None:
-    """Guidance is a component here: a guider, made for each run because it counts the steps."""
-    from diffusers import ClassifierFreeGuidance
-
-    pipe.guider = ClassifierFreeGuidance(guidance_scale=call.guidance)  # type: ignore[no-untyped-call]
-
-
-def shown(pipe: Any, call: Call, begin: Begin) -> None:
+def shown(pipe: Any, call: Call, begin: Begin) -> Keep:
     """The pipeline would make a clip of its own size from the image's shape, and not always the image's size
     even if that is one of its own: rounding keeps it from 480 x 848. And it passes on what `encode_image`
     says without another change of its dtype."""
-    guided(pipe, call, begin)
     size, seen = (call.latents.height, call.latents.width), pipe.encode_image()
     pipe.video_processor.calculate_default_height_width = lambda *args, **kwargs: size
     pipe.encode_image = lambda *args, **kwargs: seen.to(pipe.transformer.dtype)
+    return put_guider(pipe, call, begin)
 
 
 def encode_image(pipe: Any, given: Given) -> Any:
@@ -125,7 +119,7 @@ def decode(vae: Any, samples: Any, latents: Latents) -> Any:
 FAMILY = Family(
     name="hunyuan15",
     tasks={
-        "text_to_video": Task("HunyuanVideo15Pipeline", arguments, adjust=guided),
+        "text_to_video": Task("HunyuanVideo15Pipeline", arguments, adjust=put_guider),
         "image_to_video": Task(
             "HunyuanVideo15ImageToVideoPipeline",
             image_arguments,
@@ -146,6 +140,7 @@ FAMILY = Family(
     blank_prompt=blank_prompt,
     decode=decode,
     absent={"vae": NoVAE()},
+    guides=("component",),
     text_width="text_embed_dim",
     prompt_style='one paragraph: subject, actions, setting, light, camera; letters to show stand in "quotes"',
 )
