@@ -14,4 +14,5 @@ def embedded_models() -> list[str]:
 
 def embedded_folder(name: str) -> Path | None:
     """The folder of an embedded model, or None if `name` is not one."""
-    return _FOLDER / name if name in embedded_models() else None
+    plain = name not in ("", ".", "..") and Path(name).name == name
+    return _FOLDER / name if plain and (_FOLDER / name / "model_index.json").is_file() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -54,7 +55,7 @@ class _Folder:
 
     def common(self, dtype: Dtype | None) -> dict[str, Any]:
         """The fields every component has."""
-        name, native = self.family.name, self.native()
+        name, native = self.family.name, self.native
         return {
             "source": self.source,
             "family": name,
@@ -63,6 +64,7 @@ class _Folder:
             "native": native,
         }
 
+    @cached_property
     def native(self) -> Native:
         """The sidecar's values over the family's. Embedded models are small and compute in float32."""
         usual = self.derived(self.family.native).model_dump()
@@ -200,7 +202,7 @@ def load_model(
         _scheduler(folder, sampler, shift),
         _vae(folder, vae_dtype),
         _image_encoder(folder, "float32") if _has_image_encoder(folder) else None,
-        folder.native(),
+        folder.native,
     )
 
 
@@ -272,7 +274,7 @@ def _native_shift(folder: _Folder, own: Any) -> Any:
 
     A saved shift of 1 is none: some converted repositories were saved so and their model cards tell another.
     """
-    return folder.sidecar.shift or (own if own not in (None, 1) else folder.native().shift or own)
+    return folder.sidecar.shift or (own if own not in (None, 1) else folder.native.shift or own)
 
 
 def _vae(folder: _Folder, dtype: Dtype) -> VAE:

@@ -32,16 +32,17 @@ def latents_like(
     native = vae.native
     area = native.width * native.height if megapixels is None else megapixels * 1e6
     width, height = snapped_size(columns / rows, area, vae.geometry.multiple)
-    moving = isinstance(media, Video)
-    longest = min(len(media.frames) if moving else native.frames, frames or 100_000)
+    length, rate = native.frames, native.fps
+    if isinstance(media, Video):
+        length, rate = len(media.frames), media.fps
     return Latents(
         family=vae.family,
         vae=vae.info,
         geometry=vae.geometry,
         width=width,
         height=height,
-        frames=snapped_frames(longest, vae.geometry),
-        fps=media.fps if moving else native.fps,
+        frames=snapped_frames(min(length, frames or length), vae.geometry),
+        fps=rate,
         sound=native.sound,
     )
 

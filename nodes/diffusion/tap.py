@@ -111,6 +111,18 @@ def _same(before: Any, now: Any) -> bool:
     return before is now
 
 
+def _silent_copy(scheduler: Any, memo: dict[int, Any]) -> Any:
+    """A deep copy that makes the same steps, tells nobody of them, and remembers for itself."""
+    tap = scheduler._tap
+    made: Any = object.__new__(type(scheduler))
+    own = dict(enumerate(tap.history.get(_COPIES, []))).get(len(tap.copies), {})
+    held = {name: value for name, value in vars(scheduler).items() if name != "_tap"}
+    silent = replace(tap, on_step=lambda step: None, history=own, fresh={}, copies=[])
+    vars(made).update(copy.deepcopy(held, memo), _tap=silent)
+    tap.copies.append(made)
+    return made
+
+
 @functools.cache
 def _tapped_class(base: Any) -> Any:
     """The subclass of `base` that consults its `_tap`."""
@@ -138,15 +150,7 @@ def _tapped_class(base: Any) -> Any:
                     setattr(self, name, list(value) if isinstance(value, list) else value)
 
         def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-            """The copy makes the same steps, tells nobody of them, and remembers for itself."""
-            tap = self._tap
-            made: Any = object.__new__(type(self))
-            own = dict(enumerate(tap.history.get(_COPIES, []))).get(len(tap.copies), {})
-            held = {name: value for name, value in vars(self).items() if name != "_tap"}
-            silent = replace(tap, on_step=lambda step: None, history=own, fresh={}, copies=[])
-            vars(made).update(copy.deepcopy(held, memo), _tap=silent)
-            tap.copies.append(made)
-            return made
+            return _silent_copy(self, memo)
 
         def set_begin_index(self, begin_index: int = 0) -> None:
             base.set_begin_index(self, begin_index + self._tap.start - self._tap.skipped)
