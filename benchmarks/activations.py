@@ -104,6 +104,7 @@ class Case:
     pixels: tuple[int, int] = (0, 0)
     """Of decoders: side of a latent cell, and frames that one latent frame stands for."""
     tile: int | None = None
+    encodes: bool = False
 
     @property
     def decodes(self) -> bool:
@@ -111,7 +112,8 @@ class Case:
 
     @property
     def name(self) -> str:
-        return f"{self.kind}-{'x'.join(map(str, self.cells))}{f'-tile{self.tile}' if self.tile else ''}"
+        tile, way = f"-tile{self.tile}" if self.tile else "", "-encode" if self.encodes else ""
+        return f"{self.kind}-{'x'.join(map(str, self.cells))}{tile}{way}"
 
 
 def measured(case: Case, dtype: str) -> int:
@@ -132,6 +134,11 @@ def measured(case: Case, dtype: str) -> int:
             vae.enable_tiling(side, side, tile_sample_stride_height=stride, tile_sample_stride_width=stride)
         return vae
 
+    if case.encodes:
+        frames, height, width = case.cells
+        side, step = case.pixels
+        clip = {"x": (1, 3, (frames - 1) * step + 1, height * side, width * side)}
+        return peak_bytes(build, lambda: _empty(clip, torch_dtype), "encode")
     channels = case.config.get("z_dim") or case.config.get("latent_channels") or _CHANNELS[case.kind]
     latents = {"z": (1, channels, *case.cells)}
     return peak_bytes(build, lambda: _empty(latents, torch_dtype), "decode")
@@ -139,13 +146,15 @@ def measured(case: Case, dtype: str) -> int:
 
 def forecast(case: Case, dtype: str) -> int:
     """Bytes by the formula."""
-    from graphflow_nodes.diffusion.activations import decoder_bytes, transformer_bytes
+    from graphflow_nodes.diffusion.activations import decoder_bytes, encoder_bytes, transformer_bytes
 
     frames, height, width = case.cells
     if not case.decodes:
         return transformer_bytes(case.kind, _full(case), case.cells, dtype, guided=case.rows == 2)
     side, step = case.pixels
     size, count = height * width * side**2, (frames - 1) * step + 1
+    if case.encodes:
+        return encoder_bytes(case.kind, _full(case), size, count, dtype)
     return decoder_bytes(case.kind, _full(case), size, count, dtype, case.tile)
 
 
@@ -223,6 +232,12 @@ DECODERS = (
     Case("AutoencoderKLLTXVideo", {}, (5, 8, 12), pixels=(32, 8)),
     Case("AutoencoderKLHunyuanVideo", {}, (5, 30, 52), pixels=(8, 4)),
 )
+ENCODERS = (
+    Case("AutoencoderKLWan", {}, (5, 30, 52), pixels=(8, 4), encodes=True),
+    Case("AutoencoderKLWan", _RESIDUAL, (5, 22, 40), pixels=(16, 4), encodes=True),
+    Case("AutoencoderKLLTXVideo", {}, (5, 8, 12), pixels=(32, 8), encodes=True),
+    Case("AutoencoderKLHunyuanVideo", {}, (5, 30, 52), pixels=(8, 4), encodes=True),
+)
 TILED = (
     Case("AutoencoderKLWan", {}, (5, 60, 104), pixels=(8, 4), tile=256),
     Case("AutoencoderKLLTXVideo", {}, (5, 16, 24), pixels=(32, 8), tile=256),
@@ -232,7 +247,7 @@ TILED = (
 def main() -> None:
     """Print every case in both widths."""
     print("| model | dtype | formula | counted | ratio |\n|---|---|---|---|---|")
-    for case in (*TRANSFORMERS, *DECODERS, *TILED):
+    for case in (*TRANSFORMERS, *DECODERS, *ENCODERS, *TILED):
         for dtype in ("float32", "bfloat16"):
             told, found = forecast(case, dtype), measured(case, dtype)
             row = (case.name, dtype, f"{told / 1e9:.2f} GB", f"{found / 1e9:.2f} GB", f"{told / found:.2f}")

@@ -109,7 +109,15 @@ DECODING: Mapping[str, Coding] = {
     "AutoencoderKLHunyuanVideo15": Coding(6.0, 0.0, UNBOUNDED, still=7.1),
 }
 
-UNMEASURED_DECODING = Coding(9.1, 3.2, UNBOUNDED)
+ENCODING: Mapping[str, Coding] = {
+    "AutoencoderKLWan": Coding(36.7, 0.2, still=10.1),
+    "AutoencoderKLWan, residual": Coding(11.3, 3.1, still=3.1),
+    "AutoencoderKLLTXVideo": Coding(0.315, 0.2, UNBOUNDED, still=0.57),
+    "AutoencoderKLHunyuanVideo": Coding(5.13, 0.2, 17, still=7.1),
+    "AutoencoderKLHunyuanVideo15": Coding(6.0, 0.0, UNBOUNDED, still=7.1),
+}
+
+UNMEASURED_CODING = Coding(9.1, 3.2, UNBOUNDED)
 
 
 def encoding(known: Mapping[str, Any]) -> Estimate | None:
@@ -190,12 +198,37 @@ def decoder_bytes(
     kind: str, config: Mapping[str, Any], pixels: int, frames: int, dtype: str, tile: int | None = None
 ) -> int:
     """Of decoding a whole clip. pixels: of one frame. tile: sides of the tiles, in pixels; None is none."""
-    residual = kind == "AutoencoderKLWan" and bool(config.get("is_residual"))
-    rule = DECODING.get(f"{kind}, residual" if residual else kind, UNMEASURED_DECODING)
+    rule = DECODING.get(_variant(kind, config), UNMEASURED_CODING)
     numbers = rule.numbers(_channels(config), frames) * (1.0 if dtype == "float32" else rule.half)
     if tile is None or tile**2 >= pixels:
         return round(_width(dtype) * numbers * pixels)
     return round(_width(dtype) * (numbers * tile**2 + rule.tiled * pixels * frames))
+
+
+def conditioning(known: Mapping[str, Any]) -> Estimate | None:
+    """Of the VAE's encoder, for pixels of the clip's size. Wan encodes an image as a whole clip."""
+    vae, latents = (known.get(name) for name in ("vae", "latents"))
+    if not (isinstance(vae, VAE) and isinstance(latents, Latents)):
+        return None
+    kind, pixels = vae.info.class_name, latents.width * latents.height
+    still = "image" in known and kind != "AutoencoderKLWan"
+    frames = 1 if still else latents.frames
+    need = encoder_bytes(kind, vae.info.config, pixels, frames, vae.dtype)
+    read = 4 * 3 * pixels * frames  # the pixels, float32
+    return Estimate(round(KERNELS * need) + read, 3 * pixels * frames, measured=kind in ENCODING)
+
+
+def encoder_bytes(kind: str, config: Mapping[str, Any], pixels: int, frames: int, dtype: str) -> int:
+    """Of encoding a whole clip. pixels: of one frame."""
+    rule = ENCODING.get(_variant(kind, config), UNMEASURED_CODING)
+    stages = config.get("block_out_channels") or (128,)
+    channels = int(config.get("base_dim") or min(stages))
+    return round(_width(dtype) * rule.numbers(channels, frames) * pixels)
+
+
+def _variant(kind: str, config: Mapping[str, Any]) -> str:
+    """The class, and what of its config makes it another one."""
+    return f"{kind}, residual" if kind == "AutoencoderKLWan" and config.get("is_residual") else kind
 
 
 def _class_of(component: Component, part: str) -> str:

@@ -17,6 +17,7 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import Context, node
 from graphflow.values import Image, Mask, Video
 
+from .activations import conditioning
 from .families import Begin, Call, Configs, Family, Task, family, served
 from .pixels import Fit, fitted_image, fitted_video
 from .recipes import VAE, Denoiser, ImageEncoder, Scheduler
@@ -27,7 +28,7 @@ from .values import Blank, Condition, Given, Keyframe, Latents
 _DEPENDS = (".recipes", ".shell", ".stand_ins", ".pixels", ".values")
 
 
-@node("diffusion/condition_image", depends=_DEPENDS)
+@node("diffusion/condition_image", forecast=conditioning, depends=_DEPENDS)
 def condition_image(
     vae: VAE,
     image: Image,
@@ -51,7 +52,7 @@ def condition_image(
     return encoded(ctx, vae, latents, "image_to_video", given, image_encoder)
 
 
-@node("diffusion/condition_video", depends=_DEPENDS)
+@node("diffusion/condition_video", forecast=conditioning, depends=_DEPENDS)
 def condition_video(
     vae: VAE,
     video: Video,
@@ -72,7 +73,7 @@ def condition_video(
     return encoded(ctx, vae, latents, "video_to_video", given)
 
 
-@node("diffusion/condition_control", depends=_DEPENDS)
+@node("diffusion/condition_control", forecast=conditioning, depends=_DEPENDS)
 def condition_control(
     vae: VAE,
     latents: Latents,

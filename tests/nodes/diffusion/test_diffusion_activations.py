@@ -10,7 +10,7 @@ from graphflow_nodes.diffusion.activations import TILE, decoding, denoising, enc
 from graphflow_nodes.diffusion.latents import empty_latents
 from graphflow_nodes.diffusion.load import Model, load_model
 
-from benchmarks.activations import DECODERS, TRANSFORMERS, Case, forecast, measured
+from benchmarks.activations import DECODERS, ENCODERS, TRANSFORMERS, Case, forecast, measured
 from graphflow.testing import run_node
 
 
@@ -20,8 +20,8 @@ def test_transformers_of_published_sizes(case: Case, dtype: str) -> None:
     assert forecast(case, dtype) == pytest.approx(measured(case, dtype), rel=0.05)
 
 
-@pytest.mark.parametrize("case", DECODERS, ids=lambda case: case.name)
-def test_decoders_of_published_sizes(case: Case) -> None:
+@pytest.mark.parametrize("case", [*DECODERS, *ENCODERS], ids=lambda case: case.name)
+def test_autoencoders_of_published_sizes(case: Case) -> None:
     assert forecast(case, "float32") == pytest.approx(measured(case, "float32"), rel=0.05)
 
 
