@@ -121,7 +121,7 @@ class _Run:
             **experts.named(),
         }
         pipe = shell(rules, parts, task="image_to_video")
-        prepare, said = pipe.prepare_latents, iter(condition.image_embeds.to(device).split(1))
+        prepare, said = pipe.prepare_latents, iter(condition.image_embeds.to(device)[:, None])
         pipe.encode_image = lambda *args, **kwargs: next(said)
         pipe.prepare_latents = lambda *args, **kwargs: self.begin(pipe, prepare(*args, **kwargs))
         output = pipe(
