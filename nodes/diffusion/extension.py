@@ -27,7 +27,7 @@ def condition_extension(
     overlap_history: Annotated[int, Field(ge=1)] = 17,
     fit: Fit = "cover",
 ) -> Condition:
-    """Let a clip go on where a video ends, by a diffusion forcing model of SkyReels-V2.
+    """Let a clip go on where a video ends: diffusion forcing of SkyReels-V2, or LTX-Video from 0.9.5 on.
 
     latents: empty; the clip begins with the video's last frames and then goes on.
     overlap_history: how many of its last frames; 17 or 37 are advised. Cut them off the clip before it is

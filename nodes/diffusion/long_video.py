@@ -315,6 +315,15 @@ def _segments(prompts: int, first_windows: list[int] | None) -> list[dict[str, A
     ]
 
 
+def fits(window: int, overlap: int) -> bool:
+    """Whether the pipeline makes a clip of the asked length; both in latent frames.
+
+    It drops the first of each later window and joins the rest over one less than the overlap, but an overlap
+    of 2 as if there were none.
+    """
+    return 1 <= overlap < window and overlap != 2
+
+
 def _windows(latents: Latents, window: int, overlap: int) -> int:
     """How many windows the pipeline makes."""
     from diffusers.pipelines.ltx.pipeline_ltx_i2v_long_multi_prompt import split_into_temporal_windows
@@ -343,8 +352,12 @@ def _check(
         check_parts(denoiser, prompt, latents)
     if latents.stage != "empty":
         raise NodeError("a long video draws its own noise", where="latents", hint="wire the empty latents")
+    if denoiser.step_cache is not None:
+        raise NodeError(
+            "step caches know nothing of windows", where="denoiser", hint="wire a denoiser without one"
+        )
     cells, shared = window // step, overlap // step
-    if cells < 2 or not 1 <= shared < cells or shared == 2:  # the pipeline makes no clip of the asked length
+    if not fits(cells, shared):
         raise NodeError(
             f"windows of {window} frames that overlap by {overlap} cannot be laid over the clip",
             where="overlap",

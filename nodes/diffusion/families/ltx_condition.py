@@ -18,10 +18,13 @@ from ..pixels import pil, pils
 from ..values import Blank, Given, Keyframe, Latents
 from . import Begin, Call, Configs, Keep, Solver, Task, ltx
 
+_SETTINGS = ("image_cond_noise_scale",)
+"""Of what condition nodes set, the pipeline's own arguments."""
+
 
 def serves(configs: Configs) -> tuple[str, ...]:
     """The same weights do everything."""
-    return ("text_to_video", "image_to_video", "keyframes")
+    return ("text_to_video", "image_to_video", "keyframes", "extension")
 
 
 def schedule(steps: int) -> list[float]:
@@ -41,15 +44,16 @@ def arguments(call: Call) -> dict[str, Any]:
         "timesteps": [1000 * level for level in call.sigmas or schedule(call.steps)],
         "conditions": [_condition(frame) for frame in keyframes(call)] or None,
         "denoise_strength": call.latents.strength,
-        **call.given.settings,
+        **{name: value for name, value in call.given.settings.items() if name in _SETTINGS},
     }
 
 
 def keyframes(call: Call) -> list[Keyframe]:
-    """What is given, as keyframes: a first image is one at the start, a last image one at the end."""
+    """What is given, as keyframes: a video to be extended and a first image at the start, a last image at the
+    end."""
     given, last = call.given, call.latents.frames - 1
-    ends = [(given.image, 0), (given.last_image, last)]
-    return [Keyframe(content=image, index=at) for image, at in ends if image is not None] + [*given.keyframes]
+    ends = [(given.video, 0), (given.image, 0), (given.last_image, last)]
+    return [Keyframe(content=shown, index=at) for shown, at in ends if shown is not None] + [*given.keyframes]
 
 
 def _condition(frame: Keyframe) -> Any:
@@ -141,7 +145,7 @@ _TASK = Task(
 FAMILY = replace(
     ltx.FAMILY,
     name="ltx_condition",
-    tasks={"text_to_video": _TASK, "image_to_video": _TASK, "keyframes": _TASK},
+    tasks=dict.fromkeys(("text_to_video", "image_to_video", "keyframes", "extension"), _TASK),
     solvers={"euler": Solver("FlowMatchEulerDiscreteScheduler", "shift")},
     serves=serves,
     pack=lambda samples: samples,

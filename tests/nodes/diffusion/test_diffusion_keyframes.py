@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from graphflow_nodes.diffusion import (
+    condition_extension,
     condition_image,
     condition_keyframes,
     denoise,
@@ -30,10 +31,11 @@ from graphflow.values import Image, Video
 from graphflow.values import decode as unpack
 from graphflow.values import encode as pack
 from tests.support.tiny_family import FamilyBench
-from tests.support.tiny_ltx import HEIGHT, STEPS, WIDTH, save_tiny_ltx
+from tests.support.tiny_ltx import STEPS, save_tiny_ltx
 from tests.support.wan_bench import NEGATIVE, PROMPT
 
 Benches = Callable[..., FamilyBench]
+WIDTH = HEIGHT = 32
 FRAMES = 17
 """Five latent frames."""
 
@@ -60,6 +62,8 @@ class Case:
     image: Image | None = None
     last_image: Image | None = None
     keyframes: tuple[Keyframe, ...] = ()
+    video: Video | None = None
+    """To be extended by its last nine frames."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Of the condition node and of the pipeline."""
     call: dict[str, Any] = field(default_factory=dict)
@@ -74,6 +78,9 @@ class Case:
         if self.keyframes:
             ports = {**ports, "keyframes": list(self.keyframes), **self.settings, **changes}
             return run_node(condition_keyframes, **ports)
+        if self.video is not None:
+            ports = {**ports, "video": self.video, "overlap_history": 9, **changes}
+            return run_node(condition_extension, **ports)
         ports = {**ports, "image": self.image, "last_image": self.last_image, **changes}
         return run_node(condition_image, **ports)
 
@@ -116,11 +123,10 @@ class Case:
 
         if self.pipeline == "LTXImageToVideoPipeline":
             return {"image": pil(self.image)}
-        ends = [
-            at(image, index) for image, index in ((self.image, 0), (self.last_image, FRAMES - 1)) if image
-        ]
+        end = None if self.video is None else Video(frames=self.video.frames[-9:], fps=8.0)
+        ends = ((end, 0), (self.image, 0), (self.last_image, FRAMES - 1))
         conditions = []
-        for frame in (*ends, *self.keyframes):
+        for frame in (*(at(content, index) for content, index in ends if content), *self.keyframes):
             still = isinstance(frame.content, Image)
             content = {"image": pil(frame.content)} if still else {"video": pils(frame.content)}
             index = frame.index % FRAMES
@@ -129,7 +135,7 @@ class Case:
 
 
 def empty(tiny: FamilyBench) -> Latents:
-    return run_node(empty_latents, tiny.model.vae, frames=FRAMES)
+    return run_node(empty_latents, tiny.model.vae, width=WIDTH, height=HEIGHT, frames=FRAMES)
 
 
 CONDITION = ("ltx_0.9.5", "LTXConditionPipeline")
@@ -148,6 +154,7 @@ CASES = {
     "extension of a clip": Case(
         *CONDITION, keyframes=(at(clip(20, 9)),), settings={"image_cond_noise_scale": 0.3}
     ),
+    "extension by the node for it": Case(*CONDITION, video=clip(20, 12)),
     "a clip inside": Case(*CONDITION, keyframes=(at(picture(4)), at(clip(20, 9), 8, 0.8))),
 }
 ALL = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -223,9 +230,9 @@ def test_what_is_given_counts_and_so_do_seed_and_prompt(bench: Benches, case: Ca
         changed[place] = frame.model_copy(update={"content": content})
         changed_condition = case.condition(tiny, keyframes=changed)
         assert not torch.equal(usual, case.denoise(tiny, condition=changed_condition).samples)
-    for port in ("image", "last_image"):
+    for port, content in (("image", picture(9)), ("last_image", picture(9)), ("video", clip(60, 12))):
         if getattr(case, port) is not None:
-            changed_condition = case.condition(tiny, **{port: picture(9)})
+            changed_condition = case.condition(tiny, **{port: content})
             assert not torch.equal(usual, case.denoise(tiny, condition=changed_condition).samples)
     assert torch.equal(usual, case.denoise(tiny, condition=condition).samples)
 
@@ -259,7 +266,7 @@ def test_previews_show_the_clip_without_its_keyframes(bench: Benches, case: Case
 @ALL
 def test_a_condition_carries_no_pixels(bench: Benches, case: Case) -> None:
     given = case.condition(bench(case.variant)).given
-    seen = [given.image, given.last_image, *(frame.content for frame in given.keyframes)]
+    seen = [given.image, given.last_image, given.video, *(frame.content for frame in given.keyframes)]
     assert all(isinstance(content, Blank) for content in seen if content is not None)
     assert len(given.keyframes) == len(case.keyframes)
 

@@ -10,9 +10,11 @@ import pytest
 import torch
 from graphflow_nodes.diffusion import condition_image, empty_latents, load_vae
 from graphflow_nodes.diffusion.guidance import guide_rescaled
-from graphflow_nodes.diffusion.long_video import decode_tiles, denoise_long
+from graphflow_nodes.diffusion.long_video import decode_tiles, denoise_long, fits
 from graphflow_nodes.diffusion.pixels import pil
 from graphflow_nodes.diffusion.values import Latents
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
 from graphflow.node import spec_of
@@ -222,6 +224,25 @@ def test_previews_show_the_window_at_work(bench: Benches) -> None:
     frames = [clip.frames.shape[0] for clip in watching.previews]
     assert frames == [5] * 3 + [8] * 6  # three are of the window before
     assert watching.previews[0].frames.shape[1:] == (HEIGHT // 4, WIDTH // 4, 3)
+
+
+@given(cells=st.integers(2, 60), window=st.integers(2, 20), overlap=st.integers(0, 19))
+def test_only_windows_that_make_the_asked_length_are_allowed(cells: int, window: int, overlap: int) -> None:
+    """In latent frames, by the pipeline's own functions: it cuts the first frame off every later window."""
+    from diffusers.pipelines.ltx import pipeline_ltx_i2v_long_multi_prompt as long_pipeline
+
+    assume(overlap < window)
+    made = torch.empty(1, 1, 0, 1, 1)
+    windows = long_pipeline.split_into_temporal_windows(cells, window, overlap, 4)
+    for start, end in windows:
+        new = torch.zeros(1, 1, end - start - bool(start), 1, 1)
+        before, tail = made[:, :, : -new.shape[2]], made[:, :, -new.shape[2] :]
+        joined = long_pipeline.linear_overlap_fuse(tail, new, max(overlap - 1, 1)) if start else new
+        made = torch.cat([before, joined], 2)
+    if fits(window, overlap):
+        assert made.shape[2] == cells
+    elif len(windows) > 1:
+        assert made.shape[2] != cells
 
 
 def test_memory_is_that_of_a_window_and_of_a_tile(bench: Benches) -> None:
