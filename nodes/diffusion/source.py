@@ -208,15 +208,16 @@ def identity(folder: Path) -> str:
 
     A snapshot of a hub repository is known by its commit; every other folder by a sha256 over the configs
     and weights of its components, the same on every machine unless a file is too large to be read whole.
-    Notes and pictures beside the components do not count.
+    So do components that the index does not name, such as a latent upsampler beside a pipeline; notes and
+    pictures do not.
     """
     if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
         return f"{folder.parent.parent.name}@{folder.name}"
     digest = hashlib.sha256()
-    parts = [
-        part for part in read_json(folder / INDEX) if Path(part).name == part and (folder / part).is_dir()
-    ]
-    files = [path for part in parts for path in (folder / part).iterdir() if path.suffix in _IDENTIFYING]
+    named = read_json(folder / INDEX)
+    folders = [path for path in folder.iterdir() if path.is_dir()]
+    parts = [path for path in folders if path.name in named or (path / "config.json").is_file()]
+    files = [path for part in parts for path in part.iterdir() if path.suffix in _IDENTIFYING]
     for path in [folder / INDEX, *sorted(files)]:
         state = path.stat()
         content = _file_digest(path, state.st_size, state.st_mtime_ns)

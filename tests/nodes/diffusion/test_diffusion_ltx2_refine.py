@@ -221,3 +221,14 @@ def test_exact_noise_levels_are_neither_shifted_nor_missing(tiny: SoundBench, st
         with pytest.raises(NodeError) as caught:
             run_node(scheduler, tiny.model.scheduler, exact=True, **settings)
         assert caught.value.hint
+
+
+def test_an_upsampler_inside_the_models_folder_counts_for_what_the_model_is(tmp_path: Path) -> None:
+    """The model's index does not name it; another one must not find the old one's results."""
+    folder = save_tiny_ltx2_upsampler(save_tiny_ltx2(tmp_path), index=False)
+    before = run_node(load_latent_upsampler, model=str(folder)).source.identity
+    weights = folder / "latent_upsampler" / "diffusion_pytorch_model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(bytes(data))
+    assert run_node(load_latent_upsampler, model=str(folder)).source.identity != before
