@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from graphflow_nodes.diffusion import decode as decode_node
-from graphflow_nodes.diffusion import denoise, empty_latents, noise_latents, scheduler
+from graphflow_nodes.diffusion import denoise, empty_latents, noise_latents, offload, scheduler
 from graphflow_nodes.diffusion.audio import decode_audio, load_audio_decoder
 from graphflow_nodes.diffusion.families import Configs, family
 from graphflow_nodes.diffusion.guidance import RescaledGuidance, StreamGuidance, Strengths, guide_streams
@@ -18,7 +18,7 @@ from graphflow_nodes.diffusion.opening import component_class
 from graphflow_nodes.diffusion.streams import pack
 
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
-from graphflow.testing import run_node
+from graphflow.testing import LocalContext, run_node
 from graphflow.values import decode, encode
 from tests.support.tiny_ltx2 import RATE, SoundBench, save_tiny_ltx2
 
@@ -258,6 +258,17 @@ def test_numbers_of_the_published_models() -> None:
     for found, blocks, cross in ((native, [29], False), (newer, [28], True)):
         assert found.arguments["spatio_temporal_guidance_blocks"] == blocks
         assert found.arguments["use_cross_timestep"] is cross
+
+
+def test_the_audio_decoder_is_a_part_like_others(tiny: SoundBench) -> None:
+    """Its weight is known before it is loaded, and where it stays while it works changes no bit."""
+    with tiny.context().use(tiny.decoder) as live:
+        held = sum(tensor.nbytes for module in live for tensor in module.state_dict().values())
+    assert tiny.decoder.memory_bytes() == held
+    latents, moved = tiny.denoise(), run_node(offload, tiny.decoder, strategy="block")
+    assert moved.key_fields() == tiny.decoder.key_fields()
+    sound = run_node(decode_audio, moved, latents, context=LocalContext()).samples
+    assert torch.equal(sound, tiny.hear(latents))
 
 
 def test_parts_that_do_not_belong_together_are_refused(tiny: SoundBench) -> None:
