@@ -29,10 +29,13 @@ def save_tiny_hunyuan15(folder: Path) -> Path:
     return _save("HunyuanVideo15Pipeline", folder, (WIDTH, HEIGHT), _transformer())
 
 
-def save_tiny_hunyuan15_image(folder: Path) -> Path:
-    """The same for image to video: clips are square, the size that its pipeline gives to square images."""
+def save_tiny_hunyuan15_image(folder: Path, *, meanflow: bool = False) -> Path:
+    """The same for image to video: clips are square, the size that its pipeline gives to square images.
+
+    meanflow: as if distilled to few steps, each of which is told where the next begins.
+    """
     eyes = {"image_encoder": _siglip(), "feature_extractor": _siglip_processor()}
-    transformer = _transformer(task_type="i2v", target_size=SIDE)
+    transformer = _transformer(task_type="i2v", target_size=SIDE, use_meanflow=meanflow)
     return _save("HunyuanVideo15ImageToVideoPipeline", folder, (SIDE, SIDE), transformer, **eyes)
 
 
@@ -70,7 +73,7 @@ def _chat_tokenizer() -> Any:
     return tokenizer
 
 
-def _transformer(task_type: str = "t2v", target_size: int = 16) -> Any:
+def _transformer(task_type: str = "t2v", target_size: int = 16, use_meanflow: bool = False) -> Any:
     """Most of its 16 MB is one layer for letters, 2048 wide in every model; half of that as bfloat16."""
     import torch
     from diffusers import HunyuanVideo15Transformer3DModel
@@ -92,6 +95,7 @@ def _transformer(task_type: str = "t2v", target_size: int = 16) -> Any:
         rope_axes_dim=(2, 2, 4),
         target_size=target_size,
         task_type=task_type,
+        use_meanflow=use_meanflow,
     ).to(torch.bfloat16)
 
 

@@ -30,6 +30,7 @@ class Configs:
     transformer: Config
     vae: Config
     audio_vae: Config = field(default_factory=dict)
+    guider: Config = field(default_factory=dict)
 
     def class_of(self, part: str) -> str:
         """The class that the index names for a component; empty if it names none."""

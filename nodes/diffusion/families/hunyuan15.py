@@ -9,6 +9,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from graphflow.errors import NodeError
+
 from ..guiders import put_guider
 from ..pixels import pil
 from ..values import Geometry, Given, Latents, Native
@@ -26,10 +28,19 @@ class NoVAE:
 
 
 def native(configs: Configs) -> Native:
-    """Published defaults of the variants for 480p and 720p. Every repository was saved with its own shift."""
-    width, height = (1280, 720) if configs.transformer.get("target_size") == 960 else (848, 480)
+    """Published settings of the variants: for 480p and 720p; distilled to few steps (mean flow) or not. Those
+    that need no guidance say so in the config of their guider."""
+    large, quick = configs.transformer.get("target_size") == 960, configs.transformer.get("use_meanflow")
+    sees = configs.class_of("image_encoder")
     return Native(
-        width=width, height=height, frames=121, fps=24.0, steps=50, guidance=6.0, max_sequence_length=1000
+        width=1280 if large else 848,
+        height=720 if large else 480,
+        frames=121,
+        fps=24.0,
+        steps=12 if quick else 50,
+        guidance=float(configs.guider.get("guidance_scale", 1.0 if quick else 6.0)),
+        shift=9.0 if large and not sees else 7.0 if large or quick else 5.0,
+        max_sequence_length=1000,
     )
 
 
@@ -90,7 +101,17 @@ def image_arguments(call: Call) -> dict[str, Any]:
 def shown(pipe: Any, call: Call, begin: Begin) -> Keep:
     """The pipeline would make a clip of its own size from the image's shape, and not always the image's size
     even if that is one of its own: rounding keeps it from 480 x 848. And it passes on what `encode_image`
-    says without another change of its dtype."""
+    says without another change of its dtype.
+
+    Raises NodeError for a part of the steps of a model that is told at each step where the next one begins.
+    """
+    tap = getattr(pipe.scheduler, "_tap", None)
+    if tap is not None and tap.end < call.steps and pipe.transformer.config.use_meanflow:
+        raise NodeError(
+            "this model looks ahead to its next step, so it cannot stop before the last",
+            where="end_step",
+            hint="leave end_step empty",
+        )
     size, seen = (call.latents.height, call.latents.width), pipe.encode_image()
     pipe.video_processor.calculate_default_height_width = lambda *args, **kwargs: size
     pipe.encode_image = lambda *args, **kwargs: seen.to(pipe.transformer.dtype)

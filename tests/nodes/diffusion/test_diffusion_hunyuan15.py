@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from graphflow_nodes.diffusion import empty_latents, load_model
-from graphflow_nodes.diffusion.families import Configs, family
+from graphflow_nodes.diffusion.families import Config, Configs, family
 from graphflow_nodes.diffusion.families.hunyuan15 import STREAMS
 from graphflow_nodes.diffusion.shell import shell
 
@@ -16,6 +18,7 @@ from graphflow.testing import run_node
 from tests.support.tiny_family import FamilyBench
 from tests.support.tiny_hunyuan15 import TOKENS, save_tiny_hunyuan15
 
+SEES: Config = {"image_encoder": ["transformers", "SiglipVisionModel"]}
 LETTERS = 'a red ball rolls under a sign that says "GO"'
 
 
@@ -113,12 +116,35 @@ def test_a_longer_prompt_is_cut_where_it_is_told(tiny: FamilyBench) -> None:
     assert tiny.encode(LETTERS).tensors["prompt_embeds"].shape[1] == TOKENS
 
 
+@pytest.mark.parametrize(
+    ("index", "transformer", "guider", "settings"),
+    [
+        ({}, {"target_size": 640}, {"guidance_scale": 6.0}, (848, 480, 50, 6.0, 5.0)),
+        ({}, {"target_size": 960}, {}, (1280, 720, 50, 6.0, 9.0)),
+        (SEES, {"target_size": 960}, {"guidance_scale": 1.0}, (1280, 720, 50, 1.0, 7.0)),
+        (SEES, {"target_size": 640, "use_meanflow": True}, {}, (848, 480, 12, 1.0, 7.0)),
+    ],
+    ids=["480p", "720p", "720p from images, no guidance", "480p from images, few steps"],
+)
+def test_settings_of_the_published_variants(
+    index: Config, transformer: Config, guider: Config, settings: tuple[float, ...]
+) -> None:
+    native = family("hunyuan15").native(Configs(index, transformer, {}, guider=guider))
+    assert (native.width, native.height, native.steps, native.guidance, native.shift) == settings
+
+
+def test_the_guider_of_a_folder_is_read(tiny: FamilyBench, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny.folder, tmp_path / "distilled")
+    (folder / "graphflow.json").unlink()
+    assert run_node(load_model, model=str(folder)).native.guidance == 6.0
+    (folder / "guider" / "guider_config.json").write_text('{"guidance_scale": 1.0}')
+    assert run_node(load_model, model=str(folder)).native.guidance == 1.0
+
+
 def test_sizes_lengths_and_shift_of_the_published_model(tiny: FamilyBench) -> None:
     rules = family("hunyuan15")
     geometry = rules.geometry(Configs({}, {"patch_size": 1}, {}))
     assert geometry.model_dump() == {"channels": 32, "spatial": 16, "temporal": 4, "multiple": 16}
-    sizes = [rules.native(Configs({}, {"target_size": target}, {})) for target in (640, 960)]
-    assert [(native.width, native.height) for native in sizes] == [(848, 480), (1280, 720)]
     assert geometry.latent_shape(1280, 720, 121) == (1, 32, 31, 45, 80)
     assert tiny.model.scheduler.config["shift"] == 7.0
     with pytest.raises(NodeError, match="height 18 is not a multiple of 4"):

@@ -52,11 +52,13 @@ class Bench(FamilyBench):
 
 @dataclass(frozen=True)
 class Model:
-    """A tiny model, how many images it takes, and how many frames it makes and does not show."""
+    """A tiny model: how many images it takes, how many frames it makes and does not show, and whether its
+    denoise can stop early."""
 
     save: Callable[[Path], Path]
     images: int = 1
     unshown: int = 0
+    stops: bool = True
 
 
 MODELS = {
@@ -65,6 +67,7 @@ MODELS = {
     "hunyuan": Model(save_tiny_hunyuan_image),
     "hunyuan, 33 channels": Model(functools.partial(save_tiny_hunyuan_image, concat=True), unshown=4),
     "hunyuan 1.5": Model(save_tiny_hunyuan15_image),
+    "hunyuan 1.5, few steps": Model(functools.partial(save_tiny_hunyuan15_image, meanflow=True), stops=False),
 }
 ALL = pytest.mark.parametrize("name", MODELS)
 
@@ -115,6 +118,8 @@ def test_resumes_at_any_step_and_two_halves_are_one_whole(benches: Callable[...,
         again = tiny.denoise(prompt=prompt, condition=condition, context=again)
         assert torch.equal(again.samples, whole.samples)
         assert torch.equal(tiny.decode(again), tiny.decode(whole))
+    if not MODELS[name].stops:
+        return
     first = decode(*encode(tiny.denoise(prompt=prompt, condition=condition, end_step=1)))
     second = tiny.denoise(prompt=prompt, condition=condition, latents=first, seed=8)
     assert torch.equal(second.samples, whole.samples)
@@ -243,6 +248,16 @@ def test_hunyuan_15_makes_the_size_that_is_asked_for(benches: Callable[..., Benc
     empty = run_node(empty_latents, tiny.model.vae, width=24, height=20)
     latents = tiny.denoise(latents=empty, condition=tiny.condition(image, width=24, height=20))
     assert torch.equal(tiny.decode(latents), tiny.plain(image=whole).frames)
+
+
+def test_hunyuan_15_of_few_steps_looks_ahead(benches: Callable[..., Bench]) -> None:
+    """Its pipeline tells it where the next step begins; at the end of a part of the steps it could not."""
+    name = "hunyuan 1.5, few steps"
+    tiny = benches(name)
+    condition = tiny.condition(**given(tiny, name))
+    with pytest.raises(NodeError, match="cannot stop before the last") as caught:
+        tiny.denoise(condition=condition, end_step=1)
+    assert caught.value.hint == "leave end_step empty"
 
 
 def test_skyreels_is_advised_another_shift_for_images(benches: Callable[..., Bench]) -> None:
