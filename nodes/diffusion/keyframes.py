@@ -10,6 +10,7 @@ from graphflow.errors import NodeError
 from graphflow.node import Context, node
 from graphflow.values import Image, Video
 
+from .activations import conditioning
 from .condition import encoded
 from .pixels import Fit, fitted_image, fitted_video
 from .recipes import VAE
@@ -33,6 +34,7 @@ def keyframe(
 
 @node(
     "diffusion/condition_keyframes",
+    forecast=conditioning,
     depends=(".condition", ".recipes", ".shell", ".stand_ins", ".pixels", ".values"),
 )
 def condition_keyframes(

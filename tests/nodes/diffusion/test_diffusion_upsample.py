@@ -22,6 +22,7 @@ from graphflow_nodes.diffusion.upsample import (
 from graphflow_nodes.diffusion.values import Latents
 
 from graphflow.errors import Cancelled, MissingModel, NodeError, ValueMismatch
+from graphflow.node import spec_of
 from graphflow.testing import run_node
 from graphflow.values import Image, decode, encode
 from tests.support.tiny_family import FamilyBench
@@ -246,6 +247,22 @@ def test_a_cancel_between_its_blocks_leaves_no_trace(tiny: FamilyBench, folder: 
         with pytest.raises(Cancelled):
             upsampled(tiny, recipe(folder), clip, context=tiny.context(cancel_after=point))
     assert torch.equal(usual.samples, upsampled(tiny, recipe(folder), clip).samples)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"temporal_upsample": True}, {"temporal_upsample": True, "spatial_upsample": False}]
+)
+def test_size_and_memory_are_forecast(
+    tiny: FamilyBench, tmp_path: Path, clip: Latents, changes: dict[str, bool]
+) -> None:
+    model = recipe(save_tiny_upsampler(tmp_path, **changes))
+    large = upsampled(tiny, model, clip)
+    told = spec_of(upsample_latents).forecast({"upsampler": model, "latents": clip})
+    size = {"width", "height", "frames", "fps"}
+    assert told.outputs["out"].model_dump(include=size) == large.model_dump(include=size)
+    assert 0 < told.device < 10_000_000
+    again = spec_of(refine_latents).forecast({"latents": large, "strength": 0.5}).outputs["out"]
+    assert (again.stage, again.strength, again.width) == ("again", 0.5, large.width)
 
 
 def test_memory_is_known_before_loading(folder: Path, tiny: FamilyBench) -> None:
