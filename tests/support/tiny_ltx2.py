@@ -62,8 +62,18 @@ class SoundBench(FamilyBench):
         frames, sound = self.raw(pipeline, output_type="np", **arguments)
         return Clip(torch.from_numpy((frames[0] * 255).round().astype("uint8")), sound[0].float())
 
-    def raw(self, pipeline: str, *, scheduler: Any = None, **arguments: Any) -> Any:
-        """What the stock pipeline returns. scheduler: changes to the config of its own, or another."""
+    def raw(
+        self,
+        pipeline: str,
+        *,
+        scheduler: Any = None,
+        lora: tuple[Path, float] | None = None,
+        **arguments: Any,
+    ) -> Any:
+        """What the stock pipeline returns.
+
+        scheduler: changes to the config of its own, or another. lora: a file and its weight.
+        """
         import diffusers
         import torch
 
@@ -75,6 +85,9 @@ class SoundBench(FamilyBench):
         if isinstance(scheduler, dict):
             scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, **scheduler)
         pipe.scheduler = scheduler or pipe.scheduler
+        if lora is not None:
+            pipe.load_lora_weights(lora[0].parent, weight_name=lora[0].name, adapter_name="own")
+            pipe.set_adapters("own", lora[1])
         native = self.model.native
         usual = {
             "prompt": PROMPT,

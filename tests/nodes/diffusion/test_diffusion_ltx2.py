@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from graphflow_nodes.diffusion import decode as decode_node
-from graphflow_nodes.diffusion import denoise, empty_latents, noise_latents, offload, scheduler
+from graphflow_nodes.diffusion import denoise, empty_latents, lora, noise_latents, offload, scheduler
 from graphflow_nodes.diffusion.audio import decode_audio, load_audio_decoder
 from graphflow_nodes.diffusion.families import Configs, family
 from graphflow_nodes.diffusion.guidance import RescaledGuidance, StreamGuidance, Strengths, guide_streams
 from graphflow_nodes.diffusion.opening import component_class
 from graphflow_nodes.diffusion.streams import pack
+from safetensors.torch import save_file
 
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
 from graphflow.testing import LocalContext, run_node
@@ -269,6 +271,27 @@ def test_the_audio_decoder_is_a_part_like_others(tiny: SoundBench) -> None:
     assert moved.key_fields() == tiny.decoder.key_fields()
     sound = run_node(decode_audio, moved, latents, context=LocalContext()).samples
     assert torch.equal(sound, tiny.hear(latents))
+
+
+def test_a_lora_as_the_authors_name_its_layers(benches: Benches, tmp_path: Path) -> None:
+    """Such as the distilled one of the second stage. It reaches both streams."""
+    tiny, generator = benches("ltx2"), torch.Generator().manual_seed(0)
+    inner, heard = "transformer_blocks.1.attn1.to_q", "transformer_blocks.0.audio_attn1.to_v"
+    tensors = {}
+    for layer, width in ((inner, 16), (heard, 8)):
+        for name, shape in (("lora_A", (2, width)), ("lora_B", (width, 2))):
+            tensors[f"diffusion_model.{layer}.{name}.weight"] = torch.randn(shape, generator=generator)
+    file = tmp_path / "distilled.safetensors"
+    save_file(tensors, file)
+    changed = run_node(lora, tiny.model.denoiser, file=str(file), weight=0.5)
+    ports = (changed, tiny.model.scheduler, tiny.encode(), run_node(empty_latents, tiny.model.vae))
+    latents = run_node(denoise, *ports, seed=3, context=tiny.context())
+    plain = tiny.clip(lora=(file, 0.5))
+    assert torch.equal(tiny.decode(latents), plain.frames)
+    assert torch.equal(tiny.hear(latents), plain.sound)
+    usual = tiny.denoise()
+    assert not torch.equal(usual.sound.samples, latents.sound.samples)
+    assert torch.equal(tiny.decode(usual), tiny.clip().frames)
 
 
 def test_parts_that_do_not_belong_together_are_refused(tiny: SoundBench) -> None:
