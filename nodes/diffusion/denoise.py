@@ -134,7 +134,7 @@ class _Run:
             **self.levels,
             **embeds,
             **self.reported(pipe, task.reports),
-            latents=None if self.samples is None else chosen.pack(self.samples),
+            latents=None if self.samples is None else chosen.pack(self.samples.to(device)),
             generator=self.generator,
             output_type="latent",
         )
