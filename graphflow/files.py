@@ -49,6 +49,8 @@ FAULTPOINTS = (
     "store.before_quarantine",
     "store.before_remove",
     "checkpoint.after_write",
+    "history.before_commit",
+    "history.after_commit",
 )
 """Every place where a test may kill the process; see `faultpoint`."""
 

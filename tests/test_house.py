@@ -36,7 +36,10 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "result",
         "run explain",
         "workspace testing",
-        "api",
+        "api queued",
+        "history assets",
+        "server",
+        "client",
         "cli",
     )
 )

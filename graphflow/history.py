@@ -1,0 +1,400 @@
+"""The queue and what became of it: accepted runs, their events and results, in one SQLite file.
+
+A run that `accept` returned is never lost and never ends twice: every change of state is one synced
+transaction, and only the attempt that was given the run may end it. Times are for people; order is by number.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+from typing import Any, Literal
+
+from graphflow import events, files
+from graphflow.errors import StorageError, shorten
+from graphflow.events import Event
+from graphflow.queued import STATES, QueuedRun, Refused, State, Submission, Unknown
+
+VERSION = 1
+"""Of the tables; a file with a higher one was made by a newer graphflow."""
+
+MAX_DEATHS = 3
+"""How often a run may be under way when the program dies before it is set aside."""
+
+MAX_QUEUED = 10_000
+"""Runs that may wait; more are refused."""
+
+KEEP = 1_000
+"""Ended runs that are kept; older ones are forgotten, their files stay."""
+
+MAX_PRIORITY = 100
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS runs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, request TEXT UNIQUE,
+    state TEXT NOT NULL, name TEXT NOT NULL, client TEXT NOT NULL, document BLOB NOT NULL,
+    targets TEXT, on_error TEXT NOT NULL, priority INTEGER NOT NULL, position REAL NOT NULL,
+    accepted REAL NOT NULL, started REAL, ended REAL, attempt INTEGER NOT NULL DEFAULT 0,
+    deaths INTEGER NOT NULL DEFAULT 0, cancelling INTEGER NOT NULL DEFAULT 0, retry_of TEXT,
+    code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '', results TEXT NOT NULL DEFAULT '{}');
+CREATE INDEX IF NOT EXISTS waiting ON runs (state, priority DESC, position, number);
+CREATE TABLE IF NOT EXISTS events (
+    run TEXT NOT NULL, seq INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (run, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
+"""
+
+_ORDER = "ORDER BY priority DESC, position, number"
+
+
+class History:
+    """The queue in `path`. All methods may be called from any thread; each is one transaction.
+
+    Opening recovers: runs that were under way when the program died are queued again in front, or set aside
+    after MAX_DEATHS. `recovered` lists them. Raises StorageError.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._clock = clock
+        self._lock = RLock()
+        files.make_folder(path.parent)
+        with _sqlite_errors(path):
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+            if version > VERSION:
+                self._db.close()
+                raise StorageError(
+                    "the history was written by a newer graphflow", where=str(path), hint="update graphflow"
+                )
+            self._db.executescript(_TABLES)
+            self._db.execute(f"PRAGMA user_version={VERSION}")
+        self.recovered = self._recover()
+        self.prune()
+
+    def close(self) -> None:
+        """Write everything into the one file and close it."""
+        with self._lock, _sqlite_errors(self.path):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.close()
+
+    # ------------------------------------------------------------------------ the queue
+
+    def accept(self, submission: Submission) -> QueuedRun:
+        """Queue a run, or give the one that the same request made before.
+
+        Raises Refused if too many runs wait, StorageError if it could not be written: then nothing is queued.
+        """
+        with self._change() as db:
+            if submission.request is not None:
+                row = db.execute("SELECT * FROM runs WHERE request=?", (submission.request,)).fetchone()
+                if row is not None:
+                    return _run(row)
+            waiting = db.execute("SELECT count(*) FROM runs WHERE state='queued'").fetchone()[0]
+            if waiting >= MAX_QUEUED:
+                raise Refused(
+                    f"{waiting} runs are waiting already", code="queue.full", hint="cancel some, or wait"
+                )
+            id = uuid.uuid4().hex
+            targets = None if submission.targets is None else json.dumps(submission.targets)
+            db.execute(
+                "INSERT INTO runs (id, request, state, name, client, document, targets, on_error, priority,"
+                " position, accepted, retry_of) VALUES (?,?,'queued',?,?,?,?,?,?,?,?,?)",
+                (
+                    id, submission.request, submission.name, submission.client, submission.document, targets,
+                    submission.on_error, max(-MAX_PRIORITY, min(MAX_PRIORITY, submission.priority)),
+                    self._next_position(submission.client), self._clock(), submission.retry_of,
+                ),
+            )  # fmt: skip
+            return self._get(id)
+
+    def _next_position(self, client: str) -> float:
+        """Fair queueing: a client's runs stand one round apart, beginning at the round that is served now."""
+        served = self._db.execute("SELECT value FROM facts WHERE name='round'").fetchone()
+        mine = self._db.execute(
+            "SELECT max(position) FROM runs WHERE client=? AND state='queued'", (client,)
+        ).fetchone()[0]
+        return float(max(served[0] if served else 0.0, mine if mine is not None else 0.0)) + 1.0
+
+    def take(self) -> QueuedRun | None:
+        """The run whose turn it is, now running; None if none waits or the queue is paused."""
+        with self._change() as db:
+            if self._paused():
+                return None
+            row = db.execute(f"SELECT * FROM runs WHERE state='queued' {_ORDER} LIMIT 1").fetchone()
+            if row is None:
+                return None
+            db.execute(
+                "UPDATE runs SET state='running', attempt=attempt+1, started=? WHERE id=?",
+                (self._clock(), row["id"]),
+            )
+            db.execute(
+                "INSERT INTO facts VALUES ('round', ?) ON CONFLICT (name) DO UPDATE SET"
+                " value=max(value, excluded.value)",
+                (row["position"],),
+            )
+            return self._get(row["id"])
+
+    def finish(
+        self,
+        run: QueuedRun,
+        state: Literal["finished", "failed", "cancelled"],
+        *,
+        code: str = "",
+        message: str = "",
+        results: dict[str, Any] | None = None,
+        told: Sequence[Event] = (),
+    ) -> list[Event]:
+        """End a run with its last events, which come back numbered.
+
+        Raises Refused if this attempt is not the one that has the run: nobody's result is stored twice.
+        """
+        with self._change() as db:
+            done = db.execute(
+                "UPDATE runs SET state=?, ended=?, code=?, message=?, results=?"
+                " WHERE id=? AND state='running' AND attempt=?",
+                (
+                    state, self._clock(), code, shorten(message),
+                    json.dumps(results or {}, allow_nan=False), run.id, run.attempt,
+                ),
+            ).rowcount  # fmt: skip
+            if not done:
+                raise Refused("this attempt does not have the run any more", where=run.id)
+            return self._append(run.id, told)
+
+    def requeue(self, run: QueuedRun) -> None:
+        """Give a run back that was stopped because the program ends; it keeps its place."""
+        with self._change() as db:
+            db.execute(
+                "UPDATE runs SET state='queued' WHERE id=? AND state='running' AND attempt=?",
+                (run.id, run.attempt),
+            )
+
+    def cancel(self, id: str) -> QueuedRun:
+        """Cancel a run that waits; mark one that runs, so that it stays cancelled whatever happens.
+
+        Cancelling a run that is over changes nothing. Raises Unknown.
+        """
+        with self._change() as db:
+            run = self._get(id)
+            if run.state == "queued":
+                self._end_waiting(run, "cancelled", events.RunCancelled(run=id, seconds=0.0))
+            elif run.state == "running":
+                db.execute("UPDATE runs SET cancelling=1 WHERE id=?", (id,))
+            return self._get(id)
+
+    def retry(self, id: str, client: str = "") -> QueuedRun:
+        """Queue a run that failed or was cancelled once more, under a new id. Raises Unknown, Refused."""
+        old = self.get(id)
+        if old.state not in ("failed", "cancelled"):
+            raise Refused(f"it is {old.state}", where=id, hint="only failed and cancelled runs are retried")
+        again = Submission(
+            old.document, old.name, client or old.client, old.targets, old.on_error, old.priority, retry_of=id
+        )
+        return self.accept(again)
+
+    def prioritise(self, id: str, priority: int) -> QueuedRun:
+        """Runs of higher priority come first. Raises Unknown, Refused if it does not wait any more."""
+        with self._change() as db:
+            self._waiting(id)
+            db.execute("UPDATE runs SET priority=? WHERE id=?", (priority, id))
+            return self._get(id)
+
+    def move(self, id: str, before: str | None) -> QueuedRun:
+        """Put a waiting run before another, whose priority it takes, or at the end of its own priority.
+
+        Raises Unknown, Refused if one of them does not wait.
+        """
+        with self._change() as db:
+            run = self._waiting(id)
+            priority = self._waiting(before).priority if before is not None else run.priority
+            rows = db.execute(
+                "SELECT id, position FROM runs WHERE state='queued' AND priority=? AND id<>?"
+                " ORDER BY position, number",
+                (priority, id),
+            ).fetchall()
+            order = [row["id"] for row in rows]
+            order.insert(order.index(before) if before in order else len(order), id)
+            first = min([run.position, *(row["position"] for row in rows)])
+            db.executemany(
+                "UPDATE runs SET priority=?, position=? WHERE id=?",
+                [(priority, first + place, one) for place, one in enumerate(order)],
+            )
+            return self._get(id)
+
+    def pause(self, on: bool) -> None:
+        """Start no further run, or go on. Holds across restarts; what runs is not stopped."""
+        with self._change() as db:
+            db.execute("INSERT OR REPLACE INTO facts VALUES ('paused', ?)", (float(on),))
+
+    @property
+    def paused(self) -> bool:
+        with self._lock, _sqlite_errors(self.path):
+            return self._paused()
+
+    def _paused(self) -> bool:
+        row = self._db.execute("SELECT value FROM facts WHERE name='paused'").fetchone()
+        return bool(row and row[0])
+
+    # ------------------------------------------------------------------------ looking
+
+    def get(self, id: str) -> QueuedRun:
+        """One run. Raises Unknown."""
+        with self._lock, _sqlite_errors(self.path):
+            return self._get(id)
+
+    def queue(self) -> list[QueuedRun]:
+        """What runs and what waits, in the order in which it will run."""
+        with self._lock, _sqlite_errors(self.path):
+            running = self._db.execute("SELECT * FROM runs WHERE state='running' ORDER BY started").fetchall()
+            waiting = self._db.execute(f"SELECT * FROM runs WHERE state='queued' {_ORDER}").fetchall()
+            return [_run(row) for row in (*running, *waiting)]
+
+    def ended(self, limit: int = 100) -> list[QueuedRun]:
+        """Runs that are over, newest first."""
+        with self._lock, _sqlite_errors(self.path):
+            rows = self._db.execute(
+                "SELECT * FROM runs WHERE state NOT IN ('queued','running') ORDER BY number DESC LIMIT ?",
+                (limit,),
+            ).fetchall()
+            return [_run(row) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """How many runs are in each state."""
+        with self._lock, _sqlite_errors(self.path):
+            rows = self._db.execute("SELECT state, count(*) FROM runs GROUP BY state").fetchall()
+            return {**dict.fromkeys(STATES, 0), **{row[0]: row[1] for row in rows}}
+
+    # ------------------------------------------------------------------------ events
+
+    def append(self, told: Iterable[Event]) -> list[Event]:
+        """Store events of running runs; they come back numbered, each run's without a gap."""
+        with self._change():
+            numbered: list[Event] = []
+            by_run: dict[str, list[Event]] = {}
+            for event in told:
+                by_run.setdefault(event.run, []).append(event)
+            for run, batch in by_run.items():
+                numbered += self._append(run, batch)
+            return numbered
+
+    def _append(self, run: str, told: Sequence[Event]) -> list[Event]:
+        first = self._last_seq(run) + 1
+        numbered = [replace(event, seq=first + i) for i, event in enumerate(told)]
+        self._db.executemany(
+            "INSERT INTO events VALUES (?,?,?)", [(run, e.seq, events.to_msgpack(e)) for e in numbered]
+        )
+        return numbered
+
+    def last_seq(self, run: str) -> int:
+        """Number of a run's last stored event; 0 if it has none."""
+        with self._lock, _sqlite_errors(self.path):
+            return self._last_seq(run)
+
+    def _last_seq(self, run: str) -> int:
+        return int(self._db.execute("SELECT max(seq) FROM events WHERE run=?", (run,)).fetchone()[0] or 0)
+
+    def events(self, run: str, after: int = 0, limit: int = 1_000_000) -> list[Event]:
+        """A run's stored events behind number `after`, in order."""
+        with self._lock, _sqlite_errors(self.path):
+            rows = self._db.execute(
+                "SELECT data FROM events WHERE run=? AND seq>? ORDER BY seq LIMIT ?", (run, after, limit)
+            ).fetchall()
+        return [events.from_msgpack(row[0]) for row in rows]
+
+    # ------------------------------------------------------------------------ upkeep
+
+    def prune(self, keep: int = KEEP) -> None:
+        """Forget all but the newest `keep` ended runs."""
+        with self._change() as db:
+            old = db.execute(
+                "SELECT id FROM runs WHERE state NOT IN ('queued','running') ORDER BY number DESC"
+                " LIMIT -1 OFFSET ?",
+                (keep,),
+            ).fetchall()
+            db.executemany("DELETE FROM events WHERE run=?", old)
+            db.executemany("DELETE FROM runs WHERE id=?", old)
+
+    def _recover(self) -> list[QueuedRun]:
+        with self._change() as db:
+            found = [_run(r) for r in db.execute("SELECT * FROM runs WHERE state='running'").fetchall()]
+            for run in found:
+                db.execute("UPDATE runs SET state='queued', deaths=deaths+1 WHERE id=?", (run.id,))
+                if run.cancelling:
+                    self._end_waiting(run, "cancelled", events.RunCancelled(run=run.id, seconds=0.0))
+                elif run.deaths + 1 >= MAX_DEATHS:
+                    text = f"the program died {run.deaths + 1} times while it ran"
+                    failed = events.RunFailed(run=run.id, seconds=0.0, code="run.poisoned", message=text)
+                    self._end_waiting(run, "failed", failed)
+            return [self._get(run.id) for run in found]
+
+    def _end_waiting(self, run: QueuedRun, state: State, last: Event) -> None:
+        code, message = getattr(last, "code", ""), getattr(last, "message", "")
+        self._db.execute(
+            "UPDATE runs SET state=?, ended=?, code=?, message=? WHERE id=? AND state='queued'",
+            (state, self._clock(), code, message, run.id),
+        )
+        self._append(run.id, [last])
+
+    def _waiting(self, id: str) -> QueuedRun:
+        run = self._get(id)
+        if run.state != "queued":
+            raise Refused(f"it is {run.state}", where=id, hint="only runs that wait can be moved")
+        return run
+
+    def _get(self, id: str) -> QueuedRun:
+        row = self._db.execute("SELECT * FROM runs WHERE id=?", (id,)).fetchone()
+        if row is None:
+            raise Unknown("there is no such run", where=shorten(id, 80))
+        return _run(row)
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of the block or nothing. Synced when the block is left."""
+        with self._lock, _sqlite_errors(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                files.faultpoint("history.before_commit")
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            files.faultpoint("history.after_commit")
+
+
+def _run(row: sqlite3.Row) -> QueuedRun:
+    fields = dict(row)
+    targets = fields["targets"]
+    return QueuedRun(
+        **{
+            **fields,
+            "targets": None if targets is None else tuple(json.loads(targets)),
+            "cancelling": bool(fields["cancelling"]),
+            "results": json.loads(fields["results"]),
+        }
+    )
+
+
+@contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into a StorageError about its file."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if "full" in str(error):
+            raise StorageError(
+                "the disk is full", where=str(path), hint=files.FREE_SPACE, code="storage.full"
+            ) from error
+        hint = "move the file away to begin with an empty history" if "malformed" in str(error) else ""
+        raise StorageError(f"the history: {error}", where=str(path), hint=hint) from error
