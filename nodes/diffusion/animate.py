@@ -21,7 +21,7 @@ from .denoise import Guidance, Steps, check_parts
 from .families import family
 from .pixels import fitted_image, fitted_video, pil, pils
 from .preview import preview_clip
-from .recipes import VAE, Denoiser, ImageEncoder, Scheduler
+from .recipes import MAKING, VAE, Denoiser, ImageEncoder, Scheduler
 from .shell import cancel_points, shell
 from .tap import Step, Tap, tapped
 from .values import Condition, Given, Latents, PromptEmbeds
@@ -29,7 +29,7 @@ from .values import Condition, Given, Latents, PromptEmbeds
 
 @node(
     "diffusion/animate",
-    depends=(".denoise", ".condition", ".tap", ".shell", ".recipes", ".pixels", ".values"),
+    depends=(".denoise", ".condition", ".tap", ".shell", ".pixels", ".values", *MAKING),
 )
 def animate(
     denoiser: Denoiser,
@@ -85,11 +85,7 @@ def animate(
         "height": size[1],
     }
     if background is not None and mask is not None:
-        arguments.update(
-            mode="replace",
-            background_video=pils(fitted_video(background, *size, frames, "cover", "background")),
-            mask_video=pils(fitted_video(mask, *size, frames, "cover", "mask")),
-        )
+        arguments.update(_replacement(background, mask, latents))
     segments = -(-(frames - overlap) // (segment - overlap))
     run = _Run(ctx, denoiser, latents, arguments["num_inference_steps"], segments)
     return Video(frames=run.pipeline(scheduler, vae, image_encoder, prompt, arguments, seed), fps=latents.fps)
@@ -126,7 +122,11 @@ class _Run:
         self.finished = list((ctx.restore() or {"finished": []})["finished"])
         self.tap = Tap(self.stepped, 0, self.steps, {}, None)
         self.begin()
-        with ctx.use(vae) as live, ctx.use(image_encoder) as eyes, ctx.use(self.denoiser) as experts:
+        with (
+            ctx.use(vae) as live,
+            ctx.use(image_encoder) as eyes,
+            ctx.use(self.denoiser.windowed()) as experts,
+        ):
             watched = [*experts.live(), live.decoder, live.encoder, eyes.image_encoder]
             parts = {
                 "vae": _SegmentVAE(live, self),
@@ -175,6 +175,16 @@ class _SegmentVAE:
 
     def decode(self, samples: Any, **options: Any) -> Any:
         return self._run.decoded(samples, self._live.decode, **options)
+
+
+def _replacement(background: Video, mask: Video, latents: Latents) -> dict[str, Any]:
+    """The arguments that let somebody take the place of another."""
+    size = latents.width, latents.height, latents.frames
+    return {
+        "mode": "replace",
+        "background_video": pils(fitted_video(background, *size, "cover", "background")),
+        "mask_video": pils(fitted_video(mask, *size, "cover", "mask")),
+    }
 
 
 def _cut(video: Video, frames: int, where: str) -> Video:

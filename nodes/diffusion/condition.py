@@ -20,12 +20,12 @@ from graphflow.values import Image, Mask, Video
 from .activations import conditioning
 from .families import Begin, Call, Configs, Family, Task, family, served
 from .pixels import Fit, fitted_image, fitted_video
-from .recipes import VAE, Denoiser, ImageEncoder, Scheduler
+from .recipes import OPENING, VAE, Denoiser, ImageEncoder, Scheduler
 from .shell import cancel_points, shell
 from .stand_ins import Halt, HaltingDenoiser, RecordingVAE
 from .values import Blank, Condition, Given, Keyframe, Latents
 
-_DEPENDS = (".recipes", ".shell", ".stand_ins", ".pixels", ".values")
+_DEPENDS = (".shell", ".stand_ins", ".pixels", ".values", *OPENING)
 
 
 @node("diffusion/condition_image", forecast=conditioning, depends=_DEPENDS)

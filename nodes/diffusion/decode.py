@@ -14,12 +14,12 @@ from graphflow.values import Video
 
 from .activations import decoding
 from .families import family
-from .recipes import VAE, Tiling
+from .recipes import OPENING, VAE, Tiling
 from .shell import cancel_points
 from .values import Latents
 
 
-@node("diffusion/decode", forecast=decoding, depends=(".recipes", ".shell"))
+@node("diffusion/decode", forecast=decoding, depends=(".shell", *OPENING))
 def decode(
     vae: VAE,
     latents: Latents,

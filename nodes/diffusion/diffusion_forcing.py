@@ -97,7 +97,7 @@ def diffusion_forcing(
     plan = planned(call, forcing["base_num_frames"], forcing["overlap_history"], block)
     run = _Run(ctx, denoiser, call, [window.steps(call.steps, ar_step, block) for window in plan])
     with (
-        ctx.use(denoiser) as experts,
+        ctx.use(denoiser.windowed()) as experts,
         cancel_points(experts.live(), ctx.check),
         _blocks_kept(experts.transformer),
         _noise_of_its_own(seed, ctx.device),

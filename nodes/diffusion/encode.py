@@ -13,12 +13,12 @@ from graphflow.values import Image
 
 from .activations import encoding
 from .families import family
-from .recipes import TextEncoder
+from .recipes import OPENING, TextEncoder
 from .shell import cancel_points
 from .values import PromptEmbeds
 
 
-@node("diffusion/encode_prompt", forecast=encoding, depends=(".shell", ".recipes"))
+@node("diffusion/encode_prompt", forecast=encoding, depends=(".shell", *OPENING))
 def encode_prompt(
     text_encoder: TextEncoder,
     ctx: Context,

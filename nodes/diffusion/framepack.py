@@ -73,7 +73,7 @@ def framepack(
             "a step cache does not know where a section ends", where="denoiser", hint="leave it out"
         )
     run = _Run(ctx, denoiser, scheduler, call, sections, seed)
-    with ctx.use(denoiser) as experts, cancel_points(experts.live(), ctx.check):
+    with ctx.use(denoiser.windowed()) as experts, cancel_points(experts.live(), ctx.check):
         samples = run.pipeline(experts, prompt, seed, arguments)
     update = {
         "stage": "done",

@@ -98,7 +98,7 @@ def denoise_long(
     scale = denoiser.native.guidance if guidance is None else guidance
     scales = guide.arguments() if guide else {"guidance_scale": scale}
     _check(denoiser, prompts, latents, condition, window, overlap)
-    with ctx.use(denoiser) as experts, cancel_points(experts.live(), ctx.check):
+    with ctx.use(denoiser.windowed()) as experts, cancel_points(experts.live(), ctx.check):
         run = _Run(ctx, denoiser, prompts, latents, [len(levels) - 1] * _windows(latents, window, overlap))
         pipe = run.shell(experts.transformer, condition, eta)
         samples = pipe(

@@ -30,17 +30,19 @@ from .schedule import Scheduler
 from .source import INDEX, FileSource, TensorEntry, read_json
 from .values import Geometry, VAEInfo
 
+OPENING = (".recipes", ".component", ".opening", ".modifiers.quantise", ".modifiers.tiling")
+"""Modules whose code decides what comes out of a live text encoder or VAE, for a node's `depends`."""
+
 MAKING = (
-    ".recipes",
-    ".component",
-    ".opening",
+    *OPENING,
     ".schedule",
-    *(f".modifiers.{name}" for name in ("attention", "casting", "compile", "lora", "quantise", "step_cache")),
+    *(f".modifiers.{name}" for name in ("attention", "casting", "compile", "lora", "step_cache")),
 )
-"""Modules whose code decides what comes out of a live denoiser, for a node's `depends`."""
+"""The same for a live denoiser."""
 
 __all__ = [
     "MAKING",
+    "OPENING",
     "VAE",
     "Component",
     "Denoiser",
@@ -202,6 +204,17 @@ class Denoiser(Component):
     def resumable(self) -> bool:
         """Whether a denoise can go on from a checkpoint; what a step cache remembers is in none."""
         return self.step_cache is None
+
+    def windowed(self) -> Denoiser:
+        """For a node that denoises window by window. Raises NodeError if it has a step cache: what that
+        remembers of one window is in no checkpoint, and wrong in the next window."""
+        if self.step_cache is not None:
+            raise NodeError(
+                "a step cache cannot work on a clip that is made in windows",
+                where="denoiser",
+                hint="leave the step cache out",
+            )
+        return self
 
     def during(self, start: int, steps: int) -> Denoiser:
         """For a denoise of `steps` steps that begins at step `start`."""

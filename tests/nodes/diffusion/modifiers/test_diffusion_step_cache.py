@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -231,3 +233,24 @@ def test_settings_outside_their_limits_are_refused(bench: Benches) -> None:
             run_node(node, base, **settings)
     with pytest.raises(NodeError, match="must be told the number of steps"):
         LocalContext().use(CACHES["magnitude"](base)).__enter__()
+
+
+def test_a_clip_that_is_made_in_windows_takes_none(bench: Benches) -> None:
+    base = bench("wan21").model.denoiser
+    assert base.windowed() == base
+    with pytest.raises(NodeError, match="cannot work on a clip that is made in windows"):
+        CACHES["taylor"](base).windowed()
+
+
+def test_every_node_says_for_which_steps_it_takes_a_denoiser() -> None:
+    """Whole denoises tell their steps; nodes that work in windows refuse a cache."""
+    import graphflow_nodes.diffusion as pack
+
+    folder = Path(pack.__file__).parent
+    taken = [
+        f"{file.name}: {found}"
+        for file in folder.glob("*.py")
+        for found in re.findall(r"ctx\.use\((?:self\.)?denoiser[^)]*\)*", file.read_text())
+        if ".during(" not in found and ".windowed(" not in found
+    ]
+    assert not taken
