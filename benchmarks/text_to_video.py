@@ -5,8 +5,8 @@
 
 Weights are loaded before the clock starts, on both sides. Each round makes the same clip three times: by the
 plain call, by the graph with results kept in memory, and by the graph with results written to disk as well.
-Every round has a prompt of its own, so nothing comes from a cache. The ratio is that of the medians. Frames
-must be equal bits.
+Every round has a prompt of its own, so nothing comes from a cache. The ratio is the median of the rounds' own
+ratios, so that a machine that is slow for a while is slow on both sides. Frames must be equal bits.
 CPU time is the steadier figure on a machine that does other things too.
 """
 
@@ -129,12 +129,11 @@ def measure(model: str, steps: int, rounds: int, folder: Path) -> None:
 def report(cpu: dict[str, list[float]], wall: dict[str, list[float]]) -> None:
     print("| | CPU s, median | to plain | wall s, median | to plain |")
     print("|---|---|---|---|---|")
-    bases = [statistics.median(times["plain"]) for times in (cpu, wall)]
     for name in cpu:
         cells = [name]
-        for times, base in zip((cpu, wall), bases, strict=True):
-            median = statistics.median(times[name])
-            cells += [f"{median:.3f}", f"{median / base:.3f}"]
+        for times in (cpu, wall):
+            ratios = [mine / plain for mine, plain in zip(times[name], times["plain"], strict=True)]
+            cells += [f"{statistics.median(times[name]):.3f}", f"{statistics.median(ratios):.3f}"]
         print("| " + " | ".join(cells) + " |")
     print("frames of all three: equal bits")
 
@@ -145,7 +144,7 @@ def main() -> None:
     )
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--threads", type=int, default=1, help="of torch; one makes CPU times comparable")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -45,7 +45,6 @@ def play(workspace: Workspace, tmp_path: Path) -> Player:
 
 
 VARIANTS = {
-    "two_expert_text_to_video": "wan22",
     "image_to_video": "wan22_image",
     "edit_image": "wan22_image",
     "first_last_frame": "wan_vace",
@@ -66,6 +65,7 @@ SHAPES = {
     "ltx_two_scale": (9, 64, 128),
     "prompt_timeline": (33, 32, 64),
     "text_to_video_with_sound": (9, 64, 64),
+    "two_expert_text_to_video": (5, 32, 32),
 }
 """Frames, height and width of what templates make with the tiny random model that they come with."""
 

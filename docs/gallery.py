@@ -1,0 +1,89 @@
+"""Writes docs/gallery.md and its pictures: every template, run as it comes.
+
+    python docs/gallery.py            # all
+    python docs/gallery.py long_video # some; the page is written for all
+
+A picture is a contact sheet of the clip, or the image that the template makes.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from graphflow_nodes.media import contact_sheet
+
+from graphflow import templates
+from graphflow.testing import run_node
+from graphflow.values import Image, Video
+from graphflow.workflow import Document
+from graphflow.workspace import Workspace
+
+DOCS = Path(__file__).parent
+PICTURES = DOCS / "pictures" / "gallery"
+
+HEAD = """# Templates
+
+Each runs as it is, on any machine and without a download, in under a minute. `graphflow run NAME --help`
+lists its parameters. Another model is one parameter: the line "for real" names one made for the task.
+
+Pictures of models called `tiny-...` are noise: their weights are random and only show that all fits together.
+"""
+
+
+def main() -> None:
+    names = sys.argv[1:] or sorted(templates.templates())
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="graphflow-") as folder,
+        Workspace(Path(folder) / "data") as workspace,
+    ):
+        for name in names:
+            picture(workspace, name, Path(folder) / "out")
+            print(name)
+    page = [HEAD, *(section(name) for name in sorted(templates.templates()))]
+    (DOCS / "gallery.md").write_text("\n".join(page), "utf-8")
+
+
+def picture(workspace: Workspace, name: str, out: Path) -> None:
+    """Run a template and save what it shows."""
+    document, folder = templates.find(name)
+    result = workspace.run(workspace.graph(document, {}, folder=folder), out_dir=out)
+    assert result.status == "finished", (name, result.failures)
+    image = shown(result, document)
+    pixels = image.pixels.numpy()
+    from PIL import Image as Pillow
+
+    Pillow.fromarray(pixels).save(PICTURES / f"{name}.png", optimize=True)
+
+
+def shown(result: Any, document: Document) -> Image:
+    """A sheet of the first video among the outputs, else the first image."""
+    values = [result.value(output) for output in document.outputs]
+    for value in values:
+        if isinstance(value, Video):
+            return run_node(contact_sheet, value, frames=7, cell=96, captions=False)
+    return next(sheet for value in values for sheet in pictures(value))
+
+
+def pictures(value: Any) -> list[Image]:
+    if isinstance(value, Image):
+        return [value]
+    clips = value if isinstance(value, list) and value and isinstance(value[0], Video) else []
+    return [run_node(contact_sheet, clips, frames=7, cell=96, captions=False)] if clips else []
+
+
+def section(name: str) -> str:
+    document, _ = templates.find(name)
+    real = document.ui.get("real", {})
+    lines = [f"## {name}", "", document.description or "", "", f"![{name}](pictures/gallery/{name}.png)", ""]
+    lines += [f"Parameters: {', '.join(f'`{parameter}`' for parameter in document.parameters)}.", ""]
+    if real:
+        lines += [f"For real: `--set model={real['model']}`; {real['memory']}; {real['licence']}.", ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
