@@ -85,7 +85,7 @@ def diffusion_forcing(
     )
     _check_parts(denoiser, prompt, latents)
     check_task(denoiser, latents, condition)
-    _check_treatment(denoiser, scheduler, condition)
+    _check_scheduler(denoiser, scheduler, condition)
     forcing: dict[str, Any] = {
         "base_num_frames": base_num_frames or native.frames,
         "overlap_history": _overlap(call, overlap_history),
@@ -219,12 +219,8 @@ def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> 
         )
 
 
-def _check_treatment(denoiser: Denoiser, scheduler: Scheduler, condition: Condition | None) -> None:
-    """Refuse what the pipelines cannot work with, before anything is loaded."""
-    if denoiser.step_cache is not None:
-        raise NodeError(
-            "a step cache does not know where a window ends", where="denoiser", hint="leave it out"
-        )
+def _check_scheduler(denoiser: Denoiser, scheduler: Scheduler, condition: Condition | None) -> None:
+    """Refuse solvers that the pipelines cannot work with, before anything is loaded."""
     if scheduler.class_name.startswith("FlowMatch"):
         raise NodeError(
             f"diffusion forcing counts noise levels in whole numbers, which {scheduler.class_name} refuses",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, State, node
+from graphflow.node import Context, Estimate, State, node
 from graphflow.values import Seed
 
+from .activations import denoising
 from .condition import check_task
 from .denoise import Guidance, Steps, check_parts
 from .families import Call, family
@@ -29,7 +31,17 @@ Sampling = Literal["inverted_anti_drifting", "vanilla"]
 _DEPENDS = (".denoise", ".windows", ".tap", ".shell", ".stand_ins", ".values", *MAKING)
 
 
-@node("diffusion/framepack", depends=_DEPENDS)
+def _forecast(known: Mapping[str, Any]) -> Estimate | None:
+    """What one section needs with all before it, which are packed into the room of about three frames."""
+    latents, section = known.get("latents"), known.get("latent_window_size") or SECTION
+    if not isinstance(latents, Latents):
+        return None
+    frames = (section + 2) * latents.geometry.temporal + 1
+    found = denoising({**known, "latents": latents.model_copy(update={"frames": frames})})
+    return found and replace(found, outputs={"out": latents})
+
+
+@node("diffusion/framepack", forecast=_forecast, depends=_DEPENDS)
 def framepack(
     denoiser: Denoiser,
     scheduler: Scheduler,
@@ -68,10 +80,6 @@ def framepack(
         "num_frames": sections * ((latent_window_size - 1) * temporal + 1),  # as the pipeline counts sections
         **scheduler.levels(_task(denoiser).pipeline),
     }
-    if denoiser.step_cache is not None:
-        raise NodeError(
-            "a step cache does not know where a section ends", where="denoiser", hint="leave it out"
-        )
     run = _Run(ctx, denoiser, scheduler, call, sections, seed)
     with ctx.use(denoiser.windowed()) as experts, cancel_points(experts.live(), ctx.check):
         samples = run.pipeline(experts, prompt, seed, arguments)

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
+from graphflow.node import spec_of
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import Image, Video, decode, encode
 from tests.support.tiny_family import FamilyBench
@@ -286,7 +287,7 @@ def test_what_a_window_cannot_do_is_refused(tiny: Bench) -> None:
     prompt, fresh = tiny.encode(), LocalContext()
     latents = run_node(empty_latents, tiny.model.vae)
     cached = run_node(taylor_cache, tiny.model.denoiser)
-    with pytest.raises(NodeError, match="a step cache does not know where a window ends"):
+    with pytest.raises(NodeError, match="a step cache cannot work"):
         run_node(diffusion_forcing, cached, tiny.model.scheduler, prompt, latents, context=fresh)
     for change, problem in (
         ({"sigmas": [1.0, 0.5]}, "takes no noise levels"),
@@ -337,6 +338,17 @@ def test_an_extension_that_cannot_be(tiny: Bench, overlap: int, length: int, pro
     with pytest.raises(NodeError, match=problem):
         run_node(condition_extension, *ports, context=fresh, overlap_history=overlap)
     assert not fresh.opened
+
+
+def test_the_forecast_is_of_one_window(tiny: Bench) -> None:
+    needs = []
+    for frames in (17, 33, 9):
+        latents = run_node(empty_latents, tiny.model.vae, frames=frames)
+        known = {"denoiser": tiny.model.denoiser, "latents": latents, "base_num_frames": 17}
+        found = spec_of(diffusion_forcing).forecast(known)
+        assert found.outputs["out"] == latents
+        needs.append(found.device)
+    assert needs[0] == needs[1] > needs[2] > 0
 
 
 def test_each_model_has_its_own_node(tiny: Bench, tmp_path: Path) -> None:

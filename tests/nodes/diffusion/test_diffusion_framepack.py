@@ -16,6 +16,7 @@ from graphflow_nodes.diffusion.step_caches import taylor_cache
 from graphflow_nodes.diffusion.values import Latents
 
 from graphflow.errors import Cancelled, NodeError
+from graphflow.node import spec_of
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import Image, decode, encode
 from tests.support.tiny_family import FamilyBench
@@ -219,8 +220,19 @@ def test_done_latents_and_step_caches_are_refused(tiny: Bench) -> None:
         run_node(framepack, tiny.model.denoiser, *ports, context=LocalContext(), latent_window_size=SECTION)
     other = Bench(tiny.folder)
     other.model = tiny.model._replace(denoiser=run_node(taylor_cache, tiny.model.denoiser))
-    with pytest.raises(NodeError, match="does not know where a section ends"):
+    with pytest.raises(NodeError, match="a step cache cannot work"):
         other.packed(CASES["one section"])
+
+
+def test_the_forecast_is_of_one_section(tiny: Bench) -> None:
+    needs = []
+    for sections in (1, 4):
+        latents = run_node(empty_latents, tiny.model.vae, frames=sections * SECTION * 4 + 1)
+        known = {"denoiser": tiny.model.denoiser, "latents": latents, "latent_window_size": SECTION}
+        found = spec_of(framepack).forecast(known)
+        assert found.outputs["out"] == latents
+        needs.append(found.device)
+    assert needs[0] == needs[1] > 0
 
 
 def test_the_usual_node_names_the_right_one(tiny: Bench) -> None:
