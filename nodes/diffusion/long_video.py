@@ -352,10 +352,6 @@ def _check(
         check_parts(denoiser, prompt, latents)
     if latents.stage != "empty":
         raise NodeError("a long video draws its own noise", where="latents", hint="wire the empty latents")
-    if denoiser.step_cache is not None:
-        raise NodeError(
-            "step caches know nothing of windows", where="denoiser", hint="wire a denoiser without one"
-        )
     cells, shared = window // step, overlap // step
     if not fits(cells, shared):
         raise NodeError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from graphflow_nodes.diffusion import condition_image, empty_latents, load_vae
+from graphflow_nodes.diffusion import condition_image, empty_latents, first_block_cache, load_vae
 from graphflow_nodes.diffusion.guidance import guide_rescaled
 from graphflow_nodes.diffusion.long_video import decode_tiles, denoise_long, fits
 from graphflow_nodes.diffusion.pixels import pil
@@ -292,5 +292,8 @@ def test_parts_that_do_not_belong_together(bench: Benches) -> None:
     other = other.model_copy(update={"family": "wan"})
     with pytest.raises(ValueMismatch, match="the prompt is for wan"):
         run_node(denoise_long, tiny.model.denoiser, [other], empty(tiny), context=LocalContext())
+    cached = run_node(first_block_cache, tiny.model.denoiser)
+    with pytest.raises(NodeError, match="step cache cannot work on a clip that is made in windows"):
+        run_node(denoise_long, cached, [tiny.encode()], empty(tiny), context=LocalContext())
     with pytest.raises(NodeError, match="8 latent cells cannot be cut into 8 rows"):
         tiles(tiny, long(tiny), rows=8)
