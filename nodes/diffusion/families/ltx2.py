@@ -1,4 +1,4 @@
-"""LTX-2: clips with sound, denoised together and decoded apart; from text, an image, or keyframes.
+"""LTX-2: clips with sound, denoised together and decoded apart; from text, an image, keyframes or a video.
 
 Between text encoder and denoiser stand connectors, a small transformer for each stream. Prompts are kept as
 the connectors' output, some hundredths of the text encoder's hidden states. The connectors run for the prompt
@@ -91,7 +91,7 @@ def sound(configs: Configs) -> Sound:
 
 def serves(configs: Configs) -> tuple[str, ...]:
     """The same weights do everything."""
-    return ("text_to_video", "image_to_video", "keyframes")
+    return ("text_to_video", "image_to_video", "keyframes", "control")
 
 
 # ------------------------------------------------------------------------------------------ prompts
@@ -188,6 +188,23 @@ def keyframe_arguments(call: Call) -> dict[str, Any]:
     return {**arguments(call), "conditions": conditions}
 
 
+def control_arguments(call: Call) -> dict[str, Any]:
+    """Arguments of LTX2InContextPipeline.__call__. The video is context that the denoiser looks at.
+
+    Which kind of video it understands, such as poses or depth, is in the LoRA that it was given. There is one
+    video at most: the pipeline asks for places as soon as it has encoded it, and there a recording ends.
+    """
+    from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
+
+    frames: Any = pils(call.given.video)
+    strength = call.given.settings["conditioning_scale"]
+    return {
+        **arguments(call),
+        "reference_conditions": [LTX2ReferenceCondition(frames)],
+        "conditioning_attention_strength": strength,
+    }
+
+
 def place(frame: Keyframe, latents: Latents) -> int:
     """The latent frame in which a keyframe is."""
     index = frame.index % latents.frames
@@ -196,6 +213,15 @@ def place(frame: Keyframe, latents: Latents) -> int:
 
 def refuses_image(configs: Configs, given: Given) -> str:
     return "" if given.last_image is None else "takes a last image only as a keyframe"
+
+
+def refuses_control(configs: Configs, given: Given) -> str:
+    """A video in full, as strongly as it is or less."""
+    if given.mask is not None:
+        return "takes no mask"
+    if given.references or given.video is None:
+        return "follows a control video, not reference pictures"
+    return "takes a scale of 0 to 1" if given.settings["conditioning_scale"] > 1 else ""
 
 
 def refuses_keyframes(configs: Configs, given: Given) -> str:
@@ -272,6 +298,13 @@ FAMILY = Family(
             "LTX2ConditionPipeline",
             keyframe_arguments,
             refuses=refuses_keyframes,
+            own_noise=lambda given: True,
+            **_SOUND,
+        ),
+        "control": Task(
+            "LTX2InContextPipeline",
+            control_arguments,
+            refuses=refuses_control,
             own_noise=lambda given: True,
             **_SOUND,
         ),

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
-from graphflow_nodes.diffusion import condition_image, empty_latents, noise_latents
+from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
+from graphflow_nodes.diffusion import condition_control, condition_image, empty_latents, noise_latents
 from graphflow_nodes.diffusion.families import Call, Configs, family
 from graphflow_nodes.diffusion.keyframes import condition_keyframes
 from graphflow_nodes.diffusion.pixels import pil, pils
@@ -60,6 +61,12 @@ def from_keyframes(
     return empty, run_node(condition_keyframes, *ports, context=tiny.context(), **settings)
 
 
+def controlled(tiny: SoundBench, video: Video, **settings: Any) -> Condition:
+    ports = (tiny.model.vae, run_node(empty_latents, tiny.model.vae), video)
+    condition: Condition = run_node(condition_control, *ports, context=tiny.context(), **settings)
+    return condition
+
+
 def same(tiny: SoundBench, latents: Latents, plain: Any) -> bool:
     return torch.equal(tiny.decode(latents), plain.frames) and torch.equal(tiny.hear(latents), plain.sound)
 
@@ -101,12 +108,15 @@ def test_a_given_image_is_seen_and_kept(tiny: SoundBench) -> None:
     assert not torch.equal(again.samples[:, :, 1:], one.samples[:, :, 1:])
 
 
-@pytest.mark.parametrize("kind", ["image", "keyframes"])
+@pytest.mark.parametrize("kind", ["image", "keyframes", "control"])
 def test_resume_halves_and_cancel(tiny: SoundBench, kind: str) -> None:
     """A keyframe of half strength is itself denoised, so its tokens must be kept too."""
     latents = run_node(empty_latents, tiny.model.vae, frames=17)
     if kind == "image":
         condition = from_image(tiny, picture(1), latents)
+    elif kind == "control":
+        latents = run_node(empty_latents, tiny.model.vae)
+        condition = controlled(tiny, film(7, 9))
     else:
         frames = Keyframe(content=picture(1), index=0), Keyframe(content=picture(2), index=16, strength=0.5)
         latents, condition = from_keyframes(tiny, *frames)
@@ -164,6 +174,21 @@ def test_a_video_goes_on(tiny: SoundBench) -> None:
     assert same(tiny, tiny.denoise(latents=empty, condition=condition), plain)
 
 
+@pytest.mark.parametrize(("dtype", "scale"), [("float32", 1.0), ("float32", 0.4), ("bfloat16", 1.0)])
+def test_a_control_video_is_context(benches: Benches, dtype: str, scale: float) -> None:
+    """In-context LoRAs say what kind of video; here the denoiser just looks at it."""
+    tiny, poses = benches(dtype), film(7, 9)
+    condition = controlled(tiny, poses, scale=scale)
+    plain = tiny.clip(
+        "LTX2InContextPipeline",
+        reference_conditions=[LTX2ReferenceCondition(pils(poses))],
+        conditioning_attention_strength=scale,
+    )
+    assert same(tiny, tiny.denoise(condition=condition), plain)
+    other = tiny.denoise(condition=controlled(tiny, film(30, 9), scale=scale))
+    assert not torch.equal(tiny.decode(other), plain.frames)
+
+
 @pytest.mark.parametrize(("index", "cell"), [(0, 0), (1, 1), (8, 1), (9, 2), (16, 2), (-1, 2), (-17, 0)])
 def test_an_image_holds_for_its_latent_frame(tiny: SoundBench, index: int, cell: int) -> None:
     from graphflow_nodes.diffusion.families.ltx2 import place
@@ -181,6 +206,14 @@ def test_what_cannot_be_followed_is_refused(tiny: SoundBench) -> None:
         from_keyframes(tiny, Keyframe(content=film(1, 9), index=4))
     with pytest.raises(NodeError, match="takes no image_cond_noise_scale"):
         from_keyframes(tiny, Keyframe(content=picture(1), index=0), image_cond_noise_scale=0.1)
+    control = (condition_control, tiny.model.vae, empty)
+    for ports, settings, reason in (
+        ((film(1, 9), film(1, 9)), {}, "takes no mask"),
+        ((None, None, [picture(1)]), {}, "not reference pictures"),
+        ((film(1, 9),), {"scale": 2.0}, "takes a scale of 0 to 1"),
+    ):
+        with pytest.raises(NodeError, match=reason):
+            run_node(*control, *ports, context=tiny.context(), **settings)
     noise = run_node(noise_latents, empty, seed=1)
     condition = from_image(tiny, picture(1))
     with pytest.raises(ValueMismatch, match="draws its own noise"):
