@@ -29,6 +29,8 @@ stretches the schedule. Put `nice -n 19` before it on a machine that others use.
 """
 
 RATES = {"encoder": 0.5, "image": 0.4, "control": 0.5}
+KEPT = ("prompts", "held_out", "with_unknown_words", "padded_to_512", "mean_overlap")
+"""Figures of text to video that go to the sidecar."""
 BATCHES = {"encoder": 4, "image": 16, "control": 16}
 
 
@@ -116,8 +118,7 @@ def _score(options: argparse.Namespace) -> None:
     from .evaluate import draw_sheet, evaluate
 
     result = evaluate(options.folder)
-    kept = ("prompts", "held_out", "with_unknown_words", "padded_to_512", "mean_overlap")
-    _note(options, result, {name: result[name] for name in kept}, draw_sheet(options.folder))
+    _note(options, result, {name: result[name] for name in KEPT}, draw_sheet(options.folder))
 
 
 def _tune(options: argparse.Namespace) -> None:
@@ -149,7 +150,9 @@ def _score_image(options: argparse.Namespace) -> None:
     from .evaluate_image import evaluate_image
 
     result, sheet = evaluate_image(options.folder)
-    _note(options, result, result, sheet)
+    text = {name: result["text_to_video"][name] for name in KEPT}
+    images = {name: value for name, value in result["image_to_video"].items() if name != "missed"}
+    _note(options, result, result | {"text_to_video": text, "image_to_video": images}, sheet)
 
 
 def _score_control(options: argparse.Namespace) -> None:

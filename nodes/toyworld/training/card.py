@@ -44,14 +44,15 @@ are in the project's `docs/toy_model`. Licence of weights and code: Apache-2.0.
 """
 
 IMPORTS = "from diffusers import {}"
-WITH_PICTURES = "from diffusers import {}\nfrom diffusers.utils import load_image, load_video"
+WITH_PICTURE = IMPORTS + "\nfrom diffusers.utils import load_image"
+WITH_VIDEO = IMPORTS + "\nfrom diffusers.utils import load_video"
 USES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         "WanPipeline": ("text-to-video", IMPORTS, ""),
-        "WanImageToVideoPipeline": ("image-to-video", WITH_PICTURES, 'image=load_image("first.png"),\n    '),
+        "WanImageToVideoPipeline": ("image-to-video", WITH_PICTURE, 'image=load_image("first.png"),\n    '),
         "WanVACEPipeline": (
             "text-to-video",
-            WITH_PICTURES,
+            WITH_VIDEO,
             'video=load_video("white_box_on_black.mp4"),\n    mask=load_video("all_white.mp4"),\n    ',
         ),
     }

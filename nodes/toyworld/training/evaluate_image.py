@@ -75,7 +75,7 @@ def recode(vae: Stock, frames: Tensor) -> Tensor:
     return as_uint8((decoded.permute(1, 0, 2, 3) / 2 + 0.5).clamp(0, 1))
 
 
-def evaluate_image(folder: Path, count: int = CASES) -> tuple[dict[str, object], Image.Image]:
+def evaluate_image(folder: Path, count: int = CASES) -> tuple[dict[str, dict[str, object]], Image.Image]:
     """Figures of a folder at text to video, image to video and text to image, and a sheet of the second."""
     settings = read_settings(folder)
     pipeline, chosen = open_pipeline(folder, WanImageToVideoPipeline), cases(count)

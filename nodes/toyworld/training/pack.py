@@ -66,6 +66,10 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
 )
 
 
+TRACES = ("_name_or_path", "is_local", "local_files_only")
+"""Entries of saved configs that tell where the parts were loaded from."""
+
+
 def pack(product: Product, work: Path, base: Path, folder: Path) -> int:
     """Write a model folder anew from a checkpoint in `work` and the folder `base`; returns its bytes."""
     pipeline = build_pipeline(product, work, base)
@@ -76,6 +80,8 @@ def pack(product: Product, work: Path, base: Path, folder: Path) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     pipeline.save_pretrained(folder, safe_serialization=True)
     name_tokenizer(folder)
+    for config in folder.glob("*/*config.json"):
+        write_json(config, {key: value for key, value in read_json(config).items() if key not in TRACES})
     content = sidecar(product, work, base)
     write_json(folder / SIDECAR, content)
     (folder / "README.md").write_text(model_card(content, product.examples, product.pipeline))

@@ -35,10 +35,10 @@ from .tune import Coder, Lesson, TuneRun, build_trainee, multiply_in_half, open_
 
 Task = Literal["frames", "control", "holes", "none"]
 TASKS: Mapping[Task, float] = {
-    "frames": 0.47,
-    "control": 0.34,
-    "holes": 0.15,
-    "none": 0.04,
+    "frames": 0.65,
+    "control": 0.22,
+    "holes": 0.1,
+    "none": 0.03,
 }
 """Shares of examples."""
 COURSES: tuple[Course, ...] = ("told", "wandering")
@@ -86,7 +86,7 @@ def draw_condition(task: Task, painted: Painted, rng: random.Random) -> Conditio
     if task == "frames":
         middle = rng.randrange(1, painted.over.shape[2] - 1)
         choices = ([0, -1], [0], [-1], [0, middle, -1])
-        return given_frames(painted, rng.choices(choices, (0.65, 0.1, 0.1, 0.15))[0])
+        return given_frames(painted, rng.choices(choices, (0.8, 0.08, 0.06, 0.06))[0])
     if task == "holes":
         return holes(painted, rng)
     if task == "control":

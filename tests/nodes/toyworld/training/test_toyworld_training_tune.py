@@ -143,6 +143,8 @@ def test_packed_folders_load_in_the_stock_pipelines(kind: str, codec: ChunkCodec
     folder = tmp_path / PRODUCTS[kind].name
     assert pack(PRODUCTS[kind], tmp_path, BASE, folder) < 13_000_000
     assert read_settings(folder)["frames"] == 13
+    assert not any(str(BASE) in file.read_text() for file in folder.rglob("*.json"))
+    assert PRODUCTS[kind].pipeline in (folder / "README.md").read_text()
     classes = {"image": (WanPipeline, WanImageToVideoPipeline), "control": (WanVACEPipeline,)}[kind]
     for pipeline_class in classes:
         pipeline = pipeline_class.from_pretrained(folder)
