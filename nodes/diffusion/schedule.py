@@ -68,6 +68,12 @@ class Scheduler(Value):
                 where="scheduler",
                 hint="choose the solver euler",
             )
+        if by_token and self.config.get("use_dynamic_shifting"):
+            raise NodeError(
+                f"the shift of this scheduler follows the size of the video, which {pipeline} does not tell it",
+                where="scheduler",
+                hint="use the scheduler of the denoiser's own model",
+            )
         if by_token:
             return {}
         if _hands_over_levels(cls) and not _takes(solver.set_timesteps, "sigmas"):

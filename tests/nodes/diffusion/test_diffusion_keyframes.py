@@ -16,6 +16,7 @@ from graphflow_nodes.diffusion import (
     condition_keyframes,
     denoise,
     empty_latents,
+    guide_rescaled,
     keyframe,
     load_vae,
     noise_latents,
@@ -105,13 +106,12 @@ class Case:
                 height=HEIGHT,
                 num_frames=FRAMES,
                 frame_rate=8,
-                guidance_scale=3.0,
                 max_sequence_length=24,
                 generator=torch.Generator().manual_seed(3),
                 output_type=output_type,
                 **tiny.model.native.decode,
                 **self.settings,
-                **{"num_inference_steps": STEPS, **self.call},
+                **{"num_inference_steps": STEPS, "guidance_scale": 3.0, **self.call},
             ).frames
         if output_type == "np":
             return torch.from_numpy((found[0] * 255).round().astype("uint8"))
@@ -300,6 +300,17 @@ def test_a_picture_of_another_shape_is_fitted(bench: Benches) -> None:
     assert fitted[0].given.keyframes[0].content == Blank(frames=1, width=WIDTH, height=HEIGHT)
 
 
+@pytest.mark.parametrize("name", ["first image", "a clip inside"])
+def test_guidance_off_and_rescaled(bench: Benches, name: str) -> None:
+    case = CASES[name]
+    tiny = bench(case.variant)
+    off = replace(case, call={"guidance_scale": 1.0})
+    assert torch.equal(case.denoise(tiny, guidance=1.0).samples, off.plain(tiny, "latent"))
+    rescaled = replace(case, call={"guidance_scale": 5.0, "guidance_rescale": 0.6})
+    guide = run_node(guide_rescaled, guidance=5.0, rescale=0.6)
+    assert torch.equal(case.denoise(tiny, guide=guide).samples, rescaled.plain(tiny, "latent"))
+
+
 def test_noise_levels_of_ones_own(bench: Benches) -> None:
     """As distilled models want them: the pipeline takes them as timesteps."""
     tiny, case = bench("ltx_0.9.5"), CASES["images at any place"]
@@ -321,11 +332,14 @@ def test_noise_levels_of_ones_own(bench: Benches) -> None:
 # ----------------------------------------------------------------------------------------- refusals
 
 
-def test_a_solver_that_knows_one_noise_level_for_all(bench: Benches) -> None:
+def test_schedulers_that_know_one_noise_level_for_all(bench: Benches) -> None:
     tiny, closed = bench("ltx_0.9.5"), LocalContext()
-    other = run_node(scheduler, tiny.model.scheduler, solver="unipc")
-    with pytest.raises(NodeError, match="has a noise level for each token, which UniPC"):
-        run_node(denoise, tiny.model.denoiser, other, tiny.encode(), empty(tiny), context=closed)
+    unipc = run_node(scheduler, tiny.model.scheduler, solver="unipc")
+    reasons = {"has a noise level for each token, which UniPC": unipc}
+    reasons["follows the size of the video, which LTXCond"] = bench("ltx").model.scheduler
+    for reason, other in reasons.items():
+        with pytest.raises(NodeError, match=reason):
+            run_node(denoise, tiny.model.denoiser, other, tiny.encode(), empty(tiny), context=closed)
     assert not closed.opened
 
 

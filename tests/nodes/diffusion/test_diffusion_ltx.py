@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from graphflow_nodes.diffusion import empty_latents, load_scheduler
+from graphflow_nodes.diffusion import empty_latents, load_model, load_scheduler
 from graphflow_nodes.diffusion.families import Configs, family
 from graphflow_nodes.diffusion.guidance import guide_rescaled
 
@@ -114,6 +114,28 @@ def test_guidance_may_be_rescaled(tiny: FamilyBench) -> None:
     )
     with pytest.raises(NodeError, match="leave it empty"):
         tiny.denoise(guide=guide, guidance=5.0)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "name", "tasks"),
+    [
+        ("LTXPipeline", "ltx", ("text_to_video", "image_to_video")),
+        ("LTXImageToVideoPipeline", "ltx", ("text_to_video", "image_to_video")),
+        (
+            "LTXConditionPipeline",
+            "ltx_condition",
+            ("text_to_video", "image_to_video", "keyframes", "extension"),
+        ),
+    ],
+)
+def test_an_index_may_name_any_of_its_pipelines(
+    tmp_path: Path, pipeline: str, name: str, tasks: tuple[str, ...]
+) -> None:
+    index = save_tiny_ltx(tmp_path) / "model_index.json"
+    index.write_text(json.dumps({**json.loads(index.read_text()), "_class_name": pipeline}))
+    model = run_node(load_model, model=str(tmp_path))
+    assert {part.family for part in (model.text_encoder, model.denoiser, model.vae)} == {name}
+    assert model.denoiser.tasks == tasks
 
 
 def test_the_mask_hides_the_padding(tiny: FamilyBench) -> None:
