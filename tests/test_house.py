@@ -22,7 +22,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "errors __init__",
-        "files types migrations claims",
+        "files types migrations claims endpoint",
         "values",
         "signature",
         "node keys workflow cache",
@@ -110,7 +110,7 @@ def test_node_packs_import_the_public_modules_and_their_own_siblings_only(path: 
     for name, line in imports(parsed(path)):
         if not name.startswith(("graphflow.", "graphflow_nodes.")):
             continue
-        public = ("graphflow.node", "graphflow.values", "graphflow.errors")
+        public = ("graphflow.node", "graphflow.values", "graphflow.errors", "graphflow.endpoint")
         own = f"graphflow_nodes.{path.relative_to(ROOT / 'nodes').parts[0]}"
         extra = PACK_EXTRAS.get(short(path), ())
         assert name.startswith((*public, own, *extra)), f"{short(path)}:{line} imports {name}"

@@ -14,6 +14,7 @@ from .frames import (
 )
 from .load import load_frames, load_image, load_video
 from .pictures import crop, resize, side_by_side
+from .remote import remote_video, video_service
 from .save import save_frames, save_image, save_video
 from .sheet import contact_sheet
 
@@ -31,6 +32,7 @@ __all__ = [
     "pick_frame",
     "pick_frames",
     "ping_pong",
+    "remote_video",
     "resize",
     "reverse",
     "save_audio",
@@ -40,5 +42,6 @@ __all__ = [
     "side_by_side",
     "trim",
     "trim_audio",
+    "video_service",
     "video_to_images",
 ]

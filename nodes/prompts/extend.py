@@ -50,7 +50,7 @@ class Extended(NamedTuple):
 
 @node(
     "prompts/extend",
-    depends=(*PARTS, ".render", ".complete", ".texts", ".build", ".writers", ".endpoint"),
+    depends=(*PARTS, ".render", ".complete", ".texts", ".build", ".writers"),
 )
 def extend(
     prompt: StructuredPrompt | str,

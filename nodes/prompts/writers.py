@@ -15,11 +15,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from graphflow.endpoint import Endpoint, ask_json, key_for, parse_endpoint
 from graphflow.errors import MissingModel, NodeError
 from graphflow.node import Origin, node
 from graphflow.values import PLACEMENT, Recipe
-
-from .endpoint import Endpoint, chat, key_for, parse_endpoint
 
 WHOLE_BYTES = 16_000_000
 """Files up to this size are hashed whole; of larger ones the first bytes, the size and the time of change."""
@@ -118,7 +117,7 @@ class RemoteWriter(PromptWriter):
         return _Remote(endpoint, key_for(endpoint), self.model, self.timeout)
 
 
-@node("prompts/local_writer", fold=True, depends=(".endpoint",))
+@node("prompts/local_writer", fold=True)
 def local_writer(
     *,
     model: Annotated[str, Field(min_length=1)],
@@ -134,7 +133,7 @@ def local_writer(
     return LocalWriter(model=model, revision=revision, dtype=dtype, identity=_identity(folder))
 
 
-@node("prompts/remote_writer", fold=True, depends=(".endpoint",))
+@node("prompts/remote_writer", fold=True)
 def remote_writer(
     *,
     endpoint: Annotated[str, Field(min_length=1)],
@@ -261,7 +260,9 @@ class _Remote:
             "seed": request.seed,
             "stream": False,
         }
-        answer = chat(self._endpoint, self._key, body, self._timeout, check)
+        answer = ask_json(
+            self._endpoint, self._key, "/chat/completions", body, timeout=self._timeout, check=check
+        )
         try:
             text = answer["choices"][0]["message"]["content"]
         except (KeyError, IndexError, TypeError):

@@ -1,4 +1,7 @@
-"""One question to an OpenAI-compatible endpoint: encrypted or local, no redirects, bounded time and size."""
+"""One question to a web service that the user named: encrypted or local, no redirects, bounded time and size.
+
+Off until the environment holds a key for exactly that host. This is the only place that speaks to services.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from graphflow.errors import NodeError, ResourceError
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from http.client import HTTPConnection
 
 MAX_ANSWER = 4_000_000
-"""Longest answer read, in bytes."""
+"""Longest answer read unless told otherwise, in bytes."""
 
 POLL_SECONDS = 0.1
 """How often a waiting question looks whether the run was cancelled."""
@@ -82,33 +85,42 @@ def key_for(endpoint: Endpoint) -> str:
     return key
 
 
-def chat(
-    endpoint: Endpoint, key: str, body: Mapping[str, Any], timeout: float, check: Callable[[], None]
-) -> Any:
-    """POST `body` to `chat/completions` and return the parsed answer.
+@dataclass(frozen=True)
+class Question:
+    """What a service is asked."""
 
-    timeout: seconds for everything. check: called while waiting, may raise to give up.
-    Raises ResourceError if the host cannot be reached, refuses or is too slow, NodeError for a strange
-    answer.
+    method: Literal["GET", "POST"]
+    path: str
+    """Behind the base address, such as `/chat/completions`."""
+    body: bytes | None = None
+    media_type: str = "application/json"
+    """Of the body."""
+
+
+def ask(
+    endpoint: Endpoint,
+    key: str,
+    question: Question,
+    *,
+    timeout: float,
+    check: Callable[[], None],
+    most: int = MAX_ANSWER,
+) -> bytes:
+    """The body of a successful answer.
+
+    timeout: seconds for everything. check: called while waiting, may raise to give up. most: bytes.
+    Raises ResourceError if the host cannot be reached, refuses or is too slow, or says too much.
     """
     from http.client import HTTPException
 
-    data = json.dumps(body, ensure_ascii=True, allow_nan=False).encode()
     deadline = time.monotonic() + timeout
     connection = _connection(endpoint, timeout)
+    headers = {"Accept": "*/*", "Authorization": f"Bearer {key}", "Connection": "close"}
+    if question.body is not None:
+        headers["Content-Type"] = question.media_type
     try:
-        connection.request(
-            "POST",
-            f"{endpoint.path}/chat/completions",
-            data,
-            {
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "Authorization": f"Bearer {key}",
-                "Connection": "close",
-            },
-        )
-        status, answer = _answer(connection, deadline, check)
+        connection.request(question.method, endpoint.path + question.path, question.body, headers)
+        status, answer = _answer(connection, deadline, check, most)
     except (OSError, HTTPException) as error:
         reason = (
             "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
@@ -118,8 +130,31 @@ def chat(
         ) from None
     finally:
         connection.close()
-    if status != 200:
+    if not 200 <= status < 300:
         _refused(endpoint, status, answer)
+    return answer
+
+
+def ask_json(
+    endpoint: Endpoint,
+    key: str,
+    path: str,
+    body: Mapping[str, Any] | None,
+    *,
+    timeout: float,
+    check: Callable[[], None],
+) -> Any:
+    """POST `body`, or GET if there is none, and return the parsed answer.
+
+    Raises what `ask` raises, and NodeError for an answer that is no JSON.
+    """
+    data = None if body is None else json.dumps(body, ensure_ascii=True, allow_nan=False).encode()
+    question = Question("GET" if data is None else "POST", path, data)
+    return parsed(endpoint, ask(endpoint, key, question, timeout=timeout, check=check))
+
+
+def parsed(endpoint: Endpoint, answer: bytes) -> Any:
+    """A JSON answer. Raises NodeError for another."""
     try:
         return json.loads(answer)
     except (ValueError, RecursionError):
@@ -138,7 +173,9 @@ def _connection(endpoint: Endpoint, timeout: float) -> HTTPConnection:
     return HTTPConnection(endpoint.host, endpoint.port, timeout=timeout)
 
 
-def _answer(connection: HTTPConnection, deadline: float, check: Callable[[], None]) -> tuple[int, bytes]:
+def _answer(
+    connection: HTTPConnection, deadline: float, check: Callable[[], None], most: int
+) -> tuple[int, bytes]:
     """Status and body, read piece by piece until the deadline."""
     import selectors
     from http.client import HTTPException
@@ -157,8 +194,8 @@ def _answer(connection: HTTPConnection, deadline: float, check: Callable[[], Non
         check()
         sock.settimeout(_left(deadline))
         size += len(piece)
-        if size > MAX_ANSWER:
-            raise HTTPException(f"its answer is longer than {MAX_ANSWER} bytes")
+        if size > most:
+            raise HTTPException(f"its answer is longer than {most} bytes")
         pieces.append(piece)
     return response.status, b"".join(pieces)
 
