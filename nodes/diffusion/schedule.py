@@ -70,11 +70,7 @@ class Scheduler(Value):
             )
         if by_token and self.config.get("use_dynamic_shifting"):
             raise NodeError(
-<<<<<<< HEAD
                 f"the shift of this scheduler follows the size of the video, which {pipeline} does not tell",
-=======
-                f"the shift of this scheduler follows the size of the video, which {pipeline} does not tell it",
->>>>>>> origin/main
                 where="scheduler",
                 hint="use the scheduler of the denoiser's own model",
             )
