@@ -1,6 +1,6 @@
 """Packs tuned checkpoints as model folders: the shipped text-to-video folder with parts replaced.
 
-Weights of transformer and autoencoder are stored in half precision; pipelines load them in single.
+Weights are stored in half precision; pipelines load them in single.
 """
 
 import shutil
@@ -52,10 +52,10 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
             run="control",
             name="toy-wan-vace",
             title="Toy Wan VACE",
-            description="Video of one coloured shape on a plain background that follows given frames, a "
-            "moving box, outline or stick figure, or fills holes.",
+            description="Video of one coloured shape on a plain background that goes where a moving box, "
+            "outline or stick figure leads it.",
             pipeline="WanVACEPipeline",
-            tasks=("control", "first_last_frame", "inpaint"),
+            tasks=("control",),
             examples=(
                 "a large red ball on a black background",
                 "a medium white triangle on a brown background",
@@ -75,17 +75,23 @@ def pack(product: Product, work: Path, base: Path, folder: Path) -> int:
     pipeline = build_pipeline(product, work, base)
     for block in (*pipeline.transformer.blocks, *getattr(pipeline.transformer, "vace_blocks", ())):
         block.attn2.set_processor(WanAttnProcessor())
-    pipeline.transformer.half()
-    pipeline.vae.half()
+    for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder):
+        part.half()
     shutil.rmtree(folder, ignore_errors=True)
     pipeline.save_pretrained(folder, safe_serialization=True)
     name_tokenizer(folder)
     for config in folder.glob("*/*config.json"):
-        write_json(config, {key: value for key, value in read_json(config).items() if key not in TRACES})
+        _clean(config)
     content = sidecar(product, work, base)
     write_json(folder / SIDECAR, content)
     (folder / "README.md").write_text(model_card(content, product.examples, product.pipeline))
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _clean(config: Path) -> None:
+    """Take traces out of a saved config, and let a text encoder be loaded in single precision."""
+    content = {key: value for key, value in read_json(config).items() if key not in TRACES}
+    write_json(config, content | {"dtype": "float32"} if "dtype" in content else content)
 
 
 def build_pipeline(product: Product, work: Path, base: Path) -> Stock:
