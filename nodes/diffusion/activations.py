@@ -4,7 +4,7 @@ A denoiser needs `rows * tokens * bytes * (a * width + b * inner)` at the stage 
 where `inner` is the width inside its feed-forward layers, and for some `c` bytes for each pair of tokens. A
 decoder needs `pixels * bytes * (a * channels + b * frames)`. The coefficients were measured by counting every
 tensor that the models of diffusers 0.42.1 allocate, on tensors without content; `benchmarks/activations.py`
-measures them anew, a test compares. What kernels take for themselves is not in them; `KERNELS` stands for it.
+measures them anew, a test compares. What kernels take for themselves is not in them.
 """
 
 from __future__ import annotations
@@ -98,9 +98,6 @@ class Coding:
 
 UNBOUNDED = 10**6
 
-KERNELS = 1.2
-"""Convolutions keep rearranged copies of what they read; measured on a CPU, 1.2 to 1.4 times the tensors."""
-
 DECODING: Mapping[str, Coding] = {
     "AutoencoderKLWan": Coding(50.8, 3.1, still=18.1, tiled=3.6),
     "AutoencoderKLWan, residual": Coding(21.1, 3.1, still=5.7, tiled=6.0),
@@ -170,8 +167,8 @@ def transformer_bytes(
     rule, width = DENOISING.get(kind, UNMEASURED), _width(dtype)
     patches = zip(cells, _patch(config), strict=True)
     tokens = rule.text + math.prod(math.ceil(size / patch) for size, patch in patches)
-    model = config.get("num_attention_heads", 1) * config.get("attention_head_dim", 1)
-    inner = config.get("ffn_dim") or 4 * model
+    model = int(config.get("num_attention_heads", 1)) * int(config.get("attention_head_dim", 1))
+    inner = int(config.get("ffn_dim") or 4 * model)
     kept = len(config.get(rule.kept) or ()) * model if rule.kept else 0
     need = max(
         tokens * width * (stage.width * model + stage.inner * inner + kept) + stage.pair * tokens**2
@@ -185,11 +182,11 @@ def decoding(known: Mapping[str, Any]) -> Estimate | None:
     vae, latents, tile = (known.get(name) for name in ("vae", "latents", "tile"))
     if not (isinstance(vae, VAE) and isinstance(latents, Latents)):
         return None
+    if tile is None and vae.tiling is not None:
+        tile = vae.tiling.tile
     pixels, frames = latents.width * latents.height, latents.frames
     kind, config, dtype = vae.info.class_name, vae.info.config, vae.dtype
-    need, tiled = (
-        round(KERNELS * decoder_bytes(kind, config, pixels, frames, dtype, size)) for size in (tile, TILE)
-    )
+    need, tiled = (decoder_bytes(kind, config, pixels, frames, dtype, size) for size in (tile, TILE))
     thrifty = {f"tile={TILE}": tiled} if tiled < need else {}
     return Estimate(need, 3 * pixels * frames, thrifty=thrifty, measured=kind in DECODING)
 
@@ -215,7 +212,7 @@ def conditioning(known: Mapping[str, Any]) -> Estimate | None:
     frames = 1 if still else latents.frames
     need = encoder_bytes(kind, vae.info.config, pixels, frames, vae.dtype)
     read = 4 * 3 * pixels * frames  # the pixels, float32
-    return Estimate(round(KERNELS * need) + read, 3 * pixels * frames, measured=kind in ENCODING)
+    return Estimate(need + read, 3 * pixels * frames, measured=kind in ENCODING)
 
 
 def encoder_bytes(kind: str, config: Mapping[str, Any], pixels: int, frames: int, dtype: str) -> int:

@@ -9,6 +9,7 @@ import pytest
 from graphflow_nodes.diffusion.activations import TILE, decoding, denoising, encoding
 from graphflow_nodes.diffusion.latents import empty_latents
 from graphflow_nodes.diffusion.load import Model, load_model
+from graphflow_nodes.diffusion.recipes import Tiling
 
 from benchmarks.activations import DECODERS, ENCODERS, TRANSFORMERS, Case, forecast, measured
 from graphflow.testing import run_node
@@ -57,6 +58,8 @@ def test_tiles_are_proposed_only_where_they_save_memory(model: Model) -> None:
     assert told[1] is not None and told[1].thrifty[f"tile={TILE}"] < told[1].device
     chosen = decoding({"vae": model.vae, "latents": large, "tile": TILE})
     assert chosen is not None and chosen.device == told[1].thrifty[f"tile={TILE}"] and not chosen.thrifty
+    tiled = model.vae.model_copy(update={"tiling": Tiling(tile=TILE, stride=192)})
+    assert decoding({"vae": tiled, "latents": large}) == chosen
 
 
 def test_what_is_not_known_is_not_told(model: Model) -> None:
