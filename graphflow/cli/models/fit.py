@@ -249,4 +249,10 @@ def _as_json(
 
 
 def _peak_json(peak: Peak) -> dict[str, Any]:
-    return {**asdict(peak.strategy), "device": peak.device, "host": peak.host, "node": peak.node}
+    return {
+        **asdict(peak.strategy),
+        "device": peak.device,
+        "host": peak.host,
+        "node": peak.node,
+        "by_node": dict(peak.by_node),
+    }

@@ -27,6 +27,8 @@ def strategies(call: Any, *arguments: str) -> list[dict[str, Any]]:
 def test_a_model_that_is_here_fits_as_it_is(call: Any) -> None:
     best = strategies(call, "--vram", "8", "--ram", "16", "text_to_video")[0]
     assert best["fits"] and best["placing"] == "resident" and best["stored"] == ""
+    assert best["by_node"].keys() == {"encode", "denoise", "decode"}
+    assert best["device"] == best["by_node"][best["node"]] == max(best["by_node"].values())
 
 
 def test_a_published_model_needs_no_files(call: Any) -> None:
