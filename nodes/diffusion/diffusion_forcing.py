@@ -139,7 +139,9 @@ class _Run:
         pipe = shell(rules, parts, task=task)
         prepare, matrix = pipe.prepare_latents, pipe.generate_timestep_matrix
         pipe.prepare_latents = lambda *args, **kwargs: self.begin(*prepare(*args, **kwargs))
-        pipe.generate_timestep_matrix = lambda *args, **kwargs: self.steps_left(matrix(*args, **kwargs))
+        pipe.generate_timestep_matrix = lambda frames, times, base, *rest: self.steps_left(
+            matrix(frames, times, min(base, frames), *rest)  # image to video fails with a shorter last window
+        )
         output = pipe(
             **{**rules.tasks[task].arguments(self.call), **forcing},
             **{name: tensor.to(device) for name, tensor in prompt.tensors.items()},

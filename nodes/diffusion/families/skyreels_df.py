@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphflow.errors import NodeError
+
 from ..pixels import pil, pils
 from ..values import Native
 from . import Call, Configs, Family, Task, skyreels, wan
@@ -25,7 +27,12 @@ def arguments(call: Call) -> dict[str, Any]:
 
 
 def image_arguments(call: Call) -> dict[str, Any]:
-    """Arguments of SkyReelsV2DiffusionForcingImageToVideoPipeline.__call__."""
+    """Arguments of SkyReelsV2DiffusionForcingImageToVideoPipeline.__call__.
+
+    Raises NodeError for a clip of one frame, of which nothing would be left to make.
+    """
+    if call.latents.frames == 1:
+        raise NodeError("a clip of one frame is its first image", where="latents", hint="make longer latents")
     return {**arguments(call), "image": pil(call.given.image), "last_image": pil(call.given.last_image)}
 
 

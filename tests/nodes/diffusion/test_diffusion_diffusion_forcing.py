@@ -122,7 +122,7 @@ CASES = {
     ),
     "frame after frame": Case(9, {"base_num_frames": 17, "ar_step": 1}),
     "image": Case(9, {"base_num_frames": 17}, {"image": pil(FIRST)}, (FIRST,)),
-    "image, two windows": Case(29, TWO, {"image": pil(FIRST)}, (FIRST,)),
+    "image, two whole windows": Case(29, TWO, {"image": pil(FIRST)}, (FIRST,)),
     "first and last image": Case(
         9, {"base_num_frames": 17}, {"image": pil(FIRST), "last_image": pil(LAST)}, (FIRST, LAST)
     ),
@@ -232,6 +232,27 @@ def test_the_pipeline_fails_if_it_is_given_latents(tiny: Bench) -> None:
         tiny.plain_forcing(case)
 
 
+def test_image_to_video_fails_with_a_shorter_last_window(
+    tiny: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts steps for the longest window there, as text to video does not. The node mends it."""
+    case = Case(25, TWO, {"image": pil(FIRST)}, (FIRST,))
+    with pytest.raises(IndexError, match="out of bounds"):
+        tiny.plain_forcing(case)
+    cls = getattr(diffusers, case.pipeline)
+    matrix = cls.generate_timestep_matrix
+
+    def mended(self: Any, frames: int, times: Any, base: int, *rest: Any) -> Any:
+        return matrix(self, frames, times, frames, *rest)
+
+    monkeypatch.setattr(cls, "generate_timestep_matrix", mended)
+    theirs = tiny.plain_forcing(case)
+    monkeypatch.undo()
+    mine = tiny.forcing(case)
+    assert torch.equal(mine.samples, theirs)
+    assert len(tiny.decode(mine)) == 25
+
+
 def test_the_pipeline_fails_with_a_last_image_in_a_second_window(tiny: Bench) -> None:
     settings = {**TWO, "overlap_history": 9}
     both = Case(29, settings, {"image": pil(FIRST), "last_image": pil(LAST)}, (FIRST, LAST))
@@ -275,6 +296,11 @@ def test_lengths_that_do_not_fit_are_refused_before_anything_is_loaded(
     with pytest.raises(NodeError, match=problem):
         tiny.forcing(CASES["three windows"], fresh, prompt=prompt, **settings)
     assert not fresh.opened
+
+
+def test_a_clip_that_is_its_first_image_is_refused(tiny: Bench) -> None:
+    with pytest.raises(NodeError, match="a clip of one frame is its first image"):
+        tiny.forcing(Case(1, {}, images=(FIRST,)))
 
 
 def test_latents_with_noise_are_refused(tiny: Bench) -> None:
