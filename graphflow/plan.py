@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from graphflow.errors import GraphflowError, NodeError, describe
 from graphflow.graph import Graph, GraphNode, Wire
 from graphflow.keys import canon, digest, step_key
+from graphflow.origins import origins
 from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
 from graphflow.settings import check_wired_setting
-from graphflow.steps import Facts, Plan, Step, origins
+from graphflow.steps import Facts, Plan, Step
 from graphflow.workflow import LIMITS
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from graphflow import workflow
 from graphflow.graph import Graph, Wire
-from graphflow.steps import Step, origins
+from graphflow.origins import origins
+from graphflow.steps import Step
 
 MAX_KEYS = 200
 """Keys of earlier steps that a saved file names; a file must stay a file, not a log."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphflow.claims import Origin
 from graphflow.errors import GraphflowError
 from graphflow.keys import Environment
 from graphflow.node import NodeSpec
-from graphflow.refs import Const, Many, Out, Ref
-from graphflow.values import Recipe
+from graphflow.refs import Ref
 
 
 @dataclass(slots=True)
@@ -81,23 +79,3 @@ class Plan:
     """What stands on the outputs of every node that the targets ask for; a run lets go of it."""
     notices: Mapping[str, str] = field(default_factory=dict)
     """What a node has to say to people before anything runs, by node."""
-
-
-def origins(refs: Iterable[Ref], steps: Mapping[str, Step]) -> list[Origin]:
-    """Everything made elsewhere that values are owed to: the models of all steps that lead to them.
-
-    Of a model that a step has still to make, that step's own origins count.
-    """
-    found: dict[Origin, None] = {}
-    seen: set[str] = set()
-    waiting: list[Any] = list(refs)
-    while waiting:
-        match waiting.pop():
-            case Out(key=key) if key not in seen and key in steps:
-                seen.add(key)
-                waiting.extend(steps[key].inputs.values())
-            case Many(items=items) | Const(value=list() as items):
-                waiting.extend(items)
-            case Const(value=Recipe() as recipe) | (Recipe() as recipe):
-                found.update(dict.fromkeys(recipe.origins()))
-    return sorted(found, key=lambda origin: (origin.name, origin.identity))

@@ -29,6 +29,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "refs registry events expand environment settings provenance",
         "graph schema",
         "steps templates",
+        "origins",
         "plan schedule pool record forecast",
         "context timeline",
         "execute",

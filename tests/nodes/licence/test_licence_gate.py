@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from graphflow_nodes.licence import licence_gate
 from graphflow_nodes.licence.gate import judge
+from PIL import Image, PngImagePlugin
 
 from graphflow.errors import NodeError
 from graphflow.graph import Graph
 from graphflow.node import Context, Origin, node
-from graphflow.provenance import read_provenance
+from graphflow.provenance import canonical_json, read_provenance
 from graphflow.result import Result
 from graphflow.values import Recipe, SavedFile
 from tests.support.engine import REGISTRY, World, built, lab, todo
@@ -45,20 +47,21 @@ def make(model: Licensed, ctx: Context, more: str = "") -> str:
 @node("test/keep", cache=False, effect=lambda outputs: False)
 def keep(text: str, ctx: Context) -> SavedFile:
     """A picture, because provenance is read back from pictures."""
-
-    def write(path: Path) -> None:
-        from PIL import Image, PngImagePlugin
-
-        from graphflow.provenance import canonical_json
-
-        info = PngImagePlugin.PngInfo()
-        info.add_itxt("graphflow", canonical_json(dict(ctx.provenance)))
-        Image.new("RGB", (2, 2)).save(path, pnginfo=info)
-
-    return ctx.save("kept", ".png", write)
+    return ctx.save("kept", ".png", lambda path: write_picture(path, ctx.provenance))
 
 
-KNOWN = REGISTRY.with_nodes([licence_gate, licensed, make, keep])
+@node("test/read", fingerprint=lambda *, path: path)
+def read(*, path: str) -> str:
+    return path
+
+
+def write_picture(path: Path, provenance: Mapping[str, Any]) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("graphflow", canonical_json(dict(provenance)))
+    Image.new("RGB", (2, 2)).save(path, pnginfo=info)
+
+
+KNOWN = REGISTRY.with_nodes([licence_gate, licensed, make, keep, read])
 
 
 def gated(*licences: str, **settings: Any) -> Graph:
@@ -145,6 +148,39 @@ def test_a_saved_file_names_the_models_that_made_it(tmp_path: Path) -> None:
         {"name": "model-0", "identity": "sha256:model-0", "licence": "apache-2.0"},
         {"name": "model-1", "identity": "sha256:model-1", "licence": "mit"},
     ]
+
+
+def watched(path: Path | str) -> Graph:
+    """A saved file read in another workflow, and a gate behind it."""
+    nodes: dict[str, Any] = {
+        "read": ("test/read", {"path": str(path)}),
+        "gate": ("licence/gate", {"use": "train_other_models"}, {"value": "read"}),
+    }
+    return built({"out": "gate"}, KNOWN, **nodes)
+
+
+def test_a_file_of_another_run_is_owed_to_the_models_of_that_run(tmp_path: Path) -> None:
+    result, _ = run(gated("tencent-hunyuan-community", use="publish"), tmp_path)
+    refused = World().plan(watched(result.value("file").path)).failures["gate"]
+    assert "model-0 (tencent-hunyuan-community)" in refused.message
+    folder = World().plan(watched(tmp_path)).failures["gate"]
+    assert folder.message == refused.message, "a folder stands for its files"
+
+
+def test_a_file_that_does_not_name_its_models_is_of_unknown_licence(tmp_path: Path) -> None:
+    write_picture(tmp_path / "old.png", {"workflow": {}, "key": "1"})
+    assert "what made old.png" in World().plan(watched(tmp_path / "old.png")).failures["gate"].message
+
+
+@pytest.mark.parametrize("models", [[], ["x"], [{"name": 3}], {"name": "x"}])
+def test_a_forged_provenance_is_data_like_any_other(models: Any, tmp_path: Path) -> None:
+    write_picture(tmp_path / "odd.png", {"models": models})
+    assert ("gate" in World().plan(watched(tmp_path / "odd.png")).failures) == bool(models)
+
+
+@pytest.mark.parametrize("path", ["", "no such file", "x" * 9999, "a\0b"])
+def test_texts_that_are_no_files_are_owed_to_nobody(path: str) -> None:
+    assert not World().plan(watched(path)).failures
 
 
 def test_each_model_is_named_once() -> None:
