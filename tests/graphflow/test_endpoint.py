@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -15,29 +14,9 @@ import pytest
 from graphflow import endpoint as module
 from graphflow.endpoint import ask_json, key_for, parse_endpoint
 from graphflow.errors import Cancelled, NodeError, ResourceError
+from tests.support.local_server import serving
 
 KEY = "secret-key-of-the-test"
-
-
-@contextmanager
-def server(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
-    """A server on this machine that calls `answer` for each POST; gives its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            answer(self)
-
-        def log_message(self, *parts: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{running.server_port}/v1"
-        finally:
-            running.shutdown()
-            thread.join()
 
 
 def send(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
@@ -63,7 +42,7 @@ def test_a_question_and_its_answer() -> None:
         seen["body"] = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
         send(handler, b'{"ok": [1]}')
 
-    with server(answer) as address:
+    with serving(answer) as address:
         assert ask(address) == {"ok": [1]}
     assert seen == {
         "path": "/v1/chat/completions",
@@ -127,7 +106,7 @@ def test_every_host_has_a_key_of_its_own_or_is_off(
 @pytest.mark.parametrize(("status", "word"), [(401, "key"), (404, "model"), (429, "later"), (503, "later")])
 def test_a_refusal_says_what_to_do_and_not_the_key(status: int, word: str) -> None:
     with (
-        server(lambda handler: send(handler, b"no", status)) as address,
+        serving(lambda handler: send(handler, b"no", status)) as address,
         pytest.raises(ResourceError, match=f"status {status}") as caught,
     ):
         ask(address)
@@ -141,7 +120,7 @@ def test_redirects_are_not_followed() -> None:
         asked.append(handler.path)
         send(handler, b"", 307, Location="/elsewhere")
 
-    with server(answer) as address, pytest.raises(ResourceError, match="307") as caught:
+    with serving(answer) as address, pytest.raises(ResourceError, match="307") as caught:
         ask(address)
     assert asked == ["/v1/chat/completions"] and "redirects" in caught.value.hint
 
@@ -156,7 +135,7 @@ def test_an_endless_answer_is_cut_off() -> None:
         except OSError:
             pass
 
-    with server(answer) as address, pytest.raises(ResourceError, match="longer than 100000 bytes"):
+    with serving(answer) as address, pytest.raises(ResourceError, match="longer than 100000 bytes"):
         module.ask(
             parse_endpoint(address),
             KEY,
@@ -169,7 +148,7 @@ def test_an_endless_answer_is_cut_off() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 50_000])
 def test_an_answer_must_be_json(body: bytes) -> None:
-    with server(lambda handler: send(handler, body)) as address, pytest.raises(NodeError, match="JSON"):
+    with serving(lambda handler: send(handler, body)) as address, pytest.raises(NodeError, match="JSON"):
         ask(address)
 
 
@@ -179,7 +158,7 @@ def silent(released: threading.Event) -> Callable[[BaseHTTPRequestHandler], None
 
 def test_no_answer_in_time_is_an_error() -> None:
     released = threading.Event()
-    with server(silent(released)) as address:
+    with serving(silent(released)) as address:
         try:
             with pytest.raises(ResourceError, match="no answer in time"):
                 ask(address, timeout=0.2)
@@ -199,7 +178,7 @@ def test_drops_of_an_answer_do_not_extend_the_time() -> None:
         except OSError:
             pass
 
-    with server(answer) as address, pytest.raises(ResourceError, match="no answer in time"):
+    with serving(answer) as address, pytest.raises(ResourceError, match="no answer in time"):
         ask(address, timeout=0.3)
 
 
@@ -209,7 +188,7 @@ def test_a_cancel_takes_effect_while_waiting() -> None:
     def cancel() -> None:
         raise Cancelled
 
-    with server(silent(released)) as address:
+    with serving(silent(released)) as address:
         try:
             with pytest.raises(Cancelled):
                 ask(address, check=cancel)
@@ -218,7 +197,7 @@ def test_a_cancel_takes_effect_while_waiting() -> None:
 
 
 def test_nobody_there_is_an_error() -> None:
-    with server(lambda handler: None) as address:
+    with serving(lambda handler: None) as address:
         pass
     with pytest.raises(ResourceError, match="cannot be asked"):
         ask(address)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from email import message_from_bytes
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from graphflow.errors import Cancelled, GraphflowError, NodeError, ResourceError
 from graphflow.keys import canon
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import Image, Video
+from tests.support.local_server import serving
 
 KEY = "secret-key-of-the-test"
 CLIP = Video(
@@ -66,28 +64,6 @@ class Studio:
         request.wfile.write(body)
 
 
-@contextmanager
-def open_to_all(studio: Studio) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            studio.handle(self)
-
-        def do_GET(self) -> None:
-            studio.handle(self)
-
-        def log_message(self, *parts: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{running.server_port}/v1"
-        finally:
-            running.shutdown()
-            thread.join()
-
-
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     context = LocalContext(out_dir=tmp_path_factory.mktemp("clip"))
@@ -108,7 +84,7 @@ def made(address: str, context: LocalContext | None = None, **ports: Any) -> Vid
 
 def test_a_video_is_ordered_waited_for_and_decoded(studio: Studio) -> None:
     watching = LocalContext()
-    with open_to_all(studio) as address:
+    with serving(studio.handle) as address:
         video = made(address, watching, size="48x32", seconds=8)
     assert video.frames.shape == (5, 32, 48, 3) and video.fps == 8
     assert studio.asked == [
@@ -129,7 +105,7 @@ def fields(kind: str, body: bytes) -> dict[str, bytes]:
 
 def test_what_is_sent(studio: Studio) -> None:
     picture = Image(pixels=CLIP.frames[2])
-    with open_to_all(studio) as address:
+    with serving(studio.handle) as address:
         made(address, image=picture, size="48x32", seconds=8, prompt="ein Ball, rot: größer\r\n--x")
     sent = fields(*studio.orders[0])
     assert sent.pop("input_reference").startswith(b"\x89PNG")
@@ -154,7 +130,7 @@ def test_a_form_gives_back_what_went_in(prompt: str, image: bytes | None) -> Non
 def test_a_run_that_was_stopped_asks_for_the_same_job_again(studio: Studio) -> None:
     studio.states = [{"status": "in_progress", "progress": 10}]
     stopped = LocalContext(cancel_after=12)
-    with open_to_all(studio) as address:
+    with serving(studio.handle) as address:
         with pytest.raises(Cancelled):
             made(address, stopped)
         assert stopped.states == [{"job": "video_1"}]
@@ -165,7 +141,7 @@ def test_a_run_that_was_stopped_asks_for_the_same_job_again(studio: Studio) -> N
 
 
 def refused(studio: Studio, **ports: Any) -> str:
-    with open_to_all(studio) as address, pytest.raises(GraphflowError) as caught:
+    with serving(studio.handle) as address, pytest.raises(GraphflowError) as caught:
         made(address, **ports)
     text = f"{caught.value} {caught.value.hint}"
     assert KEY not in text
@@ -187,7 +163,7 @@ def test_answers_that_make_no_sense(studio: Studio) -> None:
 
 def test_a_file_that_is_no_video(studio: Studio) -> None:
     studio.content, studio.states = b"<html>", [{"status": "completed"}]
-    with open_to_all(studio) as address, pytest.raises(StorageError):
+    with serving(studio.handle) as address, pytest.raises(StorageError):
         made(address)
 
 
@@ -198,7 +174,7 @@ def test_a_refusal_is_told(studio: Studio) -> None:
 
 def test_patience_ends(studio: Studio) -> None:
     studio.states = [{"status": "queued"}]
-    with open_to_all(studio) as address:
+    with serving(studio.handle) as address:
         service = run_node(video_service, endpoint=address, pause=0.01, patience=0.05)
         with pytest.raises(ResourceError, match="not ready after"):
             run_node(remote_video, service, prompt="a ball")
