@@ -177,6 +177,8 @@ def _check_together(quantisation: Quantisation, offload: Offload | None) -> None
 
 def read_configs(folder: Path) -> Configs:
     """The small configs of a model folder. Raises NodeError if one cannot be read."""
-    parts = (read_json(folder / part / "config.json") for part in ("transformer", "vae", "audio_vae"))
+    transformer, vae, audio_vae = (
+        read_json(folder / part / "config.json") for part in ("transformer", "vae", "audio_vae")
+    )
     guider = read_json(folder / "guider" / "guider_config.json")
-    return Configs(read_json(folder / INDEX), *parts, guider=guider)
+    return Configs(read_json(folder / INDEX), transformer, vae, audio_vae, guider)
