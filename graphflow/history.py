@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -169,7 +169,7 @@ class History:
             ).rowcount  # fmt: skip
             if not done:
                 raise Refused("this attempt does not have the run any more", where=run.id)
-            return self._append(run.id, told)
+            return self._append(told)
 
     def requeue(self, run: QueuedRun) -> None:
         """Give a run back that was stopped because the program ends; it keeps its place."""
@@ -276,23 +276,19 @@ class History:
 
     # ------------------------------------------------------------------------ events
 
-    def append(self, told: Iterable[Event]) -> list[Event]:
-        """Store events of running runs; they come back numbered, each run's without a gap."""
+    def append(self, told: Sequence[Event]) -> list[Event]:
+        """Store events of running runs; they come back numbered, in this order, each run's without a gap."""
         with self._change():
-            numbered: list[Event] = []
-            by_run: dict[str, list[Event]] = {}
-            for event in told:
-                by_run.setdefault(event.run, []).append(event)
-            for run, batch in by_run.items():
-                numbered += self._append(run, batch)
-            return numbered
+            return self._append(told)
 
-    def _append(self, run: str, told: Sequence[Event]) -> list[Event]:
-        first = self._last_seq(run) + 1
-        numbered = [replace(event, seq=first + i) for i, event in enumerate(told)]
-        self._db.executemany(
-            "INSERT INTO events VALUES (?,?,?)", [(run, e.seq, events.to_msgpack(e)) for e in numbered]
-        )
+    def _append(self, told: Sequence[Event]) -> list[Event]:
+        last = {run: self._last_seq(run) for run in {event.run for event in told}}
+        numbered: list[Event] = []
+        for event in told:
+            last[event.run] += 1
+            numbered.append(replace(event, seq=last[event.run]))
+        rows = [(event.run, event.seq, events.to_msgpack(event)) for event in numbered]
+        self._db.executemany("INSERT INTO events VALUES (?,?,?)", rows)
         return numbered
 
     def last_seq(self, run: str) -> int:
@@ -343,7 +339,7 @@ class History:
             "UPDATE runs SET state=?, ended=?, code=?, message=? WHERE id=? AND state='queued'",
             (state, self._clock(), code, message, run.id),
         )
-        self._append(run.id, [last])
+        self._append([last])
 
     def _waiting(self, id: str) -> QueuedRun:
         run = self._get(id)

@@ -40,6 +40,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "api queued",
         "history assets",
         "server",
+        "async_client",
         "client",
         "cli",
     )
@@ -166,6 +167,8 @@ BORDERS = {
     "graphflow/plan.py": 1,  # nodes that fold, choose or read outside
     "graphflow/execute.py": 2,  # nodes that run; effects that say whether they stand
     "graphflow/runners/child.py": 1,  # the message loop of a worker
+    "graphflow/server/dispatch.py": 1,  # one run; the queue goes on
+    "graphflow/server/probe.py": 1,  # decoders of media that strangers sent
     "graphflow/cli/main.py": 1,  # whatever went wrong, a person gets one line
     "graphflow/cli/doctor.py": 1,  # a broken library must not hide the other findings
 }

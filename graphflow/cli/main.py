@@ -22,6 +22,7 @@ from graphflow.cli.options import WorkflowCommand
 from graphflow.cli.output import tell, warn
 from graphflow.cli.run import run
 from graphflow.cli.schema import schema
+from graphflow.cli.serve import serve
 from graphflow.cli.templates import templates
 from graphflow.cli.validate import validate
 from graphflow.errors import GraphflowError
@@ -42,7 +43,7 @@ def application() -> typer.Typer:
     app.callback()(_top)
     app.command("run", cls=WorkflowCommand, help=_flowing(run), epilog=exits.TABLE)(run)
     app.command("explain", cls=WorkflowCommand, help=_flowing(explain))(explain)
-    for command in (validate, nodes, templates, new, schema, doctor):
+    for command in (serve, validate, nodes, templates, new, schema, doctor):
         app.command(command.__name__)(command)
     app.add_typer(models_application(), name="models")
     app.add_typer(cache_application(), name="cache")

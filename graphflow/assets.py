@@ -1,0 +1,264 @@
+"""Files by id: uploads, which a workflow names `asset:ID`, and a run's outputs for those who are far away."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from graphflow import files
+from graphflow.errors import GraphflowError, StorageError
+from graphflow.execute import MissingInput
+from graphflow.graph import Graph
+from graphflow.refs import Const, Ref, without_gone
+from graphflow.result import Result
+from graphflow.types import name_of
+from graphflow.values import SavedFile, Value
+from graphflow.workflow import Document
+
+REFERENCE = re.compile(r"asset:([0-9a-f]{32})")
+
+SUFFIXES: Mapping[str, str] = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".mkv": "video/x-matroska",
+    ".webm": "video/webm",
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".json": "application/json",
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".safetensors": "application/octet-stream",
+}
+"""What may be uploaded. Files of the other types are of no use to a node."""
+
+INLINE = frozenset(kind for kind in SUFFIXES.values() if kind.startswith(("image/", "video/", "audio/")))
+"""Media types that a browser may show in place; everything else is handed out as a download only."""
+
+MAX_TEXT = 20_000
+"""Longest plain output that is told, in characters; a longer one is cut."""
+
+Probe = Callable[[Path], Mapping[str, Any]]
+"""Looks into a media file: what it found. Raises AssetError if the file is not what its name says."""
+
+
+class AssetError(GraphflowError):
+    """An upload was refused."""
+
+    code = "asset"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One uploaded file. `facts` is what was found inside: kind, width, height, frames, fps, seconds."""
+
+    id: str
+    name: str
+    media_type: str
+    size: int
+    digest: str
+    facts: dict[str, Any]
+    path: Path
+
+
+class Assets:
+    """Uploaded files in a folder: `ID/file.SUFFIX` and beside it `asset.json`, written last.
+
+    What has no `asset.json` was never completed. probe: looks into media before they are accepted.
+    """
+
+    def __init__(self, root: Path, probe: Probe, *, limit: int) -> None:
+        self.root = root
+        self.limit = limit
+        self._probe = probe
+
+    def begin(self, name: str, size: int | None = None) -> Incoming:
+        """Receive a file. Raises AssetError if a file of that name or size is not taken."""
+        suffix = Path(name).suffix.lower()
+        if suffix not in SUFFIXES:
+            known = ", ".join(SUFFIXES)
+            raise AssetError(
+                f"files named '*{suffix[:16]}' are not taken", code="asset.type", hint=f"these are: {known}"
+            )
+        if size is not None and size > self.limit:
+            raise AssetError(f"{size} bytes; the limit is {self.limit}", code="asset.size")
+        id = secrets.token_hex(16)
+        return Incoming(self, id, Path(name).name[:200], self.root / id / f"file{suffix}", size)
+
+    def get(self, id: str) -> Asset:
+        """An asset. Raises AssetError if there is none."""
+        if not re.fullmatch(r"[0-9a-f]{32}", id):
+            raise AssetError("there is no such upload", code="asset.unknown")
+        folder = self.root / id
+        try:
+            raw = json.loads((folder / "asset.json").read_bytes())
+            return Asset(**{**raw, "path": folder / raw["path"]})
+        except (OSError, ValueError, TypeError, KeyError):
+            raise AssetError("there is no such upload", where=id, code="asset.unknown") from None
+
+    def resolve(self, document: Document) -> Document:
+        """The document with every literal `asset:ID` replaced by its file's path. Raises AssetError."""
+        nodes = {
+            id: entry.model_copy(update={"params": self._replaced(entry.params)})
+            for id, entry in document.nodes.items()
+        }
+        return document.model_copy(update={"nodes": nodes})
+
+    def _replaced(self, value: Any) -> Any:
+        if isinstance(value, str):
+            found = REFERENCE.fullmatch(value)
+            return str(self.get(found[1]).path) if found else value
+        if isinstance(value, dict):
+            return {name: self._replaced(one) for name, one in value.items()}
+        return [self._replaced(one) for one in value] if isinstance(value, list) else value
+
+    def complete(self, asset: Asset) -> Asset:
+        """Look into a received file and keep it. Raises AssetError; then it is removed."""
+        try:
+            facts = dict(self._probe(asset.path)) if not asset.media_type.startswith(("app", "text")) else {}
+            kept = Asset(**{**asdict(asset), "facts": facts, "path": asset.path})
+            record = {**asdict(kept), "path": asset.path.name}
+            files.write_atomic(asset.path.parent / "asset.json", json.dumps(record, allow_nan=False).encode())
+        except BaseException:
+            self.discard(asset.path)
+            raise
+        return kept
+
+    def discard(self, path: Path) -> None:
+        """Remove a file that was not accepted, and its folder."""
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            path.parent.rmdir()
+
+
+class Incoming:
+    """A file that is being received. `close` throws away what is not complete."""
+
+    def __init__(self, assets: Assets, id: str, name: str, path: Path, size: int | None) -> None:
+        self.id = id
+        self.size = size
+        self.received = 0
+        self._assets = assets
+        self._name = name
+        self._path = path
+        self._hash = hashlib.sha256()
+        self._stack = ExitStack()
+        self._fd = self._stack.enter_context(files.replacing_file(path))
+
+    def write(self, data: bytes) -> None:
+        """Add bytes. Raises AssetError if they are more than was said or than is taken, StorageError."""
+        self.received += len(data)
+        limit = self._assets.limit if self.size is None else self.size
+        if self.received > limit:
+            raise AssetError(f"more than {limit} bytes came", code="asset.size")
+        try:
+            files.write_all(self._fd, data)
+        except OSError as error:
+            raise files.storage_error(error, self._path) from error
+        self._hash.update(data)
+
+    def finish(self) -> Asset:
+        """All bytes are there: keep the file. Raises AssetError if some are missing or it is not accepted."""
+        if self.received == 0 or (self.size is not None and self.received != self.size):
+            raise AssetError(f"only {self.received} bytes came", code="asset.size")
+        self._stack.close()
+        media_type = SUFFIXES[self._path.suffix]
+        digest = self._hash.hexdigest()
+        return self._assets.complete(
+            Asset(self.id, self._name, media_type, self.received, digest, {}, self._path)
+        )
+
+    def close(self) -> None:
+        """Throw away what was received, unless it was kept."""
+        abandoned = AssetError("abandoned")
+        with suppress(AssetError, StorageError):
+            self._stack.__exit__(AssetError, abandoned, None)
+        if not (self._path.parent / "asset.json").exists():
+            self._assets.discard(self._path)
+
+
+# ------------------------------------------------------------------------------------ results
+
+
+def results_of(graph: Graph, result: Result, out_dir: Path) -> dict[str, Any]:
+    """A run's outputs as plain JSON: `{"outputs": {name: ...}, "files": [...]}`.
+
+    A plain output has its `value`, one that is files their numbers in `files`, any other only its `type`.
+    Of a file the `name` is relative to `out_dir`. Files that no output names, but an effect saved, are there
+    too.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    outputs: dict[str, Any] = {}
+    for name, wire in graph.outputs.items():
+        hint = graph.nodes[wire.node].spec.outputs[wire.output]
+        value = result.held.get(name)
+        if value is None and name in result.plan.outputs:
+            value = _value(result, result.plan.outputs[name], str(hint))
+        saved = list(_files_in(value))
+        for file in saved:
+            found.setdefault(file.path, _described(file, out_dir))
+        if saved:
+            outputs[name] = {"files": [list(found).index(file.path) for file in saved]}
+        elif value is not None and _is_plain(value):
+            outputs[name] = {"value": _cut(value)}
+        else:
+            outputs[name] = {"type": name_of(hint)}
+    for node, refs in result.plan.targets.items():
+        for output, ref in refs.items() if node in graph.nodes else ():
+            for file in _files_in(_value(result, ref, str(graph.nodes[node].spec.outputs[output]))):
+                found.setdefault(file.path, _described(file, out_dir))
+    return {"outputs": outputs, "files": list(found.values())}
+
+
+def _value(result: Result, ref: Ref, hint: str) -> Any:
+    """A plain output or one that is files; None for any other, and for one that was not made."""
+    if isinstance(ref, Const):
+        return ref.value
+    if not re.search(r"\b(int|float|str|bool|SavedFile)\b", hint):
+        return None
+    try:
+        return result.runner.fetch(without_gone(ref))
+    except (MissingInput, AssertionError, GraphflowError):
+        return None
+
+
+def _described(file: SavedFile, out_dir: Path) -> dict[str, Any]:
+    path = Path(file.path)
+    name = path.relative_to(out_dir).as_posix() if path.is_relative_to(out_dir) else path.name
+    return {"name": name, "size": file.size, "digest": file.digest, "media_type": file.media_type}
+
+
+def _files_in(value: Any) -> Iterator[SavedFile]:
+    if isinstance(value, SavedFile):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _files_in(item)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return isinstance(value, (bool, int, float, str)) and not isinstance(value, Value)
+
+
+def _cut(value: Any) -> Any:
+    """What fits into JSON that every browser reads: no NaN, not too long."""
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except ValueError:
+        return str(value)[:MAX_TEXT]
+    return value if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} ..."

@@ -1,0 +1,182 @@
+"""Puts the server together: routes, guard, queue, dispatch and clients, as one ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from graphflow import __version__
+from graphflow.assets import Assets
+from graphflow.errors import GraphflowError
+from graphflow.history import History
+from graphflow.server.desk import Desk
+from graphflow.server.dispatch import Dispatch
+from graphflow.server.guard import Guard, Policy
+from graphflow.server.http import Http, on_error
+from graphflow.server.hub import Hub
+from graphflow.server.limits import LIMITS, ServerLimits
+from graphflow.server.openapi import page, specification
+from graphflow.server.probe import probe
+from graphflow.server.protocol import Codec
+from graphflow.server.session import Session
+from graphflow.workspace import Workspace
+
+STATIC = Path(__file__).parent / "static"
+"""The built editor."""
+
+ABORT = "graphflow.abort"
+"""Extension of a websocket's scope: ends the connection at once, with all that waits to be sent."""
+
+
+class Server:
+    """The server without its port. `app` is the application; starts and stops with its lifespan.
+
+    parallel: runs at a time. Raises StorageError if the history cannot be opened.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        policy: Policy,
+        *,
+        parallel: int = 1,
+        limits: ServerLimits = LIMITS,
+        checkpoint_seconds: float = 15.0,
+        static: Path = STATIC,
+    ) -> None:
+        self.limits = limits
+        self.static = static
+        folder = workspace.data_dir / "server"
+        self.history = History(folder / "history.sqlite")
+        self.hub = Hub(self.history, lambda run, on: self.dispatch.watch(run, on))
+        self.dispatch = Dispatch(
+            workspace,
+            self.history,
+            tell=self.hub.tell,
+            changed=self.hub.changed,
+            parallel=parallel,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+        assets = Assets(workspace.data_dir / "uploads", probe, limit=limits.upload_bytes)
+        self.desk = Desk(workspace, self.history, self.dispatch, assets)
+        self.http = Http(self.desk, self.hub, limits)
+        self.codec = Codec()
+        self.app = Starlette(
+            routes=self._routes(),
+            middleware=[Middleware(Guard, policy=policy)],
+            exception_handlers={GraphflowError: on_error},
+            lifespan=self._lifespan,
+        )
+
+    def _routes(self) -> list[BaseRoute]:
+        found: list[BaseRoute] = [Route(path, call, methods=[how]) for how, path, call in self.endpoints()]
+        found.append(WebSocketRoute("/ws", self.websocket))
+        if (self.static / "index.html").is_file():
+            found.append(Mount("/", StaticFiles(directory=self.static, html=True)))
+        else:
+            found.append(Route("/", self.welcome))
+        return found
+
+    def endpoints(self) -> list[tuple[Literal["GET", "POST"], str, Callable[[Request], Any]]]:
+        """Every address that programs use: method, path, function."""
+        http = self.http
+        return [
+            ("GET", "/healthz", http.health),
+            ("GET", "/metrics", http.metrics),
+            ("GET", "/api/about", http.about),
+            ("GET", "/api/nodes", http.nodes),
+            ("GET", "/api/schema", http.document_schema),
+            ("GET", "/api/workflows", http.templates),
+            ("GET", "/api/workflows/{workflow}", http.template),
+            ("POST", "/api/run/{workflow}", http.run_template),
+            ("POST", "/api/runs", http.run_document),
+            ("GET", "/api/runs", http.runs),
+            ("GET", "/api/runs/{run}", http.run),
+            ("GET", "/api/runs/{run}/events", http.events),
+            ("POST", "/api/runs/{run}/cancel", http.cancel),
+            ("POST", "/api/runs/{run}/retry", http.retry),
+            ("GET", "/api/runs/{run}/files/{number:int}", http.result_file),
+            ("POST", "/api/uploads", http.upload),
+            ("GET", "/api/uploads/{asset}", http.asset),
+            ("GET", "/api/openapi.json", self.openapi),
+            ("GET", "/api/docs", self.docs),
+        ]
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        self.hub.start()
+        self.dispatch.start()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.dispatch.stop)
+            await asyncio.to_thread(self.history.close)
+
+    # ------------------------------------------------------------------------ pages
+
+    async def openapi(self, request: Request) -> Response:
+        """This list of addresses for programs, as OpenAPI 3.1."""
+        return JSONResponse(specification(self.endpoints()))
+
+    async def docs(self, request: Request) -> Response:
+        """This list of addresses for people."""
+        return HTMLResponse(page(self.endpoints()))
+
+    async def welcome(self, request: Request) -> Response:
+        """The start page of a server whose editor was not built."""
+        text = html.escape(f"graphflow {__version__}")
+        return HTMLResponse(
+            f"<!doctype html><html lang=en><meta charset=utf-8><title>{text}</title><h1>{text}</h1>"
+            "<p>The server runs. The editor is not part of this installation; programs use "
+            '<a href="/api/docs">these addresses</a>, and <code>graphflow run WORKFLOW --server URL</code> '
+            "runs workflows here.</p>"
+        )
+
+    # ------------------------------------------------------------------------ the websocket
+
+    async def websocket(self, socket: WebSocket) -> None:
+        """One client, until it is gone or must be dropped."""
+        if len(self.hub.listeners) >= self.limits.clients:
+            await socket.send_denial_response(Response("too many clients", status_code=503))
+            return
+        await socket.accept()
+        session = Session(self.desk, self.hub, self.codec, self.limits)
+        sending = asyncio.create_task(session.outbox.drain(socket.send_bytes))
+        reading = asyncio.create_task(session.serve(lambda: _frame(socket)))
+        try:
+            await asyncio.wait([sending, reading], return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                await session.outbox.flush(self.limits.send_seconds)
+        finally:
+            for task in (sending, reading):
+                task.cancel()
+            await asyncio.gather(sending, reading, return_exceptions=True)
+            with suppress(RuntimeError, WebSocketDisconnect):
+                await _close(socket, session.outbox.dead)
+
+
+async def _close(socket: WebSocket, at_once: bool) -> None:
+    abort = socket.scope.get("extensions", {}).get(ABORT)
+    if at_once and abort is not None:
+        abort()
+    else:
+        await socket.close()
+
+
+async def _frame(socket: WebSocket) -> bytes | None:
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        return None
+    return message.get("bytes") or b""

@@ -1,0 +1,315 @@
+"""Takes runs off the queue and executes them in threads; stores what they say, then tells it.
+
+Nobody is told an event before it is stored: what a client has seen is there after any crash.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Condition, Event, Lock, Thread
+from typing import Any, Literal
+
+from graphflow import events, explain, workflow
+from graphflow.assets import results_of
+from graphflow.errors import GraphflowError, StorageError, describe
+from graphflow.history import History
+from graphflow.queued import QueuedRun, Refused
+from graphflow.result import Result
+from graphflow.run import Run
+from graphflow.workspace import Workspace
+
+PASSING = (events.NodeProgress, events.NodePreview)
+"""Events that are told, but neither stored nor numbered."""
+
+LAST = (events.RunFinished, events.RunFailed, events.RunCancelled)
+"""Events that end a run; they are stored in the same transaction as its state."""
+
+BATCH = 500
+"""Events stored in one transaction at most."""
+
+RETRY_SECONDS = 1.0
+"""Between tries to write when the disk is full: runs wait meanwhile, nothing is lost."""
+
+STOP_SECONDS = 15.0
+"""How long running nodes may take to stop when the program ends."""
+
+Ended = Literal["finished", "failed", "cancelled"]
+
+Tell = Callable[[Sequence[events.Event]], None]
+"""Hears of events, from any thread."""
+
+
+@dataclass
+class _Active:
+    """A run under way."""
+
+    run: QueuedRun
+    job: Run | None = None
+    last: list[events.Event] = field(default_factory=list)
+    told: list[events.Event] = field(default_factory=list)
+
+
+class Journal:
+    """Stores events in the order in which they come, many in one transaction, and tells them after."""
+
+    def __init__(self, history: History, tell: Tell) -> None:
+        self._history = history
+        self._tell = tell
+        self._queue: SimpleQueue[events.Event | Event | None] = SimpleQueue()
+        self._closed = Event()
+        self._seqs: dict[str, int] = {}
+        self.trouble = ""
+        """Why nothing can be stored at present."""
+        self._thread = Thread(target=self._serve, name="graphflow-journal", daemon=True)
+        self._thread.start()
+
+    def put(self, event: events.Event) -> None:
+        """Store and tell an event, soon."""
+        self._queue.put(event)
+
+    def flush(self) -> None:
+        """Wait until all that was put is stored."""
+        done = Event()
+        self._queue.put(done)
+        done.wait()
+
+    def close(self) -> None:
+        """Store what was put, and end."""
+        self._closed.set()
+        self._queue.put(None)
+        self._thread.join(5.0)
+
+    def persist(self, write: Callable[[], Any]) -> Any:
+        """Do `write`, again and again while the disk refuses it. Raises StorageError only when closed."""
+        while True:
+            try:
+                done = write()
+                self.trouble = ""
+                return done
+            except StorageError as error:
+                self.trouble = str(error)
+                if self._closed.wait(RETRY_SECONDS):
+                    raise
+
+    def _serve(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch: list[events.Event | Event] = [first]
+            with suppress(Empty):
+                while len(batch) < BATCH:
+                    one = self._queue.get_nowait()
+                    if one is None:
+                        self._queue.put(None)
+                        break
+                    batch.append(one)
+            with suppress(StorageError):  # the program ends, and its disk is full
+                self._store([one for one in batch if not isinstance(one, Event)])
+            for one in batch:
+                if isinstance(one, Event):
+                    one.set()
+
+    def _store(self, batch: Sequence[events.Event]) -> None:
+        kept = [event for event in batch if not isinstance(event, PASSING)]
+        numbered = iter(self.persist(lambda: self._history.append(kept)) if kept else ())
+        told: list[events.Event] = []
+        for event in batch:
+            one = replace(event, seq=self._seq(event.run)) if isinstance(event, PASSING) else next(numbered)
+            self._seqs[one.run] = one.seq
+            told.append(one)
+        self._tell(told)
+
+    def _seq(self, run: str) -> int:
+        if run not in self._seqs:
+            self._seqs[run] = self._history.last_seq(run)
+        return self._seqs[run]
+
+    def forget(self, run: str) -> None:
+        """A run is over."""
+        self._seqs.pop(run, None)
+
+
+class Dispatch:
+    """Executes queued runs in `parallel` threads. `wake` after every change of the queue.
+
+    changed: hears of a run whose state changed, from any thread.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        history: History,
+        *,
+        tell: Tell,
+        changed: Callable[[str], None],
+        parallel: int = 1,
+        checkpoint_seconds: float = 15.0,
+    ) -> None:
+        self.workspace = workspace
+        self.history = history
+        self.journal = Journal(history, tell)
+        self.out_dir = workspace.data_dir / "output"
+        self._tell = tell
+        self._changed = changed
+        self._checkpoint_seconds = checkpoint_seconds
+        self._lock = Lock()
+        """Guards the next two; never held while anything is written."""
+        self._active: dict[str, _Active] = {}
+        self._watched: set[str] = set()
+        self._wake = Condition()
+        self._changes = 0
+        """How often the queue changed, so that no change is slept through."""
+        self._stopping = False
+        self._threads = [
+            Thread(target=self._serve, name=f"graphflow-run-{i}", daemon=True) for i in range(parallel)
+        ]
+
+    def start(self) -> None:
+        """Begin to take runs."""
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """The queue has changed."""
+        with self._wake:
+            self._changes += 1
+            self._wake.notify_all()
+
+    def cancel(self, id: str) -> None:
+        """Stop a run that is under way and marked in the history."""
+        with self._lock:
+            active = self._active.get(id)
+            if active is not None and active.job is not None:
+                active.job.cancel()
+
+    def watch(self, id: str, on: bool) -> None:
+        """Whether anybody wants previews of a run: only then are they made."""
+        with self._lock:
+            self._watched.add(id) if on else self._watched.discard(id)
+            active = self._active.get(id)
+            if active is not None and active.job is not None:
+                active.job.watched.set() if on else active.job.watched.clear()
+
+    def stop(self) -> None:
+        """Take no run any more and stop those under way; they go back to the queue. Waits for them."""
+        self._stopping = True
+        self.wake()
+        with self._lock:
+            jobs = [active.job for active in self._active.values() if active.job is not None]
+        for job in jobs:
+            job.cancel()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(STOP_SECONDS)
+        self.journal.close()
+
+    # ------------------------------------------------------------------------ one run
+
+    def _serve(self) -> None:
+        while (run := self._next()) is not None:
+            active = _Active(run)
+            with self._lock:
+                self._active[run.id] = active
+            self._changed(run.id)
+            try:
+                self._execute(active)
+            finally:
+                with self._lock:
+                    del self._active[run.id]
+                self.journal.forget(run.id)
+                self._changed(run.id)
+
+    def _next(self) -> QueuedRun | None:
+        """The next run, when there is one; None when the program ends."""
+        while not self._stopping:
+            seen = self._changes
+            try:
+                run, again = self.history.take(), None
+            except StorageError as error:
+                self.journal.trouble = str(error)
+                run, again = None, RETRY_SECONDS
+            if run is not None:
+                return run
+            with self._wake:
+                if self._changes == seen:
+                    self._wake.wait(again)
+        return None
+
+    def _execute(self, active: _Active) -> None:
+        state: Ended = "failed"
+        code, message, results = "", "", None
+        try:
+            job = self._prepared(active)
+            result = job.execute()
+            state = result.status
+            if state == "finished":
+                results = results_of(job.graph, result, self.out_dir)
+                self._remember(active, job, result)
+            elif result.failures:
+                code, message = result.failures[0].code, result.failures[0].message
+        except GraphflowError as error:
+            code, message = error.error_code, str(error)
+        except Exception as error:  # border: a fault of ours in one run must not end the queue
+            traceback.print_exc()
+            code, message = "internal", describe(error)
+        if state == "failed" and not active.last:
+            active.last = [events.RunFailed(run=active.run.id, seconds=0.0, code=code, message=message)]
+        self.journal.flush()
+        with suppress(StorageError, Refused):  # recovery at the next start puts it right
+            if state == "cancelled" and self._stopping and not self.history.get(active.run.id).cancelling:
+                self.history.requeue(active.run)
+                return
+            ended = partial(self.history.finish, active.run, state, code=code, message=message)
+            told = self.journal.persist(partial(ended, results=results, told=active.last))
+            self._tell(told)
+
+    def _prepared(self, active: _Active) -> Run:
+        run = active.run
+
+        def listen(event: events.Event) -> None:
+            if isinstance(event, LAST):
+                active.last = [event]
+                return
+            if not isinstance(event, PASSING):
+                active.told.append(event)
+            self.journal.put(event)
+
+        job = self.workspace.prepare(
+            self.workspace.graph(workflow.parse(run.document)),
+            out_dir=self.out_dir,
+            on_event=listen,
+            targets=run.targets,
+            on_error=run.on_error,
+            checkpoint_seconds=self._checkpoint_seconds,
+        )
+        job.id = run.id
+        with self._lock:
+            active.job = job
+            if run.id in self._watched:
+                job.watched.set()
+        if self._stopping or self.history.get(run.id).cancelling:  # said before there was a job to stop
+            job.cancel()
+        return job
+
+    def _remember(self, active: _Active, job: Run, result: Result) -> None:
+        """For the next explanation of a workflow of this name. A disk that is full costs only that."""
+        if result.failures:
+            return  # the plan lacks what failed
+        with suppress(StorageError):
+            explain.save(
+                self.workspace.data_dir,
+                identity(active.run.name),
+                job.graph,
+                result.plan,
+                self.workspace.environment,
+                active.told,
+                out_dir=str(self.out_dir),
+            )
+
+
+def identity(name: str) -> str:
+    """What makes two runs of the server runs of the same workflow."""
+    return f"server:{name}"

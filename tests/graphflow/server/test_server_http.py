@@ -1,0 +1,267 @@
+"""The HTTP side: submit, look, fetch; every refusal with its status, code and hint."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from graphflow.server.limits import ServerLimits
+from tests.graphflow.server.conftest import GATE, NUMBERS, Serve, gated
+from tests.support.engine import raw
+
+
+def note(suffix: str = ".txt", name: str = "note") -> dict[str, Any]:
+    params = {"name": name, "suffix": suffix}
+    return raw({"file": "w"}, a=("num", {"value": 7}), w=("write", params, {"x": "a"}))
+
+
+def test_a_workflow_that_is_sent_is_run_and_its_output_can_be_read(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            run = await live.run(NUMBERS)
+            found = await live.until(run)
+            assert (found["state"], found["results"]["outputs"]) == ("finished", {"out": {"value": 42}})
+            told = (await live.ask("GET", f"/api/runs/{run}/events")).json
+            assert [event["type"] for event in told] == [
+                "run.accepted", "run.started", "node.started", "node.finished", "run.finished",
+            ]  # fmt: skip
+            assert [event["seq"] for event in told] == [1, 2, 3, 4, 5]
+            behind = (await live.ask("GET", f"/api/runs/{run}/events?after=3")).json
+            assert [event["seq"] for event in behind] == [4, 5]
+
+    asyncio.run(story())
+
+
+def test_parameters_are_checked_before_anything_is_queued(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            bad = raw({"out": "b"}, b=("double", {"pluss": 1}, {"x": "a"}))
+            answer = await live.ask("POST", "/api/runs", {"document": bad})
+            assert answer.status == 422
+            codes = {problem["code"] for problem in answer.json["error"]["problems"]}
+            assert codes == {"setting.unknown", "wire.node"}
+            assert (await live.ask("GET", "/api/runs")).json == {"queue": [], "ended": []}
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 404),
+        (b"[]", 422),
+        (b"{", 422),
+        (b'{"document": NaN}', 422),
+        (b'{"unknown": 1}', 422),
+        (b'{"workflow": "../../etc/passwd"}', 404),
+        (b'{"workflow": "text_to_vide"}', 404),
+        (b'{"document": {"graphflow": 99}}', 422),
+        (b"[" * 100_000, 422),
+        (b'{"priority": 1000, "workflow": "text_to_video"}', 422),
+        (b'{"on_error": "explode", "workflow": "text_to_video"}', 422),
+        (b" " * 3000, 413),
+    ],
+)
+def test_a_body_that_is_none_is_refused_with_a_reason(serve: Serve, body: bytes, status: int) -> None:
+    async def story() -> None:
+        limits = ServerLimits(body_bytes=2000 if status == 413 else 10**6)
+        async with serve(limits=limits) as live:
+            answer = await live.ask("POST", "/api/runs", body, {"Content-Type": "application/json"})
+            assert (answer.status, bool(answer.json["error"]["message"])) == (status, True)
+
+    asyncio.run(story())
+
+
+def test_a_form_of_another_page_is_no_json(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            answer = await live.ask("POST", "/api/runs", b"{}", {"Content-Type": "text/plain"})
+            assert answer.status == 422
+
+    asyncio.run(story())
+
+
+def test_the_same_request_sent_twice_is_one_run(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            assert await live.run(NUMBERS, request="twice-1") == await live.run(NUMBERS, request="twice-1")
+
+    asyncio.run(story())
+
+
+def test_a_result_file_comes_whole_in_part_or_not_again(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            found = await live.until(await live.run(note()))
+            (file,) = found["results"]["files"]
+            whole = await live.ask("GET", file["url"])
+            assert whole.body == b"7 " * 1000 and whole.headers["accept-ranges"] == "bytes"
+            part = await live.ask("GET", file["url"], headers={"Range": "bytes=2-5"})
+            assert (part.status, part.body) == (206, b"7 7 ")
+            assert part.headers["content-range"] == "bytes 2-5/2000"
+            tail = await live.ask("GET", file["url"], headers={"Range": "bytes=-3"})
+            assert tail.body == b" 7 "
+            beyond = await live.ask("GET", file["url"], headers={"Range": "bytes=5000-"})
+            assert beyond.status == 416
+            known = await live.ask("GET", file["url"], headers={"If-None-Match": whole.headers["etag"]})
+            assert (known.status, known.body) == (304, b"")
+            stale = await live.ask("GET", file["url"], headers={"Range": "bytes=0-1", "If-Range": '"old"'})
+            assert (stale.status, len(stale.body)) == (200, 2000)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "inline"), [(".mp4", True), (".svg", False), (".html", False), (".txt", False)]
+)
+def test_only_harmless_media_are_shown_in_place_and_nothing_in_a_file_can_act(
+    serve: Serve, suffix: str, inline: bool
+) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            found = await live.until(await live.run(note(suffix)))
+            answer = await live.ask("GET", found["results"]["files"][0]["url"])
+            disposition = answer.headers["content-disposition"]
+            assert disposition.startswith("inline" if inline else "attachment")
+            if not inline:
+                assert answer.headers["content-type"] == "application/octet-stream"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+
+    asyncio.run(story())
+
+
+def test_a_file_that_is_gone_and_one_that_never_was_are_told_apart_from_a_fault(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            found = await live.until(await live.run(note()))
+            url = found["results"]["files"][0]["url"]
+            for path in live.server.dispatch.out_dir.iterdir():
+                path.unlink()
+            assert (await live.ask("GET", url)).json["error"]["code"] == "file.missing"
+            for bad in (url.replace("/0", "/1"), "/api/runs/none/files/0", "/api/runs/none"):
+                assert (await live.ask("GET", bad)).status == 404
+
+    asyncio.run(story())
+
+
+def test_a_failed_run_says_why_and_can_be_run_again(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            bad = raw({"out": "b"}, a=("num", {"value": 3}), b=("boom", {"on": 3}, {"x": "a"}))
+            run = await live.run(bad)
+            found = await live.until(run)
+            assert (found["state"], found["code"], found["message"]) == ("failed", "node", "no 3")
+            again = await live.ask("POST", f"/api/runs/{run}/retry")
+            assert (again.status, again.json["retry_of"]) == (202, run)
+            await live.until(again.json["run"], "failed")
+            done = await live.until(await live.run(NUMBERS))
+            refused = await live.ask("POST", f"/api/runs/{done['run']}/retry")
+            assert (refused.status, refused.json["error"]["code"]) == (409, "run.refused")
+
+    asyncio.run(story())
+
+
+def test_a_running_run_can_be_cancelled_and_the_queue_goes_on(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            run, after = await live.run(gated("never")), await live.run(NUMBERS)
+            await live.until(run, "running")
+            await live.ask("POST", f"/api/runs/{run}/cancel")
+            assert (await live.until(run))["state"] == "cancelled"
+            assert (await live.until(after))["state"] == "finished"
+
+    asyncio.run(story())
+
+
+def test_several_runs_go_on_at_once_if_asked_for(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve(parallel=2) as live:
+            slow, quick = await live.run(gated("open-later")), await live.run(NUMBERS)
+            assert (await live.until(quick))["state"] == "finished"
+            GATE["open-later"].set()
+            assert (await live.until(slow))["state"] == "finished"
+
+    asyncio.run(story())
+
+
+def test_nodes_schema_and_workflows_are_listed_and_need_not_be_sent_twice(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            nodes = await live.ask("GET", "/api/nodes")
+            assert nodes.json["test/double"]["ports"]["x"]["type"] == "int"
+            again = await live.ask("GET", "/api/nodes", headers={"If-None-Match": nodes.headers["etag"]})
+            assert again.status == 304
+            assert (await live.ask("GET", "/api/schema")).json["title"] == "graphflow workflow"
+            listed = (await live.ask("GET", "/api/workflows")).json
+            assert "prompt" in listed["text_to_video"]["parameters"]
+            whole = (await live.ask("GET", "/api/workflows/text_to_video")).json
+            assert whole["name"] == "text_to_video"
+            assert (await live.ask("GET", "/api/workflows/none")).status == 404
+
+    asyncio.run(story())
+
+
+def test_the_openapi_page_names_every_address(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            told = (await live.ask("GET", "/api/openapi.json")).json
+            served = {(how.lower(), re.sub(r":\w+}", "}", path)) for how, path, _ in live.server.endpoints()}
+            assert {(how, path) for path, found in told["paths"].items() for how in found} == served
+            assert all(entry["summary"] for found in told["paths"].values() for entry in found.values())
+            page = (await live.ask("GET", "/api/docs")).body.decode()
+            assert "/api/run/{workflow}" in page and "<script" not in page
+
+    asyncio.run(story())
+
+
+def test_metrics_count_runs_and_clients(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            await live.until(await live.run(NUMBERS))
+            text = (await live.ask("GET", "/metrics")).body.decode()
+            assert 'graphflow_runs{state="finished"} 1' in text and "graphflow_clients 0" in text
+
+    asyncio.run(story())
+
+
+def test_an_upload_is_named_in_a_workflow_and_fetched_again(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            sent = await live.ask("POST", "/api/uploads?name=..%2Fdir%5Cnotes.txt", b"hello " * 100)
+            assert (sent.status, sent.json["name"], sent.json["size"]) == (201, "notes.txt", 600)
+            back = await live.ask("GET", f"/api/uploads/{sent.json['asset']}")
+            assert back.body == b"hello " * 100
+            assert back.headers["content-disposition"].startswith("attachment")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "status", "code"),
+    [
+        ("x.html", b"<script>", 415, "asset.type"),
+        ("x.svg", b"<svg/>", 415, "asset.type"),
+        ("x.py", b"import os", 415, "asset.type"),
+        ("x", b"1", 415, "asset.type"),
+        ("x.txt", b"", 413, "asset.size"),
+        ("x.txt", b"1" * 2000, 413, "asset.size"),
+        ("x.png", b"\x89PNG\r\n\x1a\nnot really", 422, "asset.broken"),
+        ("x.mp4", b"#EXTM3U\nfile:///etc/passwd\n", 422, "asset.broken"),
+    ],
+)
+def test_an_upload_that_is_not_what_is_taken_leaves_nothing_behind(
+    serve: Serve, name: str, data: bytes, status: int, code: str
+) -> None:
+    async def story() -> None:
+        async with serve(limits=ServerLimits(upload_bytes=1000)) as live:
+            answer = await live.ask("POST", f"/api/uploads?name={name}", data)
+            assert (answer.status, answer.json["error"]["code"]) == (status, code)
+            assert str(live.server.desk.assets.root) not in answer.body.decode()
+            root = live.server.desk.assets.root
+            assert not root.exists() or not list(root.rglob("*"))
+
+    asyncio.run(story())
