@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,13 @@ BEFORE = Video(frames=frames(5, 11), fps=8.0)
 class Bench(FamilyBench):
     """The node and the plain pipelines on one tiny model."""
 
+    @functools.cached_property
+    def prompt(self) -> Any:
+        return self.encode()
+
     def forcing(self, case: Case, context: LocalContext | None = None, **changes: Any) -> Latents:
         latents = run_node(empty_latents, self.model.vae, frames=case.frames)
-        prompt = changes.pop("prompt", None) or self.encode()
+        prompt = changes.pop("prompt", None) or self.prompt
         condition = changes.pop("condition", None) or case.condition(self, latents)
         parts = self.model.denoiser, self.model.scheduler, prompt, latents
         settings = {"seed": SEED, **case.settings, **changes}
@@ -114,6 +119,7 @@ TWO = {"base_num_frames": 17, "overlap_history": 5}
 """Windows of 5 latent frames, of which the later ones begin with 2."""
 
 CASES = {
+    "a picture": Case(1, {}),
     "one window": Case(5, {"base_num_frames": 17}),
     "three windows": Case(33, TWO),
     "blocks": Case(13, {"base_num_frames": 17, "ar_step": 2, "causal_block_size": 2}),
@@ -130,6 +136,8 @@ CASES = {
     "extension, two windows": Case(29, TWO, {"video": pils(BEFORE)}, video=BEFORE),
 }
 ALL = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+KINDS = ["three windows", "blocks in two windows", "first and last image", "extension, two windows"]
+ONE_OF_EACH_KIND = pytest.mark.parametrize("case", [CASES[name] for name in KINDS], ids=KINDS)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +166,7 @@ def test_equal_to_the_plain_pipeline_in_half_precision(tiny: Bench, case: Case) 
 
 @ALL
 def test_resumes_at_any_step_of_any_window(tiny: Bench, case: Case) -> None:
-    prompt, context = tiny.encode(), tiny.context()
+    prompt, context = tiny.prompt, tiny.context()
     whole = tiny.forcing(case, context, prompt=prompt)
     total = context.progress_log[-1][1]
     assert context.progress_log == [(step, total) for step in range(1, total + 1)]
@@ -170,9 +178,9 @@ def test_resumes_at_any_step_of_any_window(tiny: Bench, case: Case) -> None:
         assert again.progress_log[0] == (done + 1, total)
 
 
-@ALL
+@ONE_OF_EACH_KIND
 def test_cancel_inside_a_step_leaves_no_trace(tiny: Bench, case: Case) -> None:
-    prompt, counting = tiny.encode(), tiny.context()
+    prompt, counting = tiny.prompt, tiny.context()
     whole = tiny.forcing(case, counting, prompt=prompt).samples
     for point in (1, 4, counting._points - 1):
         with pytest.raises(Cancelled):
@@ -180,7 +188,7 @@ def test_cancel_inside_a_step_leaves_no_trace(tiny: Bench, case: Case) -> None:
         assert torch.equal(tiny.forcing(case, prompt=prompt).samples, whole)
 
 
-@ALL
+@ONE_OF_EACH_KIND
 def test_seed_prompt_and_what_is_given_count(tiny: Bench, case: Case) -> None:
     usual = tiny.forcing(case).samples
     assert not torch.equal(tiny.forcing(case, seed=4).samples, usual)
@@ -223,6 +231,18 @@ def test_the_size_of_a_block_does_not_stay_on_the_transformer(tiny: Bench) -> No
         tiny.forcing(CASES["blocks"], tiny.context(cancel_after=5))
     with tiny.context().use(tiny.model.denoiser) as experts:
         assert experts.transformer.config.num_frame_per_block == 1
+
+
+def test_the_pipeline_writes_into_the_latents_that_it_told_of(tiny: Bench) -> None:
+    """So what is kept of them must be a copy."""
+    told: list[Any] = []
+
+    def listen(pipe: Any, step: int, time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        told.append(tensors["latents"])
+        return {}
+
+    tiny.plain_forcing(Case(5, {}, {"callback_on_step_end": listen}))
+    assert len(told) == STEPS and all(torch.equal(latents, told[-1]) for latents in told)
 
 
 def test_the_pipeline_fails_if_it_is_given_latents(tiny: Bench) -> None:
@@ -292,7 +312,7 @@ def test_windows_make_the_whole_clip_and_no_more(total: int, base: int, data: st
 def test_lengths_that_do_not_fit_are_refused_before_anything_is_loaded(
     tiny: Bench, settings: dict[str, Any], problem: str
 ) -> None:
-    prompt, fresh = tiny.encode(), LocalContext()
+    prompt, fresh = tiny.prompt, LocalContext()
     with pytest.raises(NodeError, match=problem):
         tiny.forcing(CASES["three windows"], fresh, prompt=prompt, **settings)
     assert not fresh.opened
@@ -304,13 +324,13 @@ def test_a_clip_that_is_its_first_image_is_refused(tiny: Bench) -> None:
 
 
 def test_latents_with_noise_are_refused(tiny: Bench) -> None:
-    parts = tiny.model.denoiser, tiny.model.scheduler, tiny.encode()
+    parts = tiny.model.denoiser, tiny.model.scheduler, tiny.prompt
     with pytest.raises(NodeError, match="draws its own noise"):
         run_node(diffusion_forcing, *parts, tiny.forcing(CASES["one window"]), context=LocalContext())
 
 
 def test_what_a_window_cannot_do_is_refused(tiny: Bench) -> None:
-    prompt, fresh = tiny.encode(), LocalContext()
+    prompt, fresh = tiny.prompt, LocalContext()
     latents = run_node(empty_latents, tiny.model.vae)
     cached = run_node(taylor_cache, tiny.model.denoiser)
     with pytest.raises(NodeError, match="a step cache cannot work"):
