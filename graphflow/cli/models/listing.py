@@ -14,7 +14,6 @@ import typer
 from graphflow.cli.options import AsJson
 from graphflow.cli.output import bytes_text, say, say_json, table
 from graphflow.errors import DocumentError, Problem
-from graphflow.workflow import did_you_mean
 
 PACK = "graphflow_nodes.diffusion"
 LICENCES = "graphflow_nodes.licence.terms"
@@ -52,6 +51,8 @@ def show(
     name: Annotated[str, typer.Argument(help="A model's id or repository.")], json: AsJson = False
 ) -> None:
     """Show all that is known of one model: parts, memory, native settings, licence, what others measured."""
+    from graphflow.workflow import did_you_mean
+
     embedded = dict(embedded_models())
     if name in embedded:
         found = facts(name, embedded[name])
