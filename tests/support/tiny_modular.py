@@ -205,9 +205,113 @@ def _cosmos() -> _Made:
     return Cosmos3OmniBlocks(), parts, {"enable_safety_checker": False}
 
 
+def _minimax() -> _Made:
+    """Its processor is of another class, as its own wants torchvision; it only tells words from pictures."""
+    import torch
+    from diffusers import (
+        AutoencoderKLMiniMaxH3,
+        MiniMaxH3Blocks,
+        MiniMaxH3Scheduler,
+        MiniMaxH3Transformer3DModel,
+    )
+    from transformers import CLIPImageProcessor, LlavaProcessor
+
+    torch.manual_seed(1)
+    transformer = MiniMaxH3Transformer3DModel(
+        num_attention_heads=2,
+        attention_head_dim=16,
+        hidden_size=32,
+        num_layers=2,
+        num_refiner_layers=1,
+        ffn_dim=32,
+        in_channels=4,
+        audio_in_channels=4,
+        text_dim=16,
+        freq_dim=16,
+        time_embed_hidden_dim=16,
+        time_embed_dim=16,
+        rope_freq_dim=2,
+    )
+    vae = AutoencoderKLMiniMaxH3(
+        latent_channels=4,
+        block_out_channels=(8, 8, 8),
+        layers_per_block=1,
+        spatial_downsample_factors=(2, 2, 1),
+        temporal_downsample_factors=(1, 2, 2),
+        norm_num_groups=2,
+        decoder_num_layers=1,
+        decoder_num_attention_heads=2,
+        decoder_attention_head_dim=16,
+        decoder_num_register_tokens=1,
+        decoder_ffn_mult=1,
+        latents_mean=(0.1,) * 4,
+        latents_std=(0.9,) * 4,
+    )
+    images = CLIPImageProcessor(crop_size=8, size=8)
+    parts = {
+        "text_encoder": _qwen(),
+        "tokenizer": byte_tokenizer(),
+        "processor": LlavaProcessor(image_processor=images, tokenizer=byte_tokenizer(), patch_size=4),
+        "transformer": transformer.eval(),
+        "vae": vae.eval(),
+        "audio_vae": _minimax_audio(),
+        "scheduler": MiniMaxH3Scheduler(),
+        "audio_scheduler": MiniMaxH3Scheduler(shift=3.0),
+    }
+    return MiniMaxH3Blocks(), parts, {}
+
+
+def _minimax_audio() -> Any:
+    import torch
+    from diffusers import AutoencoderKLMiniMaxH3Audio
+
+    torch.manual_seed(1)
+    model = AutoencoderKLMiniMaxH3Audio(
+        encoder_dim=4,
+        latent_dim=16,
+        latent_channels=4,
+        num_attention_heads=2,
+        decoder_dim=128,
+        latents_mean=[0.2] * 4,
+        latents_std=[1.1] * 4,
+    )
+    return model.eval()
+
+
+def _qwen() -> Any:
+    """51 layers, as the pipeline reads what the 50th says."""
+    import torch
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    torch.manual_seed(0)
+    text = {
+        "vocab_size": 300,
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 51,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 8,
+        "rope_scaling": {"rope_type": "default", "mrope_section": [2, 1, 1], "mrope_interleaved": True},
+        "pad_token_id": 0,
+    }
+    sees = {
+        "depth": 1,
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_heads": 2,
+        "out_hidden_size": 16,
+        "patch_size": 4,
+        "num_position_embeddings": 16,
+        "deepstack_visual_indexes": [],
+    }
+    return Qwen3VLForConditionalGeneration(Qwen3VLConfig(text_config=text, vision_config=sees)).eval()
+
+
 _MAKERS: dict[str, Callable[[], _Made]] = {
     "helios": _helios,
     "helios_pyramid": _helios_pyramid,
     "ltx2_5": _ltx,
     "cosmos3_omni": _cosmos,
+    "minimax_h3": _minimax,
 }

@@ -72,7 +72,12 @@ class ModularPart(Recipe):
             require_weights(folder / self.subfolder, self.source)
             return load_module(self.index(), folder, self.subfolder, self.dtype, device)
         found = component_class(self.index(), self.subfolder)
-        return found.from_pretrained(folder / self.subfolder, local_files_only=True)
+        try:
+            return found.from_pretrained(folder / self.subfolder, local_files_only=True)
+        except (ImportError, OSError, ValueError) as error:  # a package or a file is not there
+            raise NodeError(
+                f"{self.part} of model {self.source.model!r} cannot be opened: {error}", where="model"
+            ) from error
 
     def blank(self) -> Any:
         """The network without its weights; None if diffusers cannot build it from its config alone."""

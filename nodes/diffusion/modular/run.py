@@ -68,10 +68,11 @@ def performed(ctx: Context, work: Work) -> Iterator[Done]:
     _check_size(pipeline, state, work)
     with ExitStack() as stack:
         live = {name: fresh(stack.enter_context(ctx.use(work.model.parts[name]))) for name in names}
-        counted = {name: _counted(part, _Reporter(ctx, state)) for name, part in live.items()}
-        pipeline.update_components(**counted)
+        if "scheduler" in live:  # that of the frames, where sound has its own
+            _count(live["scheduler"], _Reporter(ctx, state))
+        pipeline.update_components(**live)
         modules = [part for part in live.values() if isinstance(part, torch.nn.Module)]
-        with cancel_points(modules, ctx.check), _quiet(block), torch.no_grad():
+        with _quiet(block), cancel_points(modules, ctx.check), torch.no_grad():
             ctx.check()
             try:
                 _, state = block(pipeline, state)
@@ -192,13 +193,11 @@ class _Reporter:
         self._ctx.progress(self._done, max(self._done, steps * segments))
 
 
-def _counted(part: Any, report: Callable[[int], None]) -> Any:
-    """A scheduler that reports its steps; any other part as it is. The scheduler is changed in place."""
-    if hasattr(part, "set_timesteps") and hasattr(part, "step"):
-        base: Any = type(part)
-        part.__class__ = _counting(base)
-        part._report = report
-    return part
+def _count(scheduler: Any, report: Callable[[int], None]) -> None:
+    """Let a scheduler report its steps. It is changed in place."""
+    base: Any = type(scheduler)
+    scheduler.__class__ = _counting(base)
+    scheduler._report = report
 
 
 @functools.cache
