@@ -73,8 +73,13 @@ def load_file(
     import torch
 
     cls = component_class(index, part)
-    if not hasattr(cls, "from_single_file"):
-        raise NodeError(f"diffusers cannot read a {cls.__name__} from a single file", where="file")
+    loaders: Any = importlib.import_module("diffusers.loaders.single_file_model")
+    if not hasattr(cls, "from_single_file") or not loaders._get_single_file_loadable_mapping_class(cls):
+        raise NodeError(
+            f"diffusers cannot read a {cls.__name__} from a single file",
+            where="file",
+            hint="use a model folder",
+        )
     options: dict[str, Any] = {"config": str(folder / part), "local_files_only": True}
     gguf = file.suffix == ".gguf"
     if not gguf:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,25 @@ def save_lora(path: Path, transformer: Any, *, seed: int = 0, rank: int = 4, alp
         weight_name=path.name,
         transformer_lora_adapter_metadata={"r": rank, "lora_alpha": alpha, "target_modules": ATTENTION},
     )
+    return str(path)
+
+
+def save_gguf(path: Path, tensors: Mapping[str, Any], kind: str = "Q8_0") -> str:
+    """A transformer's weights as GGUF: rows that divide into blocks in `kind`, all else in float32."""
+    import gguf
+
+    chosen = getattr(gguf.GGMLQuantizationType, kind)
+    writer = gguf.GGUFWriter(str(path), "video")
+    for name, tensor in tensors.items():
+        numbers = tensor.float().numpy()
+        if numbers.ndim == 2 and numbers.shape[1] % 32 == 0 and "norm" not in name and "table" not in name:
+            writer.add_tensor(name, gguf.quants.quantize(numbers, chosen), raw_dtype=chosen)
+        else:
+            writer.add_tensor(name, numbers)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
     return str(path)
 
 

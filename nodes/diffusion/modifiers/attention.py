@@ -29,7 +29,8 @@ def attending(module: Any, backend: str) -> Iterator[None]:
     diffusers' `set_attention_backend` would also change the default of every other model in the process.
     """
     chosen = check_attention(backend)
-    processors = [part.processor for part in module.modules() if hasattr(part, "processor")]
+    found = [part.processor for part in module.modules() if hasattr(part, "processor")]
+    processors = [one for one in found if hasattr(one, "_attention_backend")]  # some know torch's own alone
     before = [(processor, processor._attention_backend) for processor in processors]
     try:
         for processor in processors:

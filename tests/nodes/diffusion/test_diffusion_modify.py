@@ -28,6 +28,7 @@ from graphflow.errors import NodeError
 from graphflow.pool import Pool
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import decode, encode
+from tests.support.tiny_family import FamilyBench
 from tests.support.treatments import save_lora, traces, treated
 from tests.support.wan_bench import Bench
 
@@ -148,6 +149,16 @@ def test_several_devices_are_refused_where_there_is_one(bench: Benches) -> None:
     with pytest.raises(NodeError, match="asks for 8 devices; this runner gives a step 1") as error:
         context.use(recipe).__enter__()
     assert "set all degrees to 1" in error.value.hint and not context.opened
+
+
+@pytest.mark.parametrize("family", ["ltx", "hunyuan"])
+def test_attention_of_other_families(families: Callable[..., FamilyBench], family: str) -> None:
+    """Some layers of HunyuanVideo know torch's own attention alone; they keep it."""
+    tiny = families(family)
+    recipe = run_node(attention, tiny.model.denoiser, backend="_native_math")
+    whole = tiny.denoise().samples
+    assert torch.allclose(treated(tiny, denoiser=recipe).denoise().samples, whole, atol=1e-4)
+    assert torch.equal(tiny.denoise().samples, whole)
 
 
 def test_tiles_of_a_vae(bench: Benches) -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from graphflow.errors import MissingModel, NodeError, ValueMismatch
 from graphflow.testing import LocalContext, run_node
 from tests.support.tiny_family import FamilyBench
-from tests.support.treatments import save_lora, treated
+from tests.support.treatments import save_gguf, save_lora, treated
 from tests.support.wan_bench import Bench
 
 Benches = Callable[..., Bench]
@@ -91,25 +91,6 @@ def test_other_families(families: Callable[..., FamilyBench], family: str) -> No
 
 # ---------------------------------------------------------------------------------------------- GGUF
 
-gguf = pytest.importorskip("gguf")
-
-
-def save_gguf(path: Path, tensors: dict[str, Any], kind: str) -> str:
-    """Linear layers whose rows divide into blocks in `kind`, all else in float32."""
-    chosen = getattr(gguf.GGMLQuantizationType, kind)
-    writer = gguf.GGUFWriter(str(path), "wan")
-    for name, tensor in tensors.items():
-        numbers = tensor.float().numpy()
-        if numbers.ndim == 2 and numbers.shape[1] % 32 == 0 and "norm" not in name:
-            writer.add_tensor(name, gguf.quants.quantize(numbers, chosen), raw_dtype=chosen)
-        else:
-            writer.add_tensor(name, numbers)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return str(path)
-
 
 @pytest.fixture
 def small(bench: Benches, tmp_path: Path) -> str:
@@ -161,6 +142,15 @@ def test_a_file_of_another_model_is_told_in_one_error(bench: Benches, tmp_path: 
         recipe = run_node(load_weights, base, file=str(tmp_path / f"{name}.safetensors"))
         with pytest.raises(ValueMismatch, match=reason), LocalContext().use(recipe):
             pass
+
+
+def test_a_kind_of_model_that_diffusers_reads_from_folders_only(
+    families: Callable[..., FamilyBench],
+) -> None:
+    tiny = families("hunyuan15")
+    recipe = run_node(load_weights, tiny.model.denoiser, file=str(transformer_of(tiny)))
+    with pytest.raises(NodeError, match="cannot read a HunyuanVideo15"), LocalContext().use(recipe):
+        pass
 
 
 def test_what_is_no_weight_file(bench: Benches, tmp_path: Path, small: str) -> None:
