@@ -70,7 +70,8 @@ BACKENDS = {
 class Storage:
     """What a method makes of a linear layer's weights."""
 
-    bits: int
+    bits: float
+    """For each number, with its share of the scales: bitsandbytes keeps a float32 for every 64 numbers."""
     capability: tuple[int, int] = (0, 0)
     """The oldest NVIDIA GPU that can compute with it, as CUDA's compute capability; (0, 0): any device."""
     needs: tuple[str, ...] = ()
@@ -87,8 +88,8 @@ METHODS: dict[Method, Storage] = {
         8, (8, 9), options={"config": "Float8DynamicActivationFloat8WeightConfig"}
     ),
     "torchao_int4": Storage(4, (8, 0), ("mslk",), {"config": "Int4WeightOnlyConfig"}),
-    "bitsandbytes_nf4": Storage(4, options={"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}),
-    "bitsandbytes_fp4": Storage(4, options={"load_in_4bit": True, "bnb_4bit_quant_type": "fp4"}),
+    "bitsandbytes_nf4": Storage(4.5, options={"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}),
+    "bitsandbytes_fp4": Storage(4.5, options={"load_in_4bit": True, "bnb_4bit_quant_type": "fp4"}),
     "bitsandbytes_int8": Storage(8, options={"load_in_8bit": True}),
     "quanto_int8": Storage(8, options={"weights_dtype": "int8"}),
     "quanto_float8": Storage(8, options={"weights_dtype": "float8"}),
