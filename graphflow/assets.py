@@ -51,6 +51,9 @@ INLINE = frozenset(kind for kind in SUFFIXES.values() if kind.startswith(("image
 MAX_TEXT = 20_000
 """Longest plain output that is told, in characters; a longer one is cut."""
 
+MAX_INTEGER = 2**53
+"""Largest integer that JavaScript reads exactly; larger ones are told as text."""
+
 Probe = Callable[[Path], Mapping[str, Any]]
 """Looks into a media file: what it found. Raises AssetError if the file is not what its name says."""
 
@@ -256,9 +259,15 @@ def _is_plain(value: Any) -> bool:
 
 
 def _cut(value: Any) -> Any:
-    """What fits into JSON that every browser reads: no NaN, not too long."""
+    """What fits into JSON that every browser reads: no NaN, no integer beyond 2^53, not too long."""
     try:
-        text = json.dumps(value, allow_nan=False)
+        text = json.dumps(_exact(value), allow_nan=False)
     except ValueError:
         return str(value)[:MAX_TEXT]
-    return value if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} ..."
+    return _exact(value) if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} ..."
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_exact(one) for one in value]
+    return str(value) if isinstance(value, int) and abs(value) > MAX_INTEGER else value

@@ -350,8 +350,20 @@ class Codec:
 
 
 def pack(message: BaseModel) -> bytes:
-    """One message as one frame."""
-    return bytes(msgpack.packb(message.model_dump(exclude_defaults=False), use_bin_type=True))
+    """One message as one frame. Integers beyond 64 bits, which a frame cannot hold, become text."""
+    raw = message.model_dump()
+    try:
+        return bytes(msgpack.packb(raw, use_bin_type=True))
+    except OverflowError:
+        return bytes(msgpack.packb(_fitting(raw), use_bin_type=True))
+
+
+def _fitting(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_fitting(name): _fitting(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_fitting(one) for one in value]
+    return str(value) if type(value) is int and not -(2**63) <= value < 2**64 else value
 
 
 def peek_id(frame: bytes) -> int:

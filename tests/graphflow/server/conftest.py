@@ -23,7 +23,7 @@ from graphflow.server.app import Server
 from graphflow.server.guard import policy
 from graphflow.server.limits import LIMITS, ServerLimits
 from graphflow.server.serving import uvicorn_for
-from graphflow.values import SavedFile
+from graphflow.values import Image, SavedFile
 from graphflow.workspace import Workspace
 from tests.support.engine import REGISTRY, raw
 
@@ -41,8 +41,14 @@ def gate(ctx: Context, *, name: str = "gate", steps: int = 1, previews: bool = F
     for step in range(steps):
         ctx.progress(step, steps + 1)
         if previews:
-            ctx.preview(lambda: ("image/webp", b"picture %d" % step))  # noqa: B023
+            ctx.preview(_picture)
     return steps
+
+
+def _picture() -> Image:
+    import torch
+
+    return Image(pixels=torch.zeros(4, 4, 3, dtype=torch.uint8))
 
 
 @node("test/write", cache=False, effect=lambda outputs: Path(outputs["out"]["path"]).is_file())
