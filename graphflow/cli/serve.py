@@ -10,7 +10,6 @@ import typer
 
 from graphflow.cli.options import DataDir, Opened, PackFolders, pack_folders
 from graphflow.cli.run import Device, RunnerKind, open_workspace
-from graphflow.errors import ResourceError
 
 
 def serve(
@@ -26,6 +25,10 @@ def serve(
     parallel: Annotated[
         int, typer.Option("--parallel", min=1, max=64, help="Runs at a time; they share the device.")
     ] = 1,
+    checkpoint_seconds: Annotated[
+        float,
+        typer.Option("--checkpoint-seconds", min=0.0, help="A long node saves where it is this often."),
+    ] = 15.0,
     runner: Annotated[
         RunnerKind, typer.Option("--runner", help="A process per device, or threads of this process.")
     ] = RunnerKind.process,
@@ -37,13 +40,8 @@ def serve(
     Prints one address that holds the token: open it, or give it to `graphflow run --server`. What was
     accepted is run to its end, also when the server is stopped or killed and started again.
     """
-    try:
-        from graphflow.server import serving
-    except ModuleNotFoundError as error:
-        raise ResourceError(
-            f"the server needs the package {error.name!r}", hint="pip install 'graphflow[server]'"
-        ) from None
     from graphflow.registry import load_registry
+    from graphflow.server import serving
     from graphflow.workflow import Document
 
     serving.check_address(host, public_url)
@@ -57,7 +55,7 @@ def serve(
             )
         serving.serve(
             workspace, host=host, port=port, public_url=public_url, parallel=parallel,
-            ready=lambda address: _tell(address, browser),
+            checkpoint_seconds=checkpoint_seconds, ready=lambda address: _tell(address, browser),
         )  # fmt: skip
 
 

@@ -1,0 +1,296 @@
+"""The program as people start it: its address, one server to a folder, and what a stop or a crash leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphflow.client import Client
+from graphflow.errors import StorageError
+from graphflow.server import serving
+from graphflow.server.serving import AddressError
+
+PACK = '''
+"""Nodes for the tests of the server; none needs torch."""
+
+import os
+import time
+from pathlib import Path
+
+from graphflow.node import Context, node
+
+
+@node("lab/steps")
+def steps(ctx: Context, *, log: str, count: int = 10, seconds: float = 0.0) -> int:
+    """Counts, writes each step into a log, and goes on at its checkpoint."""
+    state = ctx.restore()
+    begin = int(state["step"]) + 1 if state else 0
+    for step in range(begin, count):
+        with open(log, "a") as file:
+            file.write(f"{step}\\n")
+        ctx.checkpoint(lambda: {"step": step})
+        time.sleep(seconds)
+        ctx.progress(step, count)
+        while Path(log + ".hold").exists():
+            time.sleep(0.01)
+            ctx.progress(step, count)
+    return count
+
+
+@node("lab/deaf")
+def deaf() -> int:
+    """Never looks whether it is to stop."""
+    time.sleep(600)
+    return 0
+
+
+@node("lab/crash")
+def crash() -> int:
+    """Ends its process as a broken library does."""
+    os.kill(os.getpid(), 11)
+    return 0
+'''
+
+
+def document(log: Path, **settings: Any) -> dict[str, Any]:
+    node = {"type": "lab/steps", "params": {"log": str(log), **settings}}
+    return {"graphflow": 1, "nodes": {"s": node}, "outputs": {"out": "s"}}
+
+
+@dataclass
+class Program:
+    """`graphflow serve` in a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def client(self) -> Client:
+        return Client(self.url)
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal and wait: exit code and what was said on stderr."""
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=60)
+        return self.process.returncode, said
+
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "packs" / "lab.py").write_text(PACK)
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(*options: str) -> Program:
+        command = [
+            sys.executable, "server.py", "--port", "0", "--no-browser", "--data-dir", str(tmp_path / "data"),
+            "--packs", str(tmp_path / "packs"), "--device", "cpu", "--checkpoint-seconds", "0", *options,
+        ]  # fmt: skip
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        running.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", line)
+        assert found, line + (process.communicate()[1] if process.poll() is not None else "")
+        return Program(process, found[0])
+
+    yield begin
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def lines(log: Path) -> list[int]:
+    return [int(line) for line in log.read_text().split()] if log.exists() else []
+
+
+def wait_for(check: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not check():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+# --------------------------------------------------------------------------- stop and crash
+
+
+def test_killed_in_the_middle_of_a_node_the_run_goes_on_at_its_checkpoint(
+    start: Start, tmp_path: Path
+) -> None:
+    log, hold = tmp_path / "log", tmp_path / "log.hold"
+    hold.touch()
+    first = start()
+    with first.client() as client:
+        run = client.submit(document(log, count=6))
+        waiting = client.submit(document(tmp_path / "other", count=1))
+        for event in client.events(run):
+            if event.type == "node.started":
+                break
+        hold.unlink()
+        wait_for(lambda: len(lines(log)) >= 3)
+        hold.touch()
+        first.process.kill()
+        first.process.wait()
+    done = lines(log)
+    hold.unlink(missing_ok=True)
+    with start().client() as client:
+        info = client.wait(run)
+        assert (info.state, info.results["outputs"]) == ("finished", {"out": {"value": 6}})
+        assert info.attempt == 2 and client.wait(waiting).state == "finished"
+        told = [event.seq for event in client.events(run) if event.type != "node.progress"]
+        assert told == list(range(1, len(told) + 1))
+    after = lines(log)[len(done) :]
+    assert after[0] in (done[-1], done[-1] + 1) and after[-1] == 5
+    assert len(lines(log)) <= 7  # only the step in flight is done twice
+
+
+def test_sigterm_gives_the_run_back_to_the_queue_and_ends_well(start: Start, tmp_path: Path) -> None:
+    log, hold = tmp_path / "log", tmp_path / "log.hold"
+    hold.touch()
+    first = start()
+    with first.client() as client:
+        run = client.submit(document(log, count=3))
+        wait_for(lambda: lines(log) == [0])
+        code, said = first.stop()
+    assert code == 0, said
+    hold.unlink()
+    with start().client() as client:
+        assert client.wait(run).state == "finished"
+    assert lines(log) == [0, 1, 2]
+
+
+def test_a_second_signal_ends_the_program_at_once_and_loses_nothing(start: Start) -> None:
+    deaf = {"graphflow": 1, "nodes": {"d": {"type": "lab/deaf"}}, "outputs": {"out": "d"}}
+    first = start()
+    with first.client() as client:
+        run = client.submit(deaf)
+        next(event for event in client.events(run) if event.type == "node.started")
+    first.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert first.stop()[0] == 1
+    with start().client() as client:
+        wait_for(lambda: client.info(run).state == "running")
+        client.cancel(run)
+        assert client.wait(run).state == "cancelled"
+
+
+def test_an_idle_server_ends_at_once_and_keeps_its_token(start: Start) -> None:
+    first = start()
+    assert first.stop(signal.SIGINT)[0] == 0
+    again = start()
+    token = "token=(.*)"
+    assert re.findall(token, again.url) == re.findall(token, first.url)
+    assert again.stop()[0] == 0
+
+
+def test_a_node_that_kills_its_process_fails_and_the_queue_goes_on(start: Start, tmp_path: Path) -> None:
+    crash = {"graphflow": 1, "nodes": {"c": {"type": "lab/crash"}}, "outputs": {"out": "c"}}
+    with start().client() as client:
+        bad, good = client.submit(crash), client.submit(document(tmp_path / "log", count=1))
+        failed = client.wait(bad)
+        assert (failed.state, failed.code) == ("failed", "worker.killed")
+        assert client.wait(good).state == "finished"
+
+
+def test_a_second_server_on_the_folder_is_told_of_the_first(start: Start, tmp_path: Path) -> None:
+    first = start()
+    done = subprocess.run(
+        [sys.executable, "server.py", "--port", "0", "--no-browser", "--data-dir", str(tmp_path / "data")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 4
+    assert f"process {first.process.pid} serves it at http://127.0.0.1:" in done.stderr
+    assert "token" not in done.stderr
+
+
+def test_the_server_is_ready_without_torch(start: Start) -> None:
+    program = start()
+    maps = Path(f"/proc/{program.process.pid}/maps")
+    if maps.exists():
+        assert "libtorch" not in maps.read_text()
+
+
+# --------------------------------------------------------------------------- address and token
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url"),
+    [
+        ("0.0.0.0", ""),
+        ("::", ""),
+        ("127.0.0.1", "video.example.org"),
+        ("127.0.0.1", "ftp://video.example.org"),
+        ("127.0.0.1", "https://video.example.org/under/path"),
+        ("127.0.0.1", "javascript:alert(1)"),
+    ],
+)
+def test_an_address_that_leaves_open_who_is_meant_is_refused(host: str, public_url: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        serving.check_address(host, public_url)
+    assert caught.value.hint
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(AddressError, match=f"127.0.0.1:{port}") as caught,
+            serving._listening("127.0.0.1", port),
+        ):
+            pass
+        assert "--port" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("host", "near"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("127.8.9.1", True), ("192.168.1.5", False),
+     ("0.0.0.0", False), ("video.example.org", False)],
+)  # fmt: skip
+def test_what_is_reached_from_this_machine_only(host: str, near: bool) -> None:
+    assert serving.is_loopback(host) is near
+
+
+def test_the_token_is_drawn_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    serving._make_private(folder)
+    token = serving.token(folder)
+    assert len(token) >= 40 and serving.token(folder) == token
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_token_of_ones_own_must_be_hard_to_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(serving.TOKEN, "long-enough-and-my-own")
+    assert serving.token(tmp_path) == "long-enough-and-my-own"
+    for bad in ("short", "has spaces in it and is long", "x" * 15, "höchst-geheim-und-lang"):
+        monkeypatch.setenv(serving.TOKEN, bad)
+        with pytest.raises(AddressError):
+            serving.token(tmp_path)
+
+
+def test_a_folder_is_free_again_when_its_server_has_ended(tmp_path: Path) -> None:
+    with serving.only_server(tmp_path) as tell:
+        tell("http://127.0.0.1:1")
+        with (
+            pytest.raises(StorageError, match=f"process {os.getpid()} serves it"),
+            serving.only_server(tmp_path),
+        ):
+            pass
+    with serving.only_server(tmp_path):
+        assert json.loads((tmp_path / "server.json").read_bytes())["address"] == "http://127.0.0.1:1"
