@@ -205,6 +205,35 @@ def _cosmos() -> _Made:
     return Cosmos3OmniBlocks(), parts, {"enable_safety_checker": False}
 
 
+def _animate() -> _Made:
+    """Its image encoder is as wide as the real one, as the denoiser's class takes no other."""
+    import torch
+    from diffusers import WanAnimate2Blocks, WanAnimate2Transformer3DModel
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    torch.manual_seed(1)
+    transformer = WanAnimate2Transformer3DModel(
+        text_len=16, dim=24, ffn_dim=32, text_dim=32, num_heads=2, num_layers=2
+    )
+    sees = CLIPVisionConfig(
+        hidden_size=1280,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=224,
+        patch_size=112,
+    )
+    parts = {
+        "text_encoder": tiny_wan._text_encoder(),
+        "tokenizer": tiny_wan._tokenizer(),
+        "image_encoder": CLIPVisionModel(sees).eval(),
+        "transformer": transformer.eval(),
+        "vae": tiny_wan._vae(),
+        "scheduler": tiny_wan._euler(),
+    }
+    return WanAnimate2Blocks(), parts, {}
+
+
 def _minimax() -> _Made:
     """Its processor is of another class, as its own wants torchvision; it only tells words from pictures."""
     import torch
@@ -314,4 +343,5 @@ _MAKERS: dict[str, Callable[[], _Made]] = {
     "ltx2_5": _ltx,
     "cosmos3_omni": _cosmos,
     "minimax_h3": _minimax,
+    "wan_animate_2": _animate,
 }

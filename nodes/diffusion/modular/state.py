@@ -39,9 +39,13 @@ class ModularState(Value):
     """State of the random generator, uint8."""
 
 
+_RATES = ("fps", "frame_rate")
+"""Kept for the video's own rate, also where no later phase looks at them."""
+
+
 def needed_after(definition: Definition, phase: Phase, bundles: Mapping[str, list[str]]) -> set[str]:
-    """Names of the values that phases after this one look at."""
-    names: set[str] = set()
+    """Names of the values that are needed after a phase."""
+    names = set(_RATES)
     for each in definition.after(phase):
         names |= {one.name for one in each.inputs}
         names |= {name for bundle in each.bundles for name in bundles.get(bundle, ())}

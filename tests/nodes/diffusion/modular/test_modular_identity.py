@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from graphflow_nodes.diffusion.modular.state import ModularState
+from graphflow_nodes.diffusion.pixels import pil, pils
 
 from graphflow.errors import Cancelled
 from graphflow.values import Image, Video, decode, encode
@@ -60,6 +61,11 @@ PHASES: dict[str, Phases] = {
 """What makes a clip of each pipeline. Settings by the pipelines' own names."""
 
 
+def _marked(pipeline: str) -> Any:
+    slow = pipeline in ("ltx2_5", "minimax_h3")  # flex attention not compiled; clips of five seconds at least
+    return pytest.param(pipeline, marks=pytest.mark.slow) if slow else pipeline
+
+
 def seeded(phases: Phases, seed: int = SEED) -> Phases:
     return [
         (phase, {**given, "seed": seed} if phase in ("denoise", "vae_encoder") else given)
@@ -92,7 +98,7 @@ def equal(one: Any, other: Any) -> bool:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("pipeline", list(PHASES))
+@pytest.mark.parametrize("pipeline", [_marked(pipeline) for pipeline in PHASES])
 def test_phases_give_the_bits_of_the_whole(modular_bench: Bench, pipeline: str, dtype: str) -> None:
     bench = modular_bench(pipeline, dtype)
     frames, waves = bench.plain(**arguments(PHASES[pipeline]))
@@ -103,6 +109,55 @@ def test_phases_give_the_bits_of_the_whole(modular_bench: Bench, pipeline: str, 
     assert frames.float().std() > 1, "a picture, not one colour"
     if waves is not None:
         assert equal(waves_of(made), waves[0].float().clamp(-1, 1)) and waves_of(made).abs().max() > 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # its denoiser compiles its attention's mask
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_picture_moves_as_a_video_does_segment_by_segment(modular_bench: Bench, dtype: str) -> None:
+    """Wan-Animate-2 decodes each segment within its denoise, to begin the next with its last frame."""
+    bench, image, video = modular_bench("wan_animate_2", dtype), picture(), moving(9)
+    segments = {"segment_frame_length": 5, "fps": 8}
+    steps = {"num_inference_steps": 2}
+    frames, _ = bench.plain(**TEXT, **SIZE, **segments, **steps, image=pil(image), driving_video=pils(video))
+
+    state = bench.clip(
+        [
+            ("text_encoder", TEXT),
+            ("image_encoder", {**SIZE, "image": image}),
+            ("video_encoder", {**segments, "driving_video": video}),
+            ("vae_encoder", {}),
+        ]
+    )
+    context = bench.context()
+    state = bench.run("denoise", state, context=context, **steps, seed=SEED)
+    made = bench.run("decode", state)
+
+    assert equal(made.frames, frames) and len(frames) == 9
+    assert made.fps == 8, "as the phase of the driving video was told"
+    assert context.progress_log == [(step, 4) for step in range(1, 5)], "two segments of two steps"
+
+
+@pytest.mark.slow
+def test_a_picture_begins_a_clip_with_sound(modular_bench: Bench) -> None:
+    bench, image = modular_bench("ltx2_5"), picture()
+    encoding = {**SIZE, "image_crf": 0}
+    later = {"num_frames": 9, "num_inference_steps": 2, "frame_rate": 16.0}
+    frames, waves = bench.plain(**TEXT, **encoding, **later, image=pil(image))
+
+    made = bench.clip(
+        seeded(
+            [
+                ("text_encoder", TEXT),
+                ("vae_encoder", {**encoding, "image": image}),
+                ("denoise", later),
+                ("decode", {}),
+            ]
+        )
+    )
+
+    assert equal(made.video.frames, frames) and equal(made.audio.samples, waves[0].clamp(-1, 1))
+    assert made.video.fps == 16 and made.audio.rate == 16_000
 
 
 @pytest.mark.parametrize("pipeline", ["helios", "cosmos3_omni"])
@@ -118,8 +173,6 @@ def test_another_seed_and_another_prompt_give_other_frames(modular_bench: Bench,
 
 def test_a_picture_begins_a_clip_and_random_numbers_go_on_from_its_phase(modular_bench: Bench) -> None:
     """Helios draws while it encodes a picture, and goes on drawing in its denoise."""
-    from graphflow_nodes.diffusion.pixels import pil
-
     bench, image = modular_bench("helios"), picture()
     encoding = {**SIZE, "num_latent_frames_per_chunk": 2}
     later = {"num_frames": 9, "num_inference_steps": 3}
@@ -151,8 +204,6 @@ def test_another_seed_after_the_picture_is_encoded_begins_anew(modular_bench: Be
 
 
 def test_a_video_is_gone_on_from(modular_bench: Bench) -> None:
-    from graphflow_nodes.diffusion.pixels import pils
-
     bench, video = modular_bench("cosmos3_omni"), moving(5)
     (_, text), (_, steps), _ = PHASES["cosmos3_omni"]
     frames, _ = bench.plain(**text, **steps, video=pils(video))

@@ -15,13 +15,17 @@ from graphflow_nodes.diffusion import modular
 from graphflow_nodes.diffusion.modular.definitions import BLOCKS, PIPELINES, definitions
 from graphflow_nodes.diffusion.modular.describe import as_json, described
 from graphflow_nodes.diffusion.modular.recipes import MODULAR_INDEX, ModularModel
-from graphflow_nodes.diffusion.modular.state import ModularState, packed
+from graphflow_nodes.diffusion.modular.state import ModularState, packed, unpacked
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graphflow.errors import MissingModel, NodeError, ValueMismatch
+from graphflow.graph import build
 from graphflow.node import NodeSpec, spec_of
 from graphflow.registry import load_registry
 from graphflow.testing import run_graph, run_node
 from graphflow.values import Image, Video
+from graphflow.workflow import parse
 from tests.support.tiny_modular import ModularBench
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
@@ -182,6 +186,38 @@ def test_what_the_pipeline_itself_refuses_is_told_in_its_words(modular_bench: Be
         run_node(modular.cosmos3_omni_text_encoder, guarded, prompt="a ball", context=bench.context())
 
 
+_plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4)
+_nested = st.recursive(
+    _plain,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(_nested)
+def test_plain_data_of_a_state_comes_back_as_it_was(content: Any) -> None:
+    again = unpacked(packed("anything", content), "cpu")
+    assert again == content and type(again) is type(content)
+
+
+def test_tensors_dtypes_and_pictures_of_a_state_come_back_as_they_were() -> None:
+    import torch
+    from PIL import Image as Pillow
+
+    tensor = torch.arange(3.0)
+    content = {"a": [tensor, torch.bfloat16], "b": Pillow.new("RGB", (4, 2), (1, 2, 3))}
+
+    again = unpacked(packed("anything", content), "cpu")
+
+    assert torch.equal(again["a"][0], tensor) and again["a"][1] is torch.bfloat16
+    assert again["a"][0] is not tensor, "a block may write into its copy"
+    assert again["b"].size == (4, 2) and again["b"].getpixel((3, 1)) == (1, 2, 3)
+
+
 def test_a_live_thing_in_a_state_cannot_travel() -> None:
     with pytest.raises(NodeError, match="'kv_cache', a object, which cannot travel"):
         packed("kv_cache", object())
@@ -269,6 +305,13 @@ def test_a_graph_of_phases_runs(modular_folder: Callable[[str], Path]) -> None:
 
     assert isinstance(video, Video) and video.fps == 8
     assert tuple(video.frames.shape) == (5, 32, 32, 3)
+
+
+def test_the_graph_of_the_guide_is_valid() -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "guide" / "modular.md").read_text("utf-8")
+    source = guide.partition("```json\n")[2].partition("```")[0]
+
+    build(parse(source), load_registry())
 
 
 def _grey() -> Any:
