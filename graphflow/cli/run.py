@@ -59,6 +59,17 @@ Device = Annotated[
     str | None,
     typer.Option("--device", help="Such as cpu or cuda:0; by default chosen, or GRAPHFLOW_DEVICE."),
 ]
+NodeTimeout = Annotated[
+    float | None,
+    typer.Option("--node-timeout", metavar="SECONDS", help="With --runner process: stop a node after this."),
+]
+NodeMemory = Annotated[
+    str | None,
+    typer.Option("--node-memory", metavar="SIZE", help="With --runner process: its memory, such as 8GB."),
+]
+ServerUrl = Annotated[
+    str | None, typer.Option("--server", metavar="URL", help="Run it on this server (`graphflow serve`).")
+]
 WorkflowName = Annotated[
     str, typer.Argument(metavar="WORKFLOW", help="Template name, JSON file, or a saved file.")
 ]
@@ -77,19 +88,12 @@ def run(
     runner: Annotated[
         RunnerKind, typer.Option("--runner", help="Threads of this process, or a process per device.")
     ] = RunnerKind.inline,
-    node_timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--node-timeout", metavar="SECONDS", help="With --runner process: stop a node after this."
-        ),
-    ] = None,
-    node_memory: Annotated[
-        str | None,
-        typer.Option("--node-memory", metavar="SIZE", help="With --runner process: its memory, such as 8GB."),
-    ] = None,
+    node_timeout: NodeTimeout = None,
+    node_memory: NodeMemory = None,
     device: Device = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON event a line on stdout.")] = False,
     packs: PackFolders = None,
+    server: ServerUrl = None,
 ) -> int:
     """Run a workflow: what was computed before is taken from the cache.
 
@@ -102,6 +106,13 @@ def run(
     opened = opened_by(ctx)
     values = opened.values(assignments or [])
     check_folder(out, "--out")
+    if server is not None:
+        from graphflow.cli.remote import run_there
+
+        return run_there(
+            opened, values, server, _reporter(as_json=json), out=out, only=only, on_error=on_error.value,
+            quiet=json,
+        )  # fmt: skip
     limits = _limits(node_timeout, node_memory, runner)
     workspace = open_workspace(opened, data_dir, packs, device=device, runner=runner.value, limits=limits)
     graph = workspace.graph(opened.document, values, folder=opened.folder)

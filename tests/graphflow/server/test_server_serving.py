@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from graphflow.cli.main import invoke
 from graphflow.client import Client
 from graphflow.errors import StorageError
 from graphflow.server import serving
@@ -30,6 +31,7 @@ import time
 from pathlib import Path
 
 from graphflow.node import Context, node
+from graphflow.values import SavedFile
 
 
 @node("lab/steps")
@@ -47,6 +49,12 @@ def steps(ctx: Context, *, log: str, count: int = 10, seconds: float = 0.0) -> i
             time.sleep(0.01)
             ctx.progress(step, count)
     return count
+
+
+@node("lab/save", cache=False, effect=lambda outputs: False)
+def save(count: int, ctx: Context) -> SavedFile:
+    """Saves a number."""
+    return ctx.save("count", ".txt", lambda path: path.write_text(str(count)))
 
 
 @node("lab/deaf")
@@ -225,6 +233,55 @@ def test_the_server_is_ready_without_torch(start: Start) -> None:
     maps = Path(f"/proc/{program.process.pid}/maps")
     if maps.exists():
         assert "libtorch" not in maps.read_text()
+
+
+# --------------------------------------------------------------------------- graphflow run --server
+
+
+def flow(tmp_path: Path, **params: Any) -> Path:
+    nodes = {
+        "s": {"type": "lab/steps", "params": {"log": str(tmp_path / "log"), "count": 3, **params}},
+        "w": {"type": "lab/save", "inputs": {"count": "s"}},
+    }
+    path = tmp_path / "flow.json"
+    to = {"count": {"to": "s.count"}}
+    outputs = {"number": "s", "file": "w"}
+    path.write_text(json.dumps({"graphflow": 1, "nodes": nodes, "outputs": outputs, "parameters": to}))
+    return path
+
+
+def command(program: Program, tmp_path: Path, *more: str) -> list[str]:
+    where = ["--packs", str(tmp_path / "packs"), "--out", str(tmp_path / "out"), "--server", program.url]
+    return ["run", str(tmp_path / "flow.json"), *where, *more]
+
+
+def test_the_command_line_runs_a_workflow_on_a_server_and_fetches_its_files(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow(tmp_path)
+    program = start()
+    assert invoke(command(program, tmp_path, "--count", "4")) == 0
+    said = capsys.readouterr().out
+    assert "finished  s" in said and "number = 4" in said
+    (saved,) = (tmp_path / "out").iterdir()
+    assert saved.read_text() == "4" and f"saved     {saved}" in said
+    assert invoke(command(program, tmp_path, "--count", "4", "--json")) == 0
+    types = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
+    assert "node.cached" in types and types[-1] == "run.finished"
+
+
+def test_what_is_wrong_is_told_before_anything_is_sent(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow(tmp_path)
+    program = start()
+    assert invoke(command(program, tmp_path, "--count", "many")) == 2
+    assert invoke(command(program, tmp_path, "--only", "nothing")) == 2
+    assert "nothing" in capsys.readouterr().err
+    wrong = Program(program.process, program.url + "x")
+    assert invoke(command(wrong, tmp_path)) == 1
+    assert "token" in capsys.readouterr().err
+    assert not (tmp_path / "log").exists()
 
 
 # --------------------------------------------------------------------------- address and token
