@@ -25,7 +25,7 @@ from .modifiers.parallel import Parallel, check_parallel
 from .modifiers.quantise import Quantisation, backend_of, installed
 from .modifiers.step_cache import Magnitude, StepCache, caching, check_step_cache
 from .modifiers.tiling import Tiling, tiled
-from .opening import blank_model, component_class, load_file, load_module
+from .opening import blank_model, component_class, load_file, load_module, load_tool
 from .schedule import Scheduler
 from .source import INDEX, FileSource, TensorEntry, read_json
 from .values import Geometry, VAEInfo
@@ -85,11 +85,9 @@ class TextEncoder(Component):
         folder = self.folder()
         index = read_json(folder / INDEX)
         members: dict[str, Any] = {}
-        for part in family(self.family).text_parts:
+        for part in sorted(family(self.family).text_parts, key=_prepares, reverse=True):  # small ones first
             if _prepares(part):
-                members[part] = component_class(index, part).from_pretrained(
-                    folder / part, local_files_only=True
-                )
+                members[part] = load_tool(index, folder, part)
             else:
                 members[part] = load_module(index, folder, part, self.dtype, device, self.quantisation)
         rules = family(self.family)
@@ -131,7 +129,7 @@ class ImageEncoder(Component):
     def open(self, device: str) -> Eyes:
         folder = self.folder()
         index, (encoder, processor) = read_json(folder / INDEX), family(self.family).image_parts
-        prepare = component_class(index, processor).from_pretrained(folder / processor, local_files_only=True)
+        prepare = load_tool(index, folder, processor)
         return Eyes(load_module(index, folder, encoder, self.dtype, device), prepare)
 
 
@@ -310,6 +308,7 @@ def _check_combination(denoiser: Denoiser) -> None:
         "single files are loaded as they are; quantise the model's own weights": quantised and denoiser.files,
         "a denoiser that is offloaded sequentially cannot be compiled": sequential and denoiser.compilation,
         "a denoiser that is offloaded sequentially cannot be cast": sequential and denoiser.casting,
+        "a GGUF file cannot be offloaded sequentially": sequential and gguf,
         "this step cache must be told the number of steps": isinstance(denoiser.step_cache, Magnitude)
         and denoiser.span is None,
     }

@@ -178,6 +178,7 @@ def test_gguf_is_quantised_already(bench: Benches, small: str) -> None:
     for wrong, reason in (
         (run_node(cast_layers, recipe), "is quantised already"),
         (run_node(quantise, recipe), "quantise the model's own weights"),
+        (run_node(offload, recipe, strategy="sequential"), "cannot be offloaded sequentially"),
     ):
         with pytest.raises(NodeError, match=reason), context.use(wrong):
             pass
