@@ -240,22 +240,23 @@ class Dispatch:
 
     def _execute(self, active: _Active) -> None:
         state: Ended = "failed"
-        code, message, results = "", "", None
+        code, message, results, fault = "", "", None, ""
         try:
             job = self._prepared(active)
             result = job.execute()
-            state = result.status
-            if state == "finished":
+            if result.status == "finished":
                 results = results_of(job.graph, result, self.out_dir)
                 self._remember(active, job, result)
             elif result.failures:
                 code, message = result.failures[0].code, result.failures[0].message
+            state = result.status
         except GraphflowError as error:
-            code, message = error.error_code, str(error)
+            fault, message = error.error_code, str(error)
         except Exception as error:  # border: a fault of ours in one run must not end the queue
             traceback.print_exc()
-            code, message = "internal", describe(error)
-        if state == "failed" and not active.last:
+            fault, message = "internal", describe(error)
+        if fault:
+            code = fault
             active.last = [events.RunFailed(run=active.run.id, seconds=0.0, code=code, message=message)]
         self.journal.flush()
         with suppress(StorageError, Refused):  # recovery at the next start puts it right

@@ -1,0 +1,167 @@
+"""From the queue to the result: what is told is stored first, what goes wrong ends one run only."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphflow import events, workflow
+from graphflow.errors import StorageError
+from graphflow.history import History
+from graphflow.queued import Submission
+from graphflow.server import dispatch as dispatching
+from graphflow.server.dispatch import Dispatch, Journal
+from graphflow.workspace import Workspace
+from tests.graphflow.server.conftest import GATE, NODES, NUMBERS, gated
+from tests.support.engine import raw
+
+
+class Desk:
+    """A dispatch with its queue and all that it told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.told: list[events.Event] = []
+        self.history = History(folder / "history.sqlite")
+        self.workspace = Workspace(folder / "data", registry=NODES, device="cpu")
+        self.dispatch = Dispatch(
+            self.workspace, self.history, tell=self.hear, changed=lambda run: None, checkpoint_seconds=0
+        )
+        self.stored_before_told = True
+
+    def hear(self, told: Sequence[events.Event]) -> None:
+        for event in told:
+            if not isinstance(event, dispatching.PASSING) and self.history.last_seq(event.run) < event.seq:
+                self.stored_before_told = False
+        self.told.extend(told)
+
+    def submit(self, document: dict[str, Any]) -> str:
+        run = self.history.accept(Submission(workflow.dump(workflow.from_raw(document))))
+        self.dispatch.wake()
+        return run.id
+
+    def until(self, check: Callable[[], bool]) -> None:
+        end = time.monotonic() + 30
+        while not check():
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+    def ended(self, id: str) -> str:
+        self.until(lambda: self.history.get(id).over)
+        return self.history.get(id).state
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(dispatching, "RETRY_SECONDS", 0.02)
+    made = Desk(tmp_path)
+    yield made
+    made.dispatch.stop()
+    made.workspace.close()
+
+
+def test_nothing_is_told_that_is_not_stored(desk: Desk) -> None:
+    desk.dispatch.start()
+    ids = [desk.submit(NUMBERS) for _ in range(5)]
+    assert [desk.ended(id) for id in ids] == ["finished"] * 5
+    desk.until(lambda: sum(event.type == "run.finished" for event in desk.told) == 5)
+    assert desk.stored_before_told
+
+
+def test_a_fault_of_the_program_ends_one_run_and_not_the_queue(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = iter([ZeroDivisionError("a fault")])
+
+    def broken(*arguments: Any) -> dict[str, Any]:
+        for fault in faults:
+            raise fault
+        return {}
+
+    monkeypatch.setattr(dispatching, "results_of", broken)
+    desk.dispatch.start()
+    bad, good = desk.submit(NUMBERS), desk.submit(NUMBERS)
+    assert (desk.ended(bad), desk.ended(good)) == ("failed", "finished")
+    assert desk.history.get(bad).code == "internal"
+    assert desk.history.events(bad)[-1].type == "run.failed"
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_workflow_whose_nodes_are_gone_fails_with_the_reason(desk: Desk) -> None:
+    desk.dispatch.start()
+    id = desk.submit(raw({"out": "x"}, x=("gone/away", {})))
+    assert desk.ended(id) == "failed"
+    assert "gone/away" in desk.history.get(id).message
+    assert [event.type for event in desk.history.events(id)] == ["run.failed"]
+
+
+def test_a_full_disk_makes_runs_wait_and_loses_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    full, real = threading.Event(), History._change
+
+    def change(self: History) -> Any:
+        if full.is_set():
+            raise StorageError("the disk is full", code="storage.full")
+        return real(self)
+
+    monkeypatch.setattr(History, "_change", change)
+    desk.dispatch.start()
+    id, after = desk.submit(gated("full")), desk.submit(NUMBERS)
+    desk.until(lambda: desk.history.last_seq(id) == 3)
+    full.set()
+    GATE["full"].set()
+    desk.until(lambda: "full" in desk.dispatch.journal.trouble)
+    assert desk.history.get(id).state == "running"
+    full.clear()
+    assert (desk.ended(id), desk.ended(after)) == ("finished", "finished")
+    assert [event.seq for event in desk.history.events(id)] == [1, 2, 3, 4, 5]
+    desk.until(lambda: desk.dispatch.journal.trouble == "")
+
+
+def test_a_cancel_that_comes_before_the_first_step_counts(desk: Desk) -> None:
+    id = desk.submit(gated("early"))
+    run = desk.history.take()
+    assert run is not None
+    desk.history.cancel(id)
+    desk.dispatch._active[id] = active = dispatching._Active(run)
+    desk.dispatch._execute(active)
+    assert desk.history.get(id).state == "cancelled"
+
+
+def test_a_stop_gives_the_run_back_but_not_one_that_was_cancelled(desk: Desk) -> None:
+    desk.dispatch.start()
+    id = desk.submit(gated("stop"))
+    desk.until(lambda: desk.history.last_seq(id) == 3)
+    desk.dispatch.stop()
+    assert desk.history.get(id).state == "queued"
+    assert [event.type for event in desk.history.events(id)][-1] == "node.started"
+
+
+def test_the_journal_stores_many_events_in_few_transactions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = History(tmp_path / "h.sqlite")
+    run = history.accept(Submission(b"{}")).id
+    batches: list[int] = []
+    real, gate = history.append, threading.Event()
+
+    def append(told: Sequence[events.Event]) -> list[events.Event]:
+        gate.wait()
+        batches.append(len(told))
+        return real(told)
+
+    monkeypatch.setattr(history, "append", append)
+    told: list[events.Event] = []
+    journal = Journal(history, told.extend)
+    for i in range(300):
+        journal.put(events.NodeStarted(run=run, node=f"n{i}"))
+        journal.put(events.NodeProgress(run=run, node=f"n{i}", done=0, total=1))
+    gate.set()
+    journal.flush()
+    journal.close()
+    assert sum(batches) == 300 and len(batches) <= 4
+    assert [event.seq for event in told if event.type == "node.started"] == list(range(1, 301))
+    assert [event.seq for event in told if event.type == "node.progress"] == list(range(1, 301))
