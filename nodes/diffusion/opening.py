@@ -62,6 +62,23 @@ def load_module(
     return module.eval().requires_grad_(False)
 
 
+def load_tool(index: Mapping[str, Any], folder: Path, part: str) -> Any:
+    """A component without weights: a tokenizer, or what prepares pictures.
+
+    Raises NodeError if its folder is missing or broken.
+    """
+    if not (folder / part).is_dir():
+        raise NodeError(f"the model has no folder {part!r}", hint=_ANEW)
+    cls = component_class(index, part)
+    try:
+        return cls.from_pretrained(folder / part, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NodeError(f"{part!r} of the model cannot be read: {error}", hint=_ANEW) from error
+
+
+_ANEW = "copy or download the model anew"
+
+
 def load_file(
     index: Mapping[str, Any], folder: Path, part: str, file: Path, dtype: Dtype, device: str
 ) -> Any:
