@@ -88,5 +88,6 @@ def _conclude(info: RunInfo, saved: list[Path], *, quiet: bool) -> int:
     if info.state == "cancelled":
         warn(f"cancelled after {seconds_text(seconds)}")
         return exits.CANCELLED
-    tell(f"finished in {seconds_text(seconds)}")
-    return exits.OK
+    failed = info.results.get("failures", [])
+    tell(f"finished in {seconds_text(seconds)}" + (f", {len(failed)} items failed" if failed else ""))
+    return exits.ITEMS if failed else exits.OK

@@ -8,7 +8,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Condition, Event, Lock, Thread
@@ -31,6 +31,9 @@ LAST = (events.RunFinished, events.RunFailed, events.RunCancelled)
 
 BATCH = 500
 """Events stored in one transaction at most."""
+
+MAX_FAILURES = 100
+"""Failed items of a run that its results name; the events name all."""
 
 RETRY_SECONDS = 1.0
 """Between tries to write when the disk is full: runs wait meanwhile, nothing is lost."""
@@ -246,6 +249,7 @@ class Dispatch:
             result = job.execute()
             if result.status == "finished":
                 results = results_of(job.graph, result, self.out_dir)
+                results["failures"] = [asdict(failure) for failure in result.failures[:MAX_FAILURES]]
                 self._remember(active, job, result)
             elif result.failures:
                 code, message = result.failures[0].code, result.failures[0].message

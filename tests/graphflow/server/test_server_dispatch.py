@@ -99,6 +99,20 @@ def test_a_workflow_whose_nodes_are_gone_fails_with_the_reason(desk: Desk) -> No
     assert [event.type for event in desk.history.events(id)] == ["run.failed"]
 
 
+def test_items_that_failed_are_named_in_the_results_of_a_run_that_finished(desk: Desk) -> None:
+    desk.dispatch.start()
+    nodes = {
+        "a": ("numbers", {"values": [1, 2, 3]}),
+        "b": ("boom", {"on": 2}, {"x": "a"}),
+        "t": ("total", {}, {"items": "b"}),
+    }
+    id = desk.submit(raw({"out": "t"}, **nodes))
+    assert desk.ended(id) == "finished"
+    results = desk.history.get(id).results
+    assert results["outputs"] == {"out": {"value": 4}}
+    assert [(one["node"], one["item"], one["message"]) for one in results["failures"]] == [("b", [1], "no 2")]
+
+
 def test_a_full_disk_makes_runs_wait_and_loses_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     full, real = threading.Event(), History._change
 
