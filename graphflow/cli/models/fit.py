@@ -14,7 +14,7 @@ import typer
 from graphflow.cli.options import AsJson, Assignments, DataDir, PackFolders, opened_by
 from graphflow.cli.output import bytes_text, count_text, say, say_json, table
 from graphflow.cli.run import WorkflowName, open_workspace
-from graphflow.errors import ResourceError
+from graphflow.errors import GraphflowError, ResourceError
 
 if TYPE_CHECKING:
     from graphflow.forecast import Forecast, Peak
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CATALOGUE = "graphflow_nodes.diffusion.catalogue"
 GIB = 2**30
+MOST = 1_000_000
+"""GiB; more than any machine has, so that a slip of the pen is told."""
 SIDES = (1.0, 0.85, 0.75, 0.66, 0.5, 0.33, 0.25)
 LENGTHS = (1.0, 0.75, 0.5, 0.33, 0.25, 0.0)
 """Parts of the wanted size and length that are tried when nothing fits; no length is one frame."""
@@ -47,8 +49,8 @@ class Machine:
 def fit(
     ctx: typer.Context,
     ref: WorkflowName,
-    vram: Annotated[float, typer.Option("--vram", min=0.1, help="Memory of the device, GiB.")],
-    ram: Annotated[float, typer.Option("--ram", min=0.1, help="Main memory, GiB.")] = 32,
+    vram: Annotated[float, typer.Option("--vram", min=0.1, max=MOST, help="Memory of the device, GiB.")],
+    ram: Annotated[float, typer.Option("--ram", min=0.1, max=MOST, help="Main memory, GiB.")] = 32,
     assignments: Assignments = None,
     data_dir: DataDir = None,
     json: AsJson = False,
@@ -120,13 +122,13 @@ class _Planner:
         return plan(replace(self.graph, nodes=nodes), facts)
 
     def forecast(self, sizes: Mapping[str, Size]) -> Forecast:
-        """Raises what planning raised if it failed before any model was met."""
+        """Raises what a node raised while planning: what needs it would be missing in the sum."""
         from graphflow.forecast import forecast
 
         planned = self.plan(sizes)
+        for error in planned.failures.values():
+            raise error
         found = forecast(planned, known=self.models)
-        if planned.failures and not found.needs:
-            raise next(iter(planned.failures.values()))
         self.models = found.models
         return found
 
@@ -138,7 +140,10 @@ class _Planner:
             key=lambda pair: -(pair[0] ** 2) * max(pair[1], 0.01),
         ):
             sizes = {id: _smaller(clip, side, length) for id, clip in wanted.items()}
-            peak, fits = self.forecast(sizes).ranked(machine.device, machine.host)[0]
+            try:
+                peak, fits = self.forecast(sizes).ranked(machine.device, machine.host)[0]
+            except GraphflowError:
+                continue  # a size that another node of the workflow cannot take
             if fits:
                 return peak, sizes
         return None

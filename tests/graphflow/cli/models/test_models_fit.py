@@ -115,3 +115,15 @@ def test_an_unknown_name_is_met_with_the_closest(call: Any) -> None:
 def test_an_embedded_model_in_full(call: Any) -> None:
     assert "embedded" in call("models", "show", "toy-wan").out
     assert json.dumps(call("models", "show", "toy-wan", "--json").json)
+
+
+def test_a_clip_that_the_model_cannot_make_is_never_said_to_fit(call: Any) -> None:
+    """Without it the sum would lack all that comes after: 82 frames would fit where 81 do not."""
+    done = fit(call, "--vram", "24", *WAN, "--frames", "82")
+    assert done.code == exits.FAILED and "not 82" in done.err and "placing" not in done.out
+
+
+@pytest.mark.parametrize("memory", ["0", "-1", "inf", "1e300", "nan"])
+def test_memory_that_no_machine_has(call: Any, memory: str) -> None:
+    done = fit(call, f"--vram={memory}", "text_to_video")
+    assert done.code == exits.USAGE and "--vram" in done.err
