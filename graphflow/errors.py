@@ -109,6 +109,12 @@ def from_code(code: str, message: str, *, where: str = "", hint: str = "") -> Gr
     return NodeError(message, where=where, hint=hint, code=code)
 
 
+def told(error: GraphflowError) -> str:
+    """The message as a node's failure tells it: a file that could not be read or written is named."""
+    named = isinstance(error, StorageError) and error.where and error.where not in error.message
+    return shorten(f"{error.where}: {error.message}") if named else error.message
+
+
 def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
     """Cut `text` to `limit` characters, saying so; what is not valid Unicode is written out."""
     short = text if len(text) <= limit else f"{text[: limit - 20]} ... ({len(text)} chars)"

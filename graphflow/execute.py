@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from graphflow.cache.records import EntryInfo
 from graphflow.cache.tiers import Cache
 from graphflow.context import Settings, Signals, StepContext
-from graphflow.errors import Cancelled, GraphflowError, NodeError, ResourceError, describe
+from graphflow.errors import Cancelled, GraphflowError, NodeError, ResourceError, describe, told
 from graphflow.keys import canon
 from graphflow.node import NodeSpec
 from graphflow.pool import Pool
@@ -107,7 +107,7 @@ def execute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched
     except MissingInput as missing:
         return Missed(work.key, missing.key)
     except GraphflowError as error:
-        return Failed(work.key, error.error_code, error.message, error.hint)
+        return Failed(work.key, error.error_code, told(error), error.hint)
     except MemoryError as error:
         error.__traceback__ = None  # frees what the node's frames hold, before anything else needs memory
         return Failed(work.key, "resource.memory", describe(error), _MEMORY_HINT)

@@ -242,7 +242,7 @@ class _Builder:
                     yield name, wire
         for name, port in spec.ports.items():
             if port.required and name not in given:
-                hint = f"wire a {types.name_of(port.type)} into it"
+                hint = f"wire a {types.wanted_name(port.type)} into it"
                 self.problem("port.missing", f"nodes.{node.id}.inputs.{name}", f"{name!r} is not wired", hint)
 
     def wire(self, end: tuple[str, str | None], path: str, nodes: Mapping[str, GraphNode]) -> Wire | None:
@@ -325,7 +325,7 @@ class _Builder:
         else:
             given = "a list of " + ", ".join(types.name_of(h) for h in have)
             source, hint = ", ".join(f"{w.node}.{w.output}" for w in wire), ""
-        text = f"{name!r} takes {types.name_of(want)}, but {source} gives {given}"
+        text = f"{name!r} takes {types.wanted_name(want)}, but {source} gives {given}"
         self.problem("wire.type", path, text, hint)
 
     # ---------------------------------------------------------------- outputs and parameters

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from graphflow.errors import GraphflowError, NodeError, describe
+from graphflow.errors import GraphflowError, NodeError, describe, told
 from graphflow.graph import Graph, GraphNode, Wire
 from graphflow.keys import canon, digest, step_key
 from graphflow.origins import origins
@@ -372,7 +372,7 @@ def _border(node: GraphNode) -> Iterator[None]:
     try:
         yield
     except GraphflowError as error:
-        raise NodeError(error.message, where=node.id, hint=error.hint, code=error.error_code) from error
+        raise NodeError(told(error), where=node.id, hint=error.hint, code=error.error_code) from error
     except (Exception, SystemExit) as error:  # border: step execution; a node is foreign code
         raise NodeError(describe(error), where=node.id) from error
 

@@ -164,5 +164,14 @@ def name_of(hint: Any) -> str:
     return getattr(hint, "__name__", str(hint))
 
 
+def wanted_name(hint: Any) -> str:
+    """How the type of a port is written where only people read it: a variable by the types that it may be."""
+    hint = bare(hint)
+    if not isinstance(hint, TypeVar):
+        return name_of(hint)
+    allowed = hint.__constraints__ or (Any if hint.__bound__ is None else hint.__bound__,)
+    return " or ".join(name_of(one) for one in allowed)
+
+
 def _is_union(hint: Any) -> bool:
     return get_origin(hint) in (Union, types.UnionType)

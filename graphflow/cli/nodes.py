@@ -66,7 +66,7 @@ def known_node(registry: Registry, id: str) -> NodeSpec:
 def show(spec: NodeSpec) -> None:
     """Everything about one node."""
     from graphflow.schema import flags, settings_schema
-    from graphflow.types import name_of
+    from graphflow.types import name_of, wanted_name
 
     say(f"{spec.id}  version {spec.version}")
     say()
@@ -78,7 +78,8 @@ def show(spec: NodeSpec) -> None:
     if spec.ports:
         say()
         ports = [
-            (p.name, name_of(p.type), "" if p.required else "may be left open") for p in spec.ports.values()
+            (p.name, wanted_name(p.type), "" if p.required else "may be left open")
+            for p in spec.ports.values()
         ]
         table(("port", "type", ""), ports)
     if spec.settings:

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal, TypeVar
 import pytest
 from pydantic import Field
 
-from graphflow.types import bind, fits, item_type, levels, mentions, metadata_of, name_of, nested
+from graphflow.types import (
+    bind,
+    fits,
+    item_type,
+    levels,
+    mentions,
+    metadata_of,
+    name_of,
+    nested,
+    wanted_name,
+)
 from graphflow.values import Image, Recipe, Seed, SeedMark, Value, Video
 from tests.support.engine import Toy
 
@@ -143,6 +153,11 @@ def test_types_are_written_for_people() -> None:
     assert name_of(list[Video]) == "list[Video]" and name_of(int | None) == "int | None"
     assert name_of(Literal["a", "b"]) == "'a' | 'b'" and name_of(tuple[int, ...]) == "tuple[int, ...]"
     assert name_of(Any) == name_of(T) == "any" and name_of(Short) == "int"
+
+
+def test_a_port_of_a_type_variable_says_what_it_takes() -> None:
+    assert wanted_name(Number) == "int or float" and wanted_name(T) == "any"
+    assert wanted_name(list[int]) == "list[int]"
 
 
 def test_marks_and_kinds_are_found_inside_a_type() -> None:

@@ -209,7 +209,7 @@ def test_missing_and_truncated_videos(call: Any, write: Any, place: Path) -> Non
     load = {"type": "media/load_video", "params": {"path": "clip.mp4"}}
     write(load=load, save={"type": "media/save_video", "inputs": {"video": "load"}})
     done = call("run", "words.json")
-    assert done.code == exits.STORAGE and "no such file" in done.err
+    assert done.code == exits.STORAGE and "clip.mp4: there is no such file" in done.err
     (place / "clip.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(900))
     done = call("run", "words.json")
     assert done.code == exits.STORAGE and "failed    load" in done.err
