@@ -22,6 +22,7 @@ from .activations import denoising
 from .condition import check_task, task_of
 from .families import Begin, Call, Keep, Task, family
 from .guidance import Guide
+from .latents import check_reach
 from .preview import preview_clip
 from .recipes import MAKING, Denoiser, Experts, Scheduler
 from .shell import cancel_points, shell
@@ -70,6 +71,7 @@ def denoise(
     call = _call(denoiser, latents, condition, guide, steps, guidance, guidance_2)
     call = replace(call, sigmas=scheduler.sigmas, folder=denoiser.folder)
     check_parts(denoiser, prompt, latents)
+    check_reach(latents, denoiser.config)
     check_task(denoiser, latents, condition)
     start, end = _range(scheduler, call, start_step, end_step)
     run = _begin(ctx, denoiser, scheduler, call, seed, start, end)

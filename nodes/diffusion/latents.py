@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphflow.errors import NodeError
+from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import node
 from graphflow.values import Seed
 
@@ -92,3 +93,25 @@ def _check_frames(frames: int, vae: VAE) -> None:
             where="frames",
             hint=f"use {below} or {below + step}; the model was made for {vae.native.frames}",
         )
+
+
+def check_reach(latents: Latents, config: Mapping[str, Any]) -> None:
+    """Refuse a clip with more positions along one side than the denoiser has names for.
+
+    config: the denoiser's; those of Wan and SkyReels-V2 tell how many. Raises ValueMismatch.
+    """
+    most, geometry = config.get("rope_max_seq_len"), latents.geometry
+    if not isinstance(most, int):
+        return
+    shape = geometry.latent_shape(latents.width, latents.height, latents.frames)[-3:]
+    for name, size, patch in zip(
+        ("frames", "height", "width"), shape, config.get("patch_size", (1, 2, 2)), strict=True
+    ):
+        if size > most * patch:
+            most_frames = (most * patch - 1) * geometry.temporal + 1
+            largest = most_frames if name == "frames" else most * patch * geometry.spatial
+            raise ValueMismatch(
+                f"{name} {getattr(latents, name)} is more than the model can tell apart",
+                where="latents",
+                hint=f"use at most {largest}",
+            )

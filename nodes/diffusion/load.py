@@ -85,7 +85,10 @@ class _Folder:
         """A component's config. Raises NodeError if the model has no such component."""
         config = read_json(self.path / part / "config.json")
         if not config:
-            raise NodeError(f"model {self.source.model!r} has no {part}/config.json")
+            raise NodeError(
+                f"model {self.source.model!r} has no {part}/config.json",
+                hint="complete the folder, or choose a model that has this part",
+            )
         return config
 
 

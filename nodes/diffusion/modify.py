@@ -150,7 +150,8 @@ def load_weights(
     file: safetensors, or GGUF for a denoiser; with `repository`, its name in that hub repository.
     second_file: the same for the second expert of a model with two.
     revision: branch, tag or commit. download: allow fetching from the hub.
-    Raises MissingModel if a file is not on this machine. A file of another model is told when it is opened.
+    Raises MissingModel if a file is not on this machine, NodeError if it is cut off or a LoRA. A file of
+    another model is told when it is opened.
     """
     names = [file] if second_file is None else [file, second_file]
     expected = part.experts if isinstance(part, Denoiser) else 1
@@ -165,8 +166,24 @@ def load_weights(
         if Path(name).suffix not in kinds:
             raise NodeError(f"{name!r} is not a {' or '.join(kinds)} file", where="file")
     sources = [identify_file(name, repository, revision=revision, download=download) for name in names]
+    for source in sources:
+        check_weights(source.path())
     update: dict[str, Any] = {"files": dict(zip(part.parts(), sources, strict=True))}
     return part.model_copy(update=update if isinstance(part, Denoiser) else {"file": sources[0]})
+
+
+def check_weights(path: Path) -> None:
+    """Refuse by its first bytes a file that is broken, cut off, or a LoRA. Raises NodeError."""
+    if path.suffix == ".gguf":
+        with path.open("rb") as file:
+            if file.read(len(GGUF)) != GGUF:
+                raise NodeError(f"{path.name} is not a GGUF file", where="file", hint="download it anew")
+    elif any(".lora_" in name for name in read_header(path)):
+        raise NodeError(f"{path.name} is a LoRA", where="file", hint="use diffusion/lora")
+
+
+GGUF = b"GGUF"
+"""How every such file begins."""
 
 
 @node("diffusion/attention", fold=True)

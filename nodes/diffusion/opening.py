@@ -77,6 +77,7 @@ def load_tool(index: Mapping[str, Any], folder: Path, part: str) -> Any:
 
 
 _ANEW = "copy or download the model anew"
+_FILE_ANEW = "copy or download the file anew"
 
 
 def load_file(
@@ -107,7 +108,11 @@ def load_file(
         options["quantization_config"] = config(compute_dtype=options["dtype"])
     try:
         module = cls.from_single_file(str(file), **options)
-    except (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError, OSError) as error:
+    except OSError as error:
+        raise NodeError(
+            f"{file.name} cannot be read: it is broken or cut off", where="file", hint=_FILE_ANEW
+        ) from error
+    except (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError) as error:
         raise ValueMismatch(
             f"{file.name} does not fit {part!r} of the model: {error}",
             where="file",

@@ -11,6 +11,8 @@ import json
 import math
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -136,7 +138,8 @@ def _in_hub_cache(repo: str, revision: str | None, *, download: bool, weights: b
 
     if download:
         wanted = ["*.json", "*.txt", "*.model", *(["*.safetensors"] if weights else [])]
-        return Path(huggingface_hub.snapshot_download(repo, revision=revision, allow_patterns=wanted))
+        with _asking_the_hub(f"model {repo!r}"):
+            return Path(huggingface_hub.snapshot_download(repo, revision=revision, allow_patterns=wanted))
     found = huggingface_hub.try_to_load_from_cache(repo, INDEX, revision=revision)
     if isinstance(found, str):
         return Path(found).parent
@@ -145,6 +148,33 @@ def _in_hub_cache(repo: str, revision: str | None, *, download: bool, weights: b
         f"model {repo!r} is not on this machine",
         hint=f"run 'hf download {repo}{at}', set download to true, or use an embedded model: {_embedded()}",
     )
+
+
+@contextmanager
+def _asking_the_hub(wanted: str) -> Iterator[None]:
+    """What a download may meet, for people. Raises MissingModel with what to do."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except (OSError, errors.RevisionResolutionError, errors.HFValidationError) as error:
+        if getattr(error, "errno", None) is not None:
+            raise  # the disk: full, or not writable
+        reasons: dict[type[Exception], tuple[str, str]] = {
+            errors.GatedRepoError: ("is given out only to those who accepted its licence", _GATED),
+            errors.RepositoryNotFoundError: ("is not on the hub, or is private", _NAME),
+            errors.RevisionNotFoundError: ("has no such revision", "correct the revision, or leave it empty"),
+            errors.RemoteEntryNotFoundError: ("is not on the hub", _NAME),
+            errors.HFValidationError: ("has a name that the hub does not allow", _NAME),
+        }
+        known = (told for kind, told in reasons.items() if isinstance(error, kind))
+        reason, hint = next(known, ("cannot be fetched: the hub does not answer", _OFFLINE))
+        raise MissingModel(f"{wanted} {reason}", hint=hint) from error
+
+
+_GATED = "accept the licence on the model's page, then run 'hf auth login'"
+_NAME = "correct the name; for a private one run 'hf auth login'"
+_OFFLINE = "check the network and try again; what was fetched is kept"
 
 
 def locate_file(
@@ -166,7 +196,8 @@ def locate_file(
     import huggingface_hub
 
     if download:
-        return Path(huggingface_hub.hf_hub_download(repository, file, revision=revision))
+        with _asking_the_hub(f"file {file!r} of {repository!r}"):
+            return Path(huggingface_hub.hf_hub_download(repository, file, revision=revision))
     found = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
     if isinstance(found, str):
         return Path(found)
@@ -289,6 +320,8 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
     """The header of a safetensors file, by tensor name. Raises NodeError if the file is broken or cut off."""
     try:
         size = path.stat().st_size
+        if size < 8:
+            raise ValueError(f"it has {size} bytes")
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(size - 8, MAX_HEADER):
@@ -300,7 +333,10 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
         if end != size:
             raise ValueError(f"it should be {end} bytes long and is {size}")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error, RecursionError) as error:
-        raise NodeError(f"{path.parent.name}/{path.name} is not a safetensors file: {error}") from error
+        raise NodeError(
+            f"{path.parent.name}/{path.name} is not a safetensors file: {error}",
+            hint="copy or download it anew",
+        ) from error
     return entries
 
 

@@ -259,3 +259,15 @@ def test_settings_outside_their_limits_are_refused(bench: Benches) -> None:
     for settings in ({"seed": -1}, {"seed": MAX_SEED + 1}, {"steps": 0}, {"guidance": float("nan")}):
         with pytest.raises(ValueError, match=next(iter(settings))):
             tiny.denoise(**settings)
+
+
+@pytest.mark.parametrize("size", [{"frames": 129}, {"width": 528}, {"height": 1024}])
+def test_a_clip_beyond_the_models_positions_is_refused_before_loading(
+    bench: Benches, size: dict[str, int]
+) -> None:
+    """The tiny model tells 32 places apart along each side, of 4 frames or 16 pixels each."""
+    tiny = bench("wan21")
+    latents = run_node(empty_latents, tiny.model.vae, **size)
+    with pytest.raises(ValueMismatch, match="more than the model can tell apart") as error:
+        tiny.denoise(latents=latents)
+    assert "at most" in error.value.hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from graphflow_nodes.diffusion import (
 )
 from graphflow_nodes.diffusion import source as sources
 from graphflow_nodes.diffusion.families import family, family_of, names
-from graphflow_nodes.diffusion.source import identity, locate
+from graphflow_nodes.diffusion.source import identity, locate, locate_file
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -335,3 +337,53 @@ def test_families() -> None:
         family_of("NopePipeline")
     with pytest.raises(NodeError, match="no model family 'nope'"):
         family("nope")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "hint"),
+    [
+        ("GatedRepoError", "accepted its licence", "hf auth login"),
+        ("RepositoryNotFoundError", "not on the hub", "correct the name"),
+        ("RevisionNotFoundError", "no such revision", "leave it empty"),
+        ("LocalEntryNotFoundError", "does not answer", "network"),
+    ],
+)
+def test_what_the_hub_refuses_is_said_in_our_words(
+    kind: str, message: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import errors
+
+    def refuse(*args: object, **options: object) -> str:
+        if kind == "LocalEntryNotFoundError":
+            raise errors.LocalEntryNotFoundError("no connection")
+        raise getattr(errors, kind)("refused", response=SimpleNamespace(headers={}, request=None))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", refuse)
+    for ask in (
+        lambda: locate("owner/name", download=True),
+        lambda: locate_file("a.safetensors", "owner/name", download=True),
+    ):
+        with pytest.raises(MissingModel, match=message) as error:
+            ask()
+        assert hint in error.value.hint and "owner/name" in error.value.message
+
+
+def test_a_full_disk_is_not_blamed_on_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **options: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", full)
+    with pytest.raises(OSError, match="No space"):
+        locate("owner/name", download=True)
+
+
+def test_a_tokenizer_that_is_missing_or_broken_is_named(copy: Path) -> None:
+    table = copy / "tokenizer" / "tokenizer.json"
+    table.write_text("{")
+    with pytest.raises(NodeError, match="'tokenizer' of the model cannot be read"):
+        LocalContext().use(run_node(load_text_encoder, model=str(copy))).__enter__()
+    shutil.rmtree(table.parent)
+    with pytest.raises(NodeError, match="has no folder 'tokenizer'") as error:
+        LocalContext().use(run_node(load_text_encoder, model=str(copy))).__enter__()
+    assert "anew" in error.value.hint

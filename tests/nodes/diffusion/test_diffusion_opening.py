@@ -165,11 +165,25 @@ def test_what_is_no_weight_file(bench: Benches, tmp_path: Path, small: str) -> N
         run_node(load_weights, two, file=small)
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"\xff" * 100)
-    with (
-        pytest.raises(NodeError, match="is not a safetensors file"),
-        LocalContext().use(run_node(load_weights, one, file=str(broken))),
-    ):
+    with pytest.raises(NodeError, match="is not a safetensors file"):
+        run_node(load_weights, one, file=str(broken))
+    (tmp_path / "broken.gguf").write_bytes(b"\xff" * 100)
+    with pytest.raises(NodeError, match="is not a GGUF file"):
+        run_node(load_weights, one, file=str(tmp_path / "broken.gguf"))
+    style = tmp_path / "style.safetensors"
+    save_file({"transformer.blocks.0.attn1.to_q.lora_A.weight": torch.zeros(4, 32)}, style)
+    with pytest.raises(NodeError, match="is a LoRA") as error:
+        run_node(load_weights, one, file=str(style))
+    assert "diffusion/lora" in error.value.hint
+
+
+def test_a_gguf_file_that_is_cut_off(bench: Benches, tmp_path: Path, small: str) -> None:
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(Path(small).read_bytes()[:-5000])
+    recipe = run_node(load_weights, bench("wan21").model.denoiser, file=str(cut))
+    with pytest.raises(NodeError, match="cut off") as error, LocalContext().use(recipe):
         pass
+    assert "anew" in error.value.hint
 
 
 def test_gguf_is_quantised_already(bench: Benches, small: str) -> None:
