@@ -84,6 +84,48 @@ def test_a_form_of_another_page_is_no_json(serve: Serve) -> None:
     asyncio.run(story())
 
 
+def bomb(kind: str) -> dict[str, Any]:
+    """Workflows that want too much, or something that is not theirs."""
+    if kind == "nodes":
+        return raw({}, **{f"n{i}": "num" for i in range(20_001)})
+    if kind == "deep":
+        value: Any = 1
+        for _ in range(80):
+            value = [value]
+        return raw({}, a=("num", {"value": value}))
+    if kind == "circle":
+        return raw({"out": "a"}, a=("double", {}, {"x": "b"}), b=("double", {}, {"x": "a"}))
+    if kind == "itself":
+        return raw({}, a=("workflow:../../server/token", {}))
+    if kind == "file":
+        return raw({}, a=("../../etc/passwd.json", {}))
+    return raw({}, a=("__import__('os')", {}))
+
+
+@pytest.mark.parametrize("kind", ["nodes", "deep", "circle", "itself", "file", "code"])
+def test_a_workflow_that_wants_too_much_is_refused_whole(serve: Serve, kind: str) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            answer = await live.ask("POST", "/api/runs", {"document": bomb(kind)})
+            assert answer.status == 422 and answer.json["error"]["problems"]
+            assert (await live.ask("GET", "/api/runs")).json["queue"] == []
+
+    asyncio.run(story())
+
+
+def test_what_a_page_would_run_comes_back_as_data_only(serve: Serve) -> None:
+    async def story() -> None:
+        payload = "<img src=x onerror=alert(1)></script>"
+        async with serve() as live:
+            document = {**NUMBERS, "name": payload, "description": payload}
+            run = await live.run(document, client=payload)
+            for path in (f"/api/runs/{run}", "/api/runs", f"/api/runs/{run}/events", f"/api/runs/{payload}"):
+                answer = await live.ask("GET", path.replace(" ", "%20"))
+                assert answer.headers["content-type"].partition(";")[0] in ("application/json", "text/plain")
+
+    asyncio.run(story())
+
+
 def test_the_same_request_sent_twice_is_one_run(serve: Serve) -> None:
     async def story() -> None:
         async with serve() as live:

@@ -228,6 +228,17 @@ def test_a_second_server_on_the_folder_is_told_of_the_first(start: Start, tmp_pa
     assert "token" not in done.stderr
 
 
+def test_the_token_is_in_no_log_no_record_and_no_file_but_its_own(start: Start, tmp_path: Path) -> None:
+    program = start()
+    token = program.url.partition("token=")[2]
+    with program.client() as client:
+        client.wait(client.submit(document(tmp_path / "log", count=1)))
+    _, said = program.stop()
+    assert token not in said
+    holding = [path for path in tmp_path.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+    assert holding == [tmp_path / "data" / "server" / "token"]
+
+
 def test_the_server_is_ready_without_torch(start: Start) -> None:
     program = start()
     maps = Path(f"/proc/{program.process.pid}/maps")
