@@ -9,14 +9,16 @@ import functools
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 BLOCKS = Path(__file__).with_name("blocks.json")
 
-PIPELINES = ("minimax-h3", "ltx2.5", "wan-animate-2", "helios", "helios-pyramid", "cosmos3-omni")
-"""By their names in diffusers: those of which there are only blocks, or which blocks can do more with."""
+PipelineName = Literal["minimax-h3", "ltx2.5", "wan-animate-2", "helios", "helios-pyramid", "cosmos3-omni"]
+"""By their names in diffusers: models of which there are only blocks, or which blocks can do more with."""
+
+PIPELINES: tuple[str, ...] = get_args(PipelineName)
 
 Kind = Literal["text", "int", "float", "bool", "ints", "floats", "image", "video", "seed", "hidden"]
 """What an input is in a graph. `hidden` is for tensors, which travel in the state, and for classes of one

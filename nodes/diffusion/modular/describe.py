@@ -55,7 +55,7 @@ def _phase(name: str, block: Any) -> Phase:
     specs = block.expected_components
     return Phase(
         name=name,
-        doc=_sentence(block.description),
+        doc=block.description.strip().splitlines()[0],
         optional=isinstance(block, ConditionalPipelineBlocks) and block.default_block_name is None,
         inputs=tuple(_input(each) for each in block.inputs if each.name is not None),
         bundles=tuple(sorted({each.kwargs_type for each in block.inputs if each.name is None})),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from graphflow.errors import MissingModel, NodeError, ValueMismatch
 from graphflow.node import Origin, node
@@ -25,14 +24,12 @@ from ..source import (
     require_weights,
 )
 from ..values import Dtype
-from .definitions import Definition, definitions
+from .definitions import Definition, PipelineName, definitions
 
 MODULAR_INDEX = "modular_model_index.json"
 _FILES = (".json", ".txt", ".model", ".jinja", ".safetensors")
 _BYTES = {"F64": 0, "F32": 0, "F16": 0, "BF16": 0, "I64": 8, "I32": 4, "I16": 2}
 """Of one number as it is loaded; 0 for floats, which are loaded in the part's dtype."""
-
-PipelineName = Literal["minimax-h3", "ltx2.5", "wan-animate-2", "helios", "helios-pyramid", "cosmos3-omni"]
 
 
 class ModularPart(Recipe):
@@ -70,7 +67,8 @@ class ModularPart(Recipe):
         folder = self.folder()
         if self.is_network():
             require_weights(folder / self.subfolder, self.source)
-            return load_module(self.index(), folder, self.subfolder, self.dtype, device)
+            live = load_module(self.index(), folder, self.subfolder, self.dtype, device)
+            return _as_loaded(live)
         found = component_class(self.index(), self.subfolder)
         try:
             return found.from_pretrained(folder / self.subfolder, local_files_only=True)
@@ -228,8 +226,17 @@ def identify_folder(folder: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+def _as_loaded(live: Any) -> Any:
+    """The network as diffusers leaves it: flex attention that is not compiled computes other bits for weights
+    that want no gradient, also where none is taken."""
+    for weight in live.parameters():
+        weight.requires_grad_(weight.is_floating_point())
+    return live
+
+
 def fresh(live: Any) -> Any:
     """A scheduler of this run alone; any other part as it is."""
-    if hasattr(live, "set_timesteps") and inspect.isfunction(getattr(type(live), "step", None)):
-        return type(live).from_config(live.config)
-    return live
+    from diffusers import SchedulerMixin
+
+    kind: Any = type(live)
+    return kind.from_config(live.config) if issubclass(kind, SchedulerMixin) else live

@@ -63,6 +63,7 @@ def performed(ctx: Context, work: Work) -> Iterator[Done]:
     generator = _generator(work)
     state.set("generator", generator)
     block = blocks.sub_blocks[work.phase.name]
+    _check_left_out(blocks, state, work)
     names = _needed(block, state, work)
     pipeline = _pipeline(blocks, work, ctx.device, names)
     _check_size(pipeline, state, work)
@@ -129,9 +130,7 @@ def _generator(work: Work) -> Any:
 
 def _needed(block: Any, state: Any, work: Work) -> list[str]:
     """Parts that the blocks which will run ask for. Raises NodeError if the model lacks one."""
-    given = {name: each for name, each in state.values.items() if each is not None}
-    parted = bool(block.sub_blocks)  # a block without others in it has nothing to choose
-    chosen = block.get_execution_blocks(**given) if parted else block
+    chosen = _chosen(block, state)
     asked = {spec.name for spec in chosen.expected_components} if chosen is not None else set()
     names = [name for name in work.definition.loaded if name in asked]
     for name in names:
@@ -142,6 +141,27 @@ def _needed(block: Any, state: Any, work: Work) -> list[str]:
                 hint="choose a complete model, or leave out the inputs that ask for it",
             )
     return names
+
+
+def _chosen(block: Any, state: Any) -> Any:
+    """The blocks inside a block that run with what is given; None if it does nothing."""
+    if not block.sub_blocks:  # nothing to choose
+        return block
+    return block.get_execution_blocks(**{n: each for n, each in state.values.items() if each is not None})
+
+
+def _check_left_out(blocks: Any, state: Any, work: Work) -> None:
+    """Refuse to leave out an earlier phase that the pipeline's own call would run, and that this one hears."""
+    for each in work.definition.before(work.phase):
+        heard = any(one.name in each.outputs for one in work.phase.inputs)
+        if not heard or each.name in work.before.done:
+            continue
+        if _chosen(blocks.sub_blocks[each.name], state) is not None:
+            raise NodeError(
+                f"{work.phase.name} needs what {each.name} makes of these settings",
+                where="state",
+                hint=f"wire modular/{work.definition.slug}_{each.name} before it",
+            )
 
 
 def _pipeline(blocks: Any, work: Work, device: str, names: list[str]) -> Any:

@@ -139,6 +139,18 @@ def test_a_picture_moves_as_a_video_does_segment_by_segment(modular_bench: Bench
 
 
 @pytest.mark.slow
+def test_the_model_says_how_long_a_clip_should_be(modular_bench: Bench) -> None:
+    bench, rate = modular_bench("ltx2_5"), {"frame_rate": 8.0}
+    later = {**SIZE, "num_inference_steps": 2}
+    frames, _ = bench.plain(**TEXT, **rate, **later)
+
+    phases = [("text_encoder", TEXT), ("duration", rate), ("denoise", later), ("decode", {})]
+    made = bench.clip(seeded(phases))
+
+    assert equal(made.video.frames, frames) and 8 <= len(frames) <= 160
+
+
+@pytest.mark.slow
 def test_a_picture_begins_a_clip_with_sound(modular_bench: Bench) -> None:
     bench, image = modular_bench("ltx2_5"), picture()
     encoding = {**SIZE, "image_crf": 0}

@@ -139,6 +139,19 @@ def test_a_phase_that_was_left_out_is_named(modular_bench: Bench) -> None:
         bench.run("vae_encoder", bench.run("denoise", text, **SMALL))
 
 
+def test_an_optional_phase_that_the_settings_ask_for_is_named(modular_bench: Bench) -> None:
+    """Without a number of frames, LTX-2.5 says itself how long a clip should be."""
+    bench = modular_bench("ltx2_5")
+    text = bench.run("text_encoder", **TEXT)
+    context = bench.context()
+    context.opened = {}
+
+    with pytest.raises(NodeError, match="denoise needs what duration makes") as caught:
+        bench.run("denoise", text, context=context, height=32, width=32)
+
+    assert "modular/ltx2_5_duration" in caught.value.hint and context.opened == {}
+
+
 def test_a_setting_that_an_earlier_phase_has_settled_otherwise_is_refused(modular_bench: Bench) -> None:
     bench = modular_bench("helios")
     encoding = {"height": 32, "width": 32, "num_latent_frames_per_chunk": 2}
@@ -243,6 +256,18 @@ def test_a_folder_without_an_index_a_stranger_and_a_broken_model_are_refused(
     with pytest.raises(ValueMismatch, match="has changed since this run was planned"):
         bench.run("text_encoder", **TEXT)
     with pytest.raises(MissingModel, match="lacks weights: text_encoder"):
+        ModularBench("helios", folder).run("text_encoder", **TEXT)
+
+
+def test_a_part_without_weights_that_cannot_be_opened_is_named(
+    modular_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(modular_folder("helios"), folder)
+    for path in (folder / "tokenizer").iterdir():
+        path.unlink()
+
+    with pytest.raises(NodeError, match=r"tokenizer of model .* cannot be opened"):
         ModularBench("helios", folder).run("text_encoder", **TEXT)
 
 
