@@ -151,7 +151,7 @@ def _chosen(block: Any, state: Any) -> Any:
 
 
 def _check_left_out(blocks: Any, state: Any, work: Work) -> None:
-    """Refuse to leave out an earlier phase that the pipeline's own call would run, and that this one hears."""
+    """Refuse to leave out an earlier phase that the pipeline itself would run, and that this one hears."""
     for each in work.definition.before(work.phase):
         heard = any(one.name in each.outputs for one in work.phase.inputs)
         if not heard or each.name in work.before.done:
