@@ -16,10 +16,13 @@ ALL: dict[str, list[str]] = {
     "startup": [],
     "disk_cache": [],
     "text_to_video": [],
+    "families": [],
     "edit_loop": [],
     "memory_forecast": [],
     "offload": [],
 }
+BY_NAME: dict[str, list[str]] = {"gpu": []}
+"""What only some machines can run."""
 
 
 def main() -> int:
