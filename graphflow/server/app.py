@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -162,7 +163,9 @@ class Server:
         finally:
             for task in (sending, reading):
                 task.cancel()
-            await asyncio.gather(sending, reading, return_exceptions=True)
+            for one in await asyncio.gather(sending, reading, return_exceptions=True):
+                if isinstance(one, Exception):  # a fault of ours; the client is closed and may come back
+                    traceback.print_exception(one)
             with suppress(RuntimeError, WebSocketDisconnect):
                 await _close(socket, session.outbox.dead)
 

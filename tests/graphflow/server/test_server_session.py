@@ -369,6 +369,24 @@ def test_a_flood_of_messages_ends_the_client(serve: Serve) -> None:
     asyncio.run(story())
 
 
+def test_a_fault_of_the_program_closes_one_client_and_is_in_the_log(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*arguments: Any) -> None:
+        raise ZeroDivisionError("a fault")
+
+    async def story() -> None:
+        async with serve() as live:
+            first, second = await live.socket(), await live.socket()
+            monkeypatch.setattr(live.server.desk, "validate", broken)
+            with pytest.raises(ConnectionClosed):
+                await first.ask(p.Validate, document=NUMBERS)
+            assert (await second.ask(p.Pause, on=False)).type == "done"
+
+    asyncio.run(story())
+    assert "ZeroDivisionError: a fault" in capsys.readouterr().err
+
+
 def test_the_rate_comes_back_with_time() -> None:
     now = [0.0]
     rate = Rate(10, 2, lambda: now[0])
