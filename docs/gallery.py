@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from graphflow_nodes.media import contact_sheet
+from graphflow_nodes.media import contact_sheet, load_image
 
 from graphflow import templates
 from graphflow.testing import run_node
-from graphflow.values import Image, Video
+from graphflow.values import Image, SavedFile, Video
 from graphflow.workflow import Document
 from graphflow.workspace import Workspace
 
@@ -60,17 +60,21 @@ def picture(workspace: Workspace, name: str, out: Path) -> None:
 
 
 def shown(result: Any, document: Document) -> Image:
-    """A sheet of the first video among the outputs, else the first image."""
+    """A sheet of the first video among the outputs, else the first image, else the first saved picture."""
     values = [result.value(output) for output in document.outputs]
     for value in values:
         if isinstance(value, Video):
             return run_node(contact_sheet, value, frames=7, cell=96, captions=False)
-    return next(sheet for value in values for sheet in pictures(value))
+    found = (picture for value in values for picture in pictures(value))
+    return next(found)
 
 
 def pictures(value: Any) -> list[Image]:
+    """What a value shows beside a single video."""
     if isinstance(value, Image):
         return [value]
+    if isinstance(value, SavedFile) and value.media_type == "image/png":
+        return [run_node(load_image, path=value.path)]
     clips = value if isinstance(value, list) and value and isinstance(value[0], Video) else []
     return [run_node(contact_sheet, clips, frames=7, cell=96, captions=False)] if clips else []
 
