@@ -34,7 +34,7 @@ from graphflow_nodes.diffusion.recipes import Denoiser
 from graphflow_nodes.diffusion.source import INDEX, SIDECAR, locate, read_json
 from graphflow_nodes.diffusion.values import PromptEmbeds
 
-from graphflow.errors import NodeError
+from graphflow.errors import GraphflowError
 from graphflow.forecast import Forecast, Model, Need
 from graphflow.pool import Pool
 from graphflow.testing import LocalContext, run_node
@@ -56,7 +56,7 @@ class Work:
 
     id: str
     """In the catalogue."""
-    clip: dict[str, int]
+    clip: dict[str, Any]
     tiny: dict[str, Any]
     """Changes to the config of its transformers for `--tiny`."""
 
@@ -91,21 +91,21 @@ MODELS: dict[str, Work] = {
         "hunyuanvideo-1.5-480p-t2v", {"width": 848, "height": 480, "frames": 121}, _HUNYUAN15
     ),
 }
-TINY_CLIP, TINY_TOKENS = {"width": 64, "height": 64, "frames": 9}, 16
+TINY_CLIP: dict[str, Any] = {"width": 64, "height": 64, "frames": 9}
+TINY_TOKENS = 16
 
 Way = list[tuple[Callable[..., Any], dict[str, Any]]]
-_STREAMED: dict[str, Any] = {"stream": True}
 
 WAYS: dict[str, Way] = {
     "resident": [],
     "offload model": [(nodes.offload, {"strategy": "model"})],
     "offload block": [(nodes.offload, {"strategy": "block"})],
-    "offload block, streamed": [(nodes.offload, {"strategy": "block", **_STREAMED})],
-    "offload leaf, streamed": [(nodes.offload, {"strategy": "leaf", **_STREAMED})],
+    "offload block, streamed": [(nodes.offload, {"strategy": "block", "stream": True})],
+    "offload leaf, streamed": [(nodes.offload, {"strategy": "leaf", "stream": True})],
     "fp8 layers": [(nodes.cast_layers, {})],
     "fp8 layers, offload block, streamed": [
         (nodes.cast_layers, {}),
-        (nodes.offload, {"strategy": "block", **_STREAMED}),
+        (nodes.offload, {"strategy": "block", "stream": True}),
     ],
     "int8 (torchao)": [(nodes.quantise, {"method": "torchao_int8"})],
     "float8 (torchao)": [(nodes.quantise, {"method": "torchao_float8"})],
@@ -127,7 +127,8 @@ class RandomDenoiser(Denoiser):
     """A denoiser of which there are configs alone; everything but where its weights come from is as ever."""
 
     def folder(self) -> Path:
-        return locate(self.source.model)
+        found: Path = locate(self.source.model)
+        return found
 
     def _load(self, index: dict[str, Any], folder: Path, part: str, device: str) -> Any:
         module = filled(blank_model(index, folder, part), getattr(torch, self.dtype), device)
@@ -164,7 +165,7 @@ def filled(module: Any, dtype: torch.dtype, device: str) -> Any:
 
 def outline(work: Work, folder: Path, tiny: bool) -> Path:
     """The model's configs as a folder. tiny: of a small one of its kind."""
-    made = entry(work.id).write_outline(folder)
+    made: Path = entry(work.id).write_outline(folder)
     blank_model(read_json(made / INDEX), made, "vae").save_config(made / "vae")  # with the class's defaults
     if tiny:
         (made / SIDECAR).write_text("{}")  # no longer the model that the catalogue counted
@@ -251,20 +252,19 @@ class Row:
         return [f"{self.seconds:.3f}", peak, told, ratio, ""]
 
 
-def measured(model: Any, way: Way, clip: dict[str, int], tokens: int, steps: int, device: str) -> Row:
+def measured(model: Any, way: Way, clip: dict[str, Any], tokens: int, steps: int, device: str) -> Row:
     """Denoise a few steps in one way, by a pool that is empty before and after."""
     recipe = RandomDenoiser(**dict(model.denoiser))
     for function, settings in way:
         recipe = run_node(function, recipe, **settings)
     latents = run_node(nodes.empty_latents, model.vae, **clip)
     told, watch = forecast_bytes(recipe, latents), Watch(Pool(device))
-    refused = ""
     try:
         prompt = embedded_prompt(recipe, tokens)
         done = run_node(nodes.denoise, recipe, model.scheduler, prompt, latents, context=watch, steps=steps)
-        assert done.samples.isfinite().all(), "the denoiser gave numbers that are none"
-    except (NodeError, RuntimeError, ValueError) as error:  # so torch tells of full memory, absent kernels
-        told_why = error.message if isinstance(error, NodeError) else str(error)
+        refused = "" if done.samples.isfinite().all() else "the clip is not finite"
+    except (GraphflowError, RuntimeError, ValueError) as error:  # torch: memory is full, a kernel absent
+        told_why = error.message if isinstance(error, GraphflowError) else str(error)
         refused = " ".join(told_why.replace("|", "/").split())[:LONGEST]
     seconds = (watch.ended - watch.began) / (steps - 1)
     peak = 0 if device == "cpu" else torch.cuda.max_memory_allocated()
@@ -282,7 +282,7 @@ def measure(work: Work, ways: Mapping[str, Way], steps: int, tiny: bool, folder:
     clip = TINY_CLIP if tiny else work.clip
     tokens = TINY_TOKENS if tiny else model.native.max_sequence_length
     for name, way in ways.items():
-        row = measured(model, way, clip, tokens, steps, "cpu" if tiny else "cuda")
+        row = measured(model, way, clip, tokens, steps, "cpu" if tiny else "cuda:0")
         yield " | ".join([name, *row.cells()])
 
 
