@@ -11,11 +11,11 @@ demo: $(VENV)/.runtime  ## make a video from a prompt, with no GPU and no downlo
 		--set prompt="a red ball moving to the right on a black background" \
 		--seed 7 --set upscale=4 --out $(DEMO) --data-dir $(DEMO)/data
 
-test: $(VENV)/.dev  ## every test
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## every test, a file at a time on each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-fast: $(VENV)/.dev  ## without the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .
