@@ -83,6 +83,17 @@ def test_equal_frames_give_equal_bytes(ctx: LocalContext, format: str) -> None:
     assert len(digests) == 1
 
 
+@pytest.mark.parametrize(("height", "width"), [(48, 48), (32, 48), (96, 96)])
+def test_equal_frames_give_equal_bytes_at_any_size(ctx: LocalContext, height: int, width: int) -> None:
+    """Also where rows are no multiple of a vector register, whatever memory held before."""
+    noise = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    wide = torch.nn.functional.interpolate(noise, size=(height + 40, width + 40), mode="bilinear")[0]
+    frames = torch.stack([wide[:, 3 * i : 3 * i + height, 2 * i : 2 * i + width] for i in range(9)])
+    clip = Video(frames=(frames * 255).byte().permute(0, 2, 3, 1).contiguous(), fps=8.0)
+    digests = {run_node(save_video, clip, context=ctx, name=f"n{i}").digest for i in range(25)}
+    assert len(digests) == 1
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 48, 64), (3, 63, 65), (2, 1, 17), (2, 200, 2)])
 def test_odd_sizes_and_one_frame(ctx: LocalContext, format: str, shape: tuple[int, int, int]) -> None:
