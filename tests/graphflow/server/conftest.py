@@ -35,9 +35,11 @@ GATE: dict[str, threading.Event] = {}
 
 @node("test/gate", cache=False)
 def gate(ctx: Context, *, name: str = "gate", steps: int = 1, previews: bool = False) -> int:
-    """Waits at its gate, with cancel points, then makes progress."""
+    """Waits at its gate, with cancel points and previews, then makes progress."""
     while not GATE[name].wait(0.01):
         ctx.progress(0, steps + 1)
+        if previews:
+            ctx.preview(_picture)
     for step in range(steps):
         ctx.progress(step, steps + 1)
         if previews:

@@ -210,10 +210,11 @@ def test_previews_are_made_only_while_somebody_wants_them(serve: Serve) -> None:
             await plain.ask(p.Watch, run=run)
             await wanting.ask(p.Watch, run=run, previews=True)
             assert live.server.dispatch._watched == {run}
-            GATE["look"].set()
-            seen, rest = await wanting.until(last), await plain.until(last)
             kinds = lambda told: {one.event.type for one in told if isinstance(one, p.Told)}  # noqa: E731
-            assert "node.preview" in kinds(seen) and "node.preview" not in kinds(rest)
+            await wanting.until(lambda one: "node.preview" in kinds([one]))
+            GATE["look"].set()
+            await wanting.until(last)
+            assert "node.preview" not in kinds(await plain.until(last))
             await wanting.ask(p.Unwatch, run=run)
             assert not live.server.dispatch._watched
 
