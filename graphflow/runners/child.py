@@ -12,10 +12,12 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -46,6 +48,7 @@ def main() -> NoReturn:
     """Serve until the input ends. Never returns: threads that hang must not keep the process."""
     link = _take_pipes()
     faulthandler.enable(all_threads=False)
+    threading.excepthook = _end
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then tells us
     status = 1
     try:
@@ -186,7 +189,7 @@ class Child:
         watched = Flag()
         if frame["watched"]:
             watched.set()
-        session = self.runner.start(settings, lambda message: self.post(id, message), watched)
+        session = self.runner.start(settings, partial(self.post, id), watched)
         self.sessions[id] = session
 
     def submit(self, id: int, frame: Frame) -> None:
@@ -237,6 +240,15 @@ class Child:
         except (OSError, ValueError) as error:
             print(f"graphflow worker: {describe(error)}", file=sys.stderr, flush=True)
             os._exit(1)
+
+
+def _end(failed: threading.ExceptHookArgs) -> NoReturn:
+    """End with a thread: the program would wait for what it was to say. Out of memory, no more can be said."""
+    if issubclass(failed.exc_type, MemoryError):
+        os.write(2, b"graphflow worker: out of memory\n")
+    else:
+        threading.__excepthook__(failed)
+    os._exit(1)
 
 
 def _spool(key: str, outputs: Mapping[str, Any], folders: list[str]) -> str:

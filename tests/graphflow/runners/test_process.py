@@ -154,6 +154,13 @@ def test_endless_allocation_fails_and_leaves_the_worker_alive(shop: Shop, node: 
     assert pid() == before
 
 
+def test_a_worker_without_a_byte_left_to_say_so_is_replaced(shop: Shop) -> None:
+    result = shop.run(one(shop, "keep_all"))
+    assert failed(result) == {"out": "worker.lost"} and result.value("fine") == 2
+    assert "out of memory" in result.failures[0].hint
+    next_run_works(shop)
+
+
 def test_noise_on_standard_output_does_no_harm(shop: Shop, capfd: pytest.CaptureFixture[str]) -> None:
     result = shop.run(one(shop, "shout"))
     assert (result.status, result.value("out")) == ("finished", 2)

@@ -88,6 +88,22 @@ def eat(x: int, *, piece: int = 2**24) -> int:
         held.append(bytearray(piece))
 
 
+HELD: list[object] = []
+
+
+@node("faults/keep_all")
+def keep_all(x: int) -> int:
+    """Allocate to the last byte and never give it back: nothing can be said any more."""
+    for piece in (2**24, 2**16, 2**10, 64):
+        try:
+            while True:
+                HELD.append(bytearray(piece))
+        except MemoryError:
+            pass
+    while True:
+        HELD.append(object())
+
+
 @node("faults/eat_tensors")
 def eat_tensors(x: int) -> int:
     import torch
