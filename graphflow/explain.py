@@ -90,6 +90,8 @@ class Story:
     """Steps that would run, of a mapped node; else 1 or 0."""
     cached: int = 0
     """Steps found in the cache."""
+    hint: str = ""
+    """What to do about a failure."""
 
 
 # ------------------------------------------------------------------------------------- the record
@@ -232,7 +234,8 @@ def stories(
             story = Story(id, node.spec.id, "run", reasons, len(run), hits)
         else:
             state, why = _idle(id, node, plan, hits)
-            story = Story(id, node.spec.id, state, why, 0, hits)
+            hint = plan.failures[id].hint if state == "failed" and id in plan.failures else ""
+            story = Story(id, node.spec.id, state, why, 0, hits, hint)
         told[id] = story
         found.append(story)
     return found

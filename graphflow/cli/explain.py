@@ -56,7 +56,7 @@ def explain(
 
 def _tell(stories: Sequence[Story], alone: Peak, together: Peak) -> None:
     needed = together.by_node
-    rows = [(s.node, s.type, state_text(s), _memory(s, needed), "; ".join(s.reasons)) for s in stories]
+    rows = [(s.node, s.type, state_text(s), _memory(s, needed), _why(s)) for s in stories]
     table(("node", "type", "", "memory" if needed else "", "why"), rows)
     steps = sum(story.steps for story in stories)
     cached = sum(story.cached for story in stories)
@@ -66,6 +66,10 @@ def _tell(stories: Sequence[Story], alone: Peak, together: Peak) -> None:
             f"memory: {bytes_text(together.device)} at {together.node!r} as it is planned, at least "
             f"{bytes_text(alone.device)} if every model is let go after its last step"
         )
+
+
+def _why(story: Story) -> str:
+    return "; ".join((*story.reasons, story.hint) if story.hint else story.reasons)
 
 
 def _memory(story: Story, needed: Mapping[str, int]) -> str:

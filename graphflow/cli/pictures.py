@@ -11,6 +11,7 @@ from graphflow import events, files
 from graphflow.cli.output import warn
 from graphflow.errors import GraphflowError, StorageError
 from graphflow.events import Event
+from graphflow.provenance import KEY, canonical_json, read_provenance
 from graphflow.values import SavedFile
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def sheets(workspace: Workspace, saved: Sequence[SavedFile]) -> list[Path]:
 
 
 def _draw_sheet(workspace: Workspace, file: SavedFile, path: Path) -> bool:
-    """Draw a sheet with the media nodes; False if they are not installed."""
+    """Draw a sheet with the media nodes; False if they are not installed. It carries what its video does."""
     import io
 
     load = workspace.registry.get("media/load_video")
@@ -45,14 +46,19 @@ def _draw_sheet(workspace: Workspace, file: SavedFile, path: Path) -> bool:
     if load is None or draw is None:
         return False
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     from graphflow.testing import LocalContext
 
     extra = {load.context: LocalContext()} if load.context else {}
     video = load.function(path=file.path, **extra)
     picture = draw.function(video)
+    inside = PngInfo()
+    made_by = read_provenance(file.path)
+    if made_by is not None:
+        inside.add_itxt(KEY, canonical_json(made_by), zip=True)
     buffer = io.BytesIO()
-    Image.fromarray(picture.pixels.numpy()).save(buffer, "PNG")
+    Image.fromarray(picture.pixels.numpy()).save(buffer, "PNG", pnginfo=inside)
     files.write_atomic(path, buffer.getvalue())
     return True
 

@@ -22,9 +22,9 @@ def _file_fingerprint(*, path: str, **settings: object) -> str:
 
 
 @node("std/prompt_list", fold=True)
-def prompt_list(*, prompts: str = "") -> list[str]:
-    """The prompts of a text, one a line; empty lines are left out."""
-    return _lines(prompts)
+def prompt_list(*, prompts: str | list[str] = "") -> list[str]:
+    """The prompts of a text, one a line, without empty lines; a list of prompts is taken as it is."""
+    return _lines(prompts) if isinstance(prompts, str) else prompts
 
 
 @node("std/prompt_file", fold=True, fingerprint=_file_fingerprint)

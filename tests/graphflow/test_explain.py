@@ -194,6 +194,7 @@ def test_what_cannot_be_planned(desk: Desk) -> None:
     graph = built({"d": "d"}, a=("num", {}), b=("fold_boom", {}, {"x": "a"}), d=("double", {}, {"x": "b"}))
     told = desk.told(graph)
     assert told["b"].state == "failed" and told["b"].reasons == ("no 0",)
+    assert told["b"].hint == "take another" and not told["d"].hint
     assert told["d"].reasons == ("a node it needs failed",)
 
 

@@ -30,13 +30,14 @@ def everything(
     names: list[str] | None = None,
     either: int | str = 1,
     mixed: list[int] | int = 1,
+    lines: str | list[str] = "",
     seed: Seed = 0,
 ) -> str:
     """All kinds of settings."""
     return word
 
 
-SETTINGS = ("text", "maybe", "count", "weight", "flag", "choice", "names", "either", "mixed", "seed")
+SETTINGS = ("text", "maybe", "count", "weight", "flag", "choice", "names", "either", "mixed", "lines", "seed")
 
 
 def document(**parameters: str) -> Document:
@@ -71,6 +72,9 @@ KNOWN = described(document(**{name: f"n.{name}" for name in SETTINGS}), REGISTRY
         ("either", "seven", "seven"),
         ("either", '"7"', '"7"'),
         ("mixed", "[1, 2]", [1, 2]),
+        ("lines", '["a", "b"]', ["a", "b"]),
+        ("lines", "a\nb", "a\nb"),
+        ("lines", "[a", "[a"),
         ("seed", "9007199254740991", 2**53 - 1),
         ("seed", "random", None),
     ],

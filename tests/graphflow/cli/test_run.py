@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from graphflow.cli import exits
+from graphflow.provenance import read_provenance
 
 
 def test_the_second_run_computes_nothing(call: Any, write: Any) -> None:
@@ -289,6 +290,25 @@ def test_a_saved_file_replays_its_workflow(call: Any, write: Any, place: Path) -
     assert saved.read_bytes() == first
     plain = call("run", "red.png")
     assert plain.code == exits.USAGE and "no workflow inside" in plain.err
+
+
+def test_a_contact_sheet_replays_the_workflow_of_its_video(call: Any, write: Any, place: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (8, 8), (200, 10, 10)).save(place / "red.png")
+    write(
+        load={"type": "media/load_image", "params": {"path": str(place / "red.png")}},
+        clip={"type": "media/images_to_video", "inputs": {"images": ["load", "load"]}},
+        save={"type": "media/save_video", "inputs": {"video": "clip"}},
+    )
+    assert call("run", "words.json").code == 0
+    sheet, video = next(place.glob("output/*.sheet.png")), next(place.glob("output/*.mp4"))
+    assert read_provenance(video) and read_provenance(sheet) == read_provenance(video)
+    first = video.read_bytes()
+    sheet.rename(place / "kept.sheet.png")
+    video.unlink()
+    assert call("run", "kept.sheet.png").code == 0
+    assert video.read_bytes() == first and sheet.is_file()
 
 
 @pytest.mark.slow

@@ -18,6 +18,10 @@ def test_one_prompt_a_line() -> None:
     assert run_node(prompt_list) == []
 
 
+def test_a_list_is_taken_as_it_is() -> None:
+    assert run_node(prompt_list, prompts=["two\nlines", " a "]) == ["two\nlines", " a "]
+
+
 def test_a_text_file_with_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_bytes("\ufeffrün\n\nzwei\n".encode())
