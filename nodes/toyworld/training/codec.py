@@ -61,6 +61,11 @@ class ChunkCodec:
         return ((basis - basis.flip(1)) / 2).square().sum((0, 1, 2))
 
     @property
+    def pixel_share(self) -> Tensor:
+        """How much the square of an error in each latent channel means in pixels, 1 on average, [24]."""
+        return self.scale.square() / self.scale.square().mean()
+
+    @property
     def preview(self) -> Tensor:
         """The linear map from latents to the mean colour of their chunk (0..1), a row (red, green, blue) for
         each channel and a last one of constants, [25, 3]."""

@@ -45,8 +45,13 @@ class Painted:
     @cached_property
     def coverage(self) -> Tensor:
         """1 where a latent holds a part of the object, [B, 1, n, h, w]."""
-        held = torch.cat([self.mask[:, :, :1].expand(-1, -1, TIME - 1, -1, -1), self.mask], 2)
-        return torch.nn.functional.max_pool3d(held, (TIME, SPACE, SPACE))
+        return latents_of(self.mask)
+
+
+def latents_of(mask: Tensor) -> Tensor:
+    """1 where a latent stands for any pixel of a mask [B, 1, T, H, W], [B, 1, n, h, w]."""
+    held = torch.cat([mask[:, :, :1].expand(-1, -1, TIME - 1, -1, -1), mask], 2)
+    return torch.nn.functional.max_pool3d(held, (TIME, SPACE, SPACE))
 
 
 class PaintedPool:

@@ -28,16 +28,16 @@ from .conditions import (
     led_by,
 )
 from .denoiser import LAYERS, Denoiser, draw_lengths
-from .painted import Painted, PaintedPool
+from .painted import Painted, PaintedPool, latents_of
 from .stock import Stock, WanVACETransformer3DModel
 from .train_denoiser import ADAM_RATE, DROP_CAPTION, MUON_RATE, OBJECT_WEIGHT, draw_noise_levels
 from .tune import Coder, Lesson, TuneRun, build_trainee, multiply_in_half, open_denoiser, tune
 
 Task = Literal["frames", "control", "holes", "none"]
 TASKS: Mapping[Task, float] = {
-    "frames": 0.65,
-    "control": 0.22,
-    "holes": 0.1,
+    "frames": 0.58,
+    "control": 0.19,
+    "holes": 0.2,
     "none": 0.03,
 }
 """Shares of examples."""
@@ -47,6 +47,10 @@ MOTION_ONLY = 0.3
 """Share of captions beside given frames that tell the motion and nothing else."""
 MOTION_WEIGHT = 1.0
 """Extra loss weight of latent channels that change sign when time runs backwards."""
+GIVEN_WEIGHT = 4.0
+"""Extra loss weight of latents that hold something given, shared among channels by what they mean in pixels:
+without it the first channel, the mean colour, counts as little as any of 24, and given frames come out in
+other shades."""
 NOISE = 0.02
 """Spread of noise on coded conditions: an autoencoder codes almost, not quite, as the linear code does."""
 LEVELS = (0.3, 0.6, 0.9, 0.98)
@@ -60,15 +64,26 @@ it follows and which costs nothing."""
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Coded clips with conditions: `clean` [B, 24, n, h, w], `control` [B, 112, n, h, w], `coverage`
-    [B, 1, n, h, w] (half precision), scenes, and whether they go as the scene says."""
+    """Coded clips with conditions: `clean` [B, 24, n, h, w], `control` [B, 112, n, h, w], `coverage` and
+    `given` [B, 1, n, h, w], 1 where a latent holds a part of the object or something given (half precision),
+    scenes, and whether they go as the scene says."""
 
     task: Task
     clean: Tensor
     control: Tensor
     coverage: Tensor
+    given: Tensor
     scenes: Sequence[Scene]
     told: bool
+
+    @classmethod
+    def of(
+        cls, task: Task, painted: Painted, condition: Condition, told: bool, codec: ChunkCodec, encode: Encode
+    ) -> "Examples":
+        """The clips coded by `codec`, their condition by `encode`."""
+        clean, control = codec.encode(painted.clips).half(), code(encode, condition).half()
+        given = latents_of(1 - (condition.mask > 0.5).float())
+        return cls(task, clean, control, painted.coverage.half(), given.half(), painted.scenes, told)
 
 
 def draw_examples(
@@ -76,9 +91,9 @@ def draw_examples(
 ) -> Examples:
     """Clips with a random condition of the task, coded."""
     condition = draw_condition(task, painted, rng)
-    control = code(encode, condition if task == "none" else as_bytes(condition))
-    clean, coverage = codec.encode(painted.clips), painted.coverage
-    return Examples(task, clean.half(), control.half(), coverage.half(), painted.scenes, told)
+    return Examples.of(
+        task, painted, condition if task == "none" else as_bytes(condition), told, codec, encode
+    )
 
 
 def draw_condition(task: Task, painted: Painted, rng: random.Random) -> Condition:
@@ -152,6 +167,7 @@ class Teacher:
         sigma = levels[:, None, None, None, None]
         motion = 1 + MOTION_WEIGHT * self.codec.motion_share[:, None, None, None]
         weight = (1 + (OBJECT_WEIGHT - 1) * examples.coverage.float()) * motion
+        weight = weight + GIVEN_WEIGHT * examples.given.float() * self.codec.pixel_share[:, None, None, None]
         noise = torch.randn_like(clean)
         noisy = (1 - sigma) * clean + sigma * noise
         lengths = draw_lengths(len(clean), self.rng, 1.0)
@@ -204,14 +220,7 @@ def probes(codec: ChunkCodec, encode: Encode, seed: int = 7) -> list[Examples]:
         ("holes", holes(clips[1], rng)),
     ]
     return [
-        Examples(
-            task,
-            codec.encode(clip.clips).half(),
-            code(encode, condition).half(),
-            clip.coverage.half(),
-            clip.scenes,
-            clip is clips[1],
-        )
+        Examples.of(task, clip, condition, clip is clips[1], codec, encode)
         for clip, (task, condition) in zip((clips[0], clips[0], clips[1]), conditions, strict=True)
     ]
 
@@ -256,9 +265,9 @@ def _shuffle(held: Sequence[Examples], count: int, rng: random.Random) -> Exampl
     told = rng.choice(held).told
     batches = [examples for examples in held if examples.told == told]
     picks = [(rng.choice(batches), rng.randrange(count)) for _ in range(count)]
-    clean, control, coverage = (
+    clean, control, coverage, given = (
         torch.stack([getattr(examples, name)[i] for examples, i in picks])
-        for name in ("clean", "control", "coverage")
+        for name in ("clean", "control", "coverage", "given")
     )
     scenes = [examples.scenes[i] for examples, i in picks]
-    return Examples(batches[0].task, clean, control, coverage, scenes, told)
+    return Examples(batches[0].task, clean, control, coverage, given, scenes, told)
