@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,8 @@ class Asset:
     digest: str
     facts: dict[str, Any]
     path: Path
+    time: float = 0.0
+    """When it was complete, in seconds since 1970."""
 
 
 class Assets:
@@ -112,6 +116,16 @@ class Assets:
         except (OSError, ValueError, TypeError, KeyError):
             raise AssetError("there is no such upload", where=id, code="asset.unknown") from None
 
+    def all(self, kind: str = "") -> list[Asset]:
+        """Every upload, newest first. kind: such as `image`: only those."""
+        names = [path.name for path in self.root.iterdir()] if self.root.is_dir() else []
+        found = []
+        for name in names:
+            with suppress(AssetError):
+                found.append(self.get(name))
+        wanted = [asset for asset in found if asset.media_type.startswith(f"{kind}/" if kind else "")]
+        return sorted(wanted, key=lambda asset: (-asset.time, asset.id))
+
     def resolve(self, document: Document) -> Document:
         """The document with every literal `asset:ID` replaced by its file's path. Raises AssetError."""
         nodes = {
@@ -128,11 +142,22 @@ class Assets:
             return {name: self._replaced(one) for name, one in value.items()}
         return [self._replaced(one) for one in value] if isinstance(value, list) else value
 
+    def named(self, value: Any) -> Any:
+        """Plain JSON with the path of every upload replaced by `asset:ID`: what `resolve` did, undone."""
+        if isinstance(value, str) and value.startswith(f"{self.root}{os.sep}"):
+            parts = Path(value).relative_to(self.root).parts
+            return (
+                f"asset:{parts[0]}" if len(parts) == 2 and re.fullmatch(r"[0-9a-f]{32}", parts[0]) else value
+            )
+        if isinstance(value, dict):
+            return {name: self.named(one) for name, one in value.items()}
+        return [self.named(one) for one in value] if isinstance(value, list) else value
+
     def complete(self, asset: Asset) -> Asset:
         """Look into a received file and keep it. Raises AssetError; then it is removed."""
         try:
             facts = dict(self._probe(asset.path)) if not asset.media_type.startswith(("app", "text")) else {}
-            kept = Asset(**{**asdict(asset), "facts": facts, "path": asset.path})
+            kept = replace(asset, facts=facts, time=time.time())
             record = {**asdict(kept), "path": asset.path.name}
             files.write_atomic(asset.path.parent / "asset.json", json.dumps(record, allow_nan=False).encode())
         except BaseException:
@@ -215,8 +240,8 @@ def results_of(graph: Graph, result: Result, out_dir: Path) -> dict[str, Any]:
             found.setdefault(file.path, _described(file, out_dir))
         if saved:
             outputs[name] = {"files": [list(found).index(file.path) for file in saved]}
-        elif value is not None and _is_plain(value):
-            outputs[name] = {"value": _cut(value)}
+        elif value is not None and is_plain(value):
+            outputs[name] = {"value": plain(value)}
         else:
             outputs[name] = {"type": name_of(hint)}
     for node, refs in result.plan.targets.items():
@@ -252,19 +277,20 @@ def _files_in(value: Any) -> Iterator[SavedFile]:
             yield from _files_in(item)
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Whether a value is a number, a text or lists of them."""
     if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
+        return all(map(is_plain, value))
     return isinstance(value, (bool, int, float, str)) and not isinstance(value, Value)
 
 
-def _cut(value: Any) -> Any:
-    """What fits into JSON that every browser reads: no NaN, no integer beyond 2^53, not too long."""
+def plain(value: Any, limit: int = MAX_TEXT) -> Any:
+    """A plain value as JSON that every browser reads: no NaN, no integer beyond 2^53, not too long."""
     try:
         text = json.dumps(_exact(value), allow_nan=False)
     except ValueError:
-        return str(value)[:MAX_TEXT]
-    return _exact(value) if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} ..."
+        return str(value)[:limit]
+    return _exact(value) if len(text) <= limit else f"{text[:limit]} ..."
 
 
 def _exact(value: Any) -> Any:

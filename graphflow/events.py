@@ -51,6 +51,8 @@ class RunStarted(_Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeCached(_NodeEvent):
     type: Literal["node.cached"] = "node.cached"
+    key: str = ""
+    """Names the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,8 @@ class NodeFinished(_NodeEvent):
     bytes: int
     stored: str
     """Where the result is kept: memory, disk, both or none."""
+    key: str = ""
+    """Names the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

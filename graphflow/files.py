@@ -180,6 +180,18 @@ def write_atomic(path: Path, data: bytes) -> None:
         write_all(fd, data)
 
 
+def move(source: Path, target: Path) -> None:
+    """Give a file or folder another name on the same disk; after a crash it has the old one or the new.
+
+    A file that has the new name is replaced, a folder only if it is empty. Raises StorageError.
+    """
+    make_folder(target.parent)
+    with storage_errors(target):
+        os.replace(source, target)
+        for folder in {source.parent, target.parent}:
+            _sync_folder(folder)
+
+
 @contextmanager
 def replacing(path: Path, *, suffix: str = "") -> Iterator[Path]:
     """A temporary path beside `path`, named `*.tmp`, that becomes `path` when the block succeeds.

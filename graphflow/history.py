@@ -10,17 +10,18 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
 
-from graphflow import events, files
+from graphflow import events, files, made
 from graphflow.errors import StorageError, shorten
 from graphflow.events import Event
-from graphflow.queued import STATES, QueuedRun, Refused, State, Submission, Unknown
+from graphflow.made import Made
+from graphflow.queued import STATES, QueuedRun, Refused, State, Submission, Unknown, read_run
 
 VERSION = 1
 """Of the tables; a file with a higher one was made by a newer graphflow."""
@@ -76,7 +77,7 @@ class History:
                 raise StorageError(
                     "the history was written by a newer graphflow", where=str(path), hint="update graphflow"
                 )
-            self._db.executescript(_TABLES)
+            self._db.executescript(_TABLES + made.TABLES)
             self._db.execute(f"PRAGMA user_version={VERSION}")
         self.recovered = self._recover()
         self.prune()
@@ -98,7 +99,7 @@ class History:
             if submission.request is not None:
                 row = db.execute("SELECT * FROM runs WHERE request=?", (submission.request,)).fetchone()
                 if row is not None:
-                    return _run(row)
+                    return read_run(row)
             waiting = db.execute("SELECT count(*) FROM runs WHERE state='queued'").fetchone()[0]
             if waiting >= MAX_QUEUED:
                 raise Refused(
@@ -153,8 +154,9 @@ class History:
         message: str = "",
         results: dict[str, Any] | None = None,
         told: Sequence[Event] = (),
+        timings: Mapping[str, float] | None = None,
     ) -> list[Event]:
-        """End a run with its last events, which come back numbered.
+        """End a run with its last events, which come back numbered. timings: seconds a step by node type.
 
         Raises Refused if this attempt is not the one that has the run: nobody's result is stored twice.
         """
@@ -169,6 +171,7 @@ class History:
             ).rowcount  # fmt: skip
             if not done:
                 raise Refused("this attempt does not have the run any more", where=run.id)
+            made.learn(db, timings or {})
             return self._append(told)
 
     def requeue(self, run: QueuedRun) -> None:
@@ -257,7 +260,7 @@ class History:
         with self._lock, _sqlite_errors(self.path):
             running = self._db.execute("SELECT * FROM runs WHERE state='running' ORDER BY started").fetchall()
             waiting = self._db.execute(f"SELECT * FROM runs WHERE state='queued' {_ORDER}").fetchall()
-            return [_run(row) for row in (*running, *waiting)]
+            return [read_run(row) for row in (*running, *waiting)]
 
     def ended(self, limit: int = 100) -> list[QueuedRun]:
         """Runs that are over, newest first."""
@@ -266,7 +269,7 @@ class History:
                 "SELECT * FROM runs WHERE state NOT IN ('queued','running') ORDER BY number DESC LIMIT ?",
                 (limit,),
             ).fetchall()
-            return [_run(row) for row in rows]
+            return [read_run(row) for row in rows]
 
     def counts(self) -> dict[str, int]:
         """How many runs are in each state."""
@@ -289,6 +292,7 @@ class History:
             numbered.append(replace(event, seq=last[event.run]))
         rows = [(event.run, event.seq, events.to_msgpack(event)) for event in numbered]
         self._db.executemany("INSERT INTO events VALUES (?,?,?)", rows)
+        made.store(self._db, numbered)
         return numbered
 
     def last_seq(self, run: str) -> int:
@@ -307,6 +311,18 @@ class History:
             ).fetchall()
         return [events.from_msgpack(row[0]) for row in rows]
 
+    # ------------------------------------------------------------------------ what was made
+
+    def made(self, workflow: str, node: str, limit: int = 20) -> list[Made]:
+        """Results of a node in the runs of a workflow, newest first, each key once."""
+        with self._lock, _sqlite_errors(self.path):
+            return made.of_node(self._db, workflow, node, limit)
+
+    def seconds(self, workflow: str) -> tuple[dict[str, float], dict[str, float]]:
+        """How long a step takes: by node of a workflow, and by node type."""
+        with self._lock, _sqlite_errors(self.path):
+            return made.seconds_by_node(self._db, workflow), made.seconds_by_type(self._db)
+
     # ------------------------------------------------------------------------ upkeep
 
     def prune(self, keep: int = KEEP) -> None:
@@ -319,10 +335,11 @@ class History:
             ).fetchall()
             db.executemany("DELETE FROM events WHERE run=?", old)
             db.executemany("DELETE FROM runs WHERE id=?", old)
+            made.forget(db, old)
 
     def _recover(self) -> list[QueuedRun]:
         with self._change() as db:
-            found = [_run(r) for r in db.execute("SELECT * FROM runs WHERE state='running'").fetchall()]
+            found = [read_run(r) for r in db.execute("SELECT * FROM runs WHERE state='running'").fetchall()]
             for run in found:
                 db.execute("UPDATE runs SET state='queued', deaths=deaths+1 WHERE id=?", (run.id,))
                 if run.cancelling:
@@ -351,7 +368,7 @@ class History:
         row = self._db.execute("SELECT * FROM runs WHERE id=?", (id,)).fetchone()
         if row is None:
             raise Unknown("there is no such run", where=shorten(id, 80))
-        return _run(row)
+        return read_run(row)
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
@@ -367,19 +384,6 @@ class History:
                     self._db.execute("ROLLBACK")
                 raise
             files.faultpoint("history.after_commit")
-
-
-def _run(row: sqlite3.Row) -> QueuedRun:
-    fields = dict(row)
-    targets = fields["targets"]
-    return QueuedRun(
-        **{
-            **fields,
-            "targets": None if targets is None else tuple(json.loads(targets)),
-            "cancelling": bool(fields["cancelling"]),
-            "results": json.loads(fields["results"]),
-        }
-    )
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -73,3 +75,13 @@ class QueuedRun:
     @property
     def over(self) -> bool:
         return self.state not in ("queued", "running")
+
+
+def read_run(row: Mapping[str, Any]) -> QueuedRun:
+    """A run from its row in the history."""
+    fields = dict(row)
+    targets = fields["targets"]
+    fields["targets"] = None if targets is None else tuple(json.loads(targets))
+    fields["cancelling"] = bool(fields["cancelling"])
+    fields["results"] = json.loads(fields["results"])
+    return QueuedRun(**fields)

@@ -32,7 +32,7 @@ def resolved(graph: Graph) -> dict[str, Any]:
 
 
 def _flattened(graph: Graph, raw: dict[str, Any]) -> dict[str, Any]:
-    names = _names(graph)
+    names = flat_names(graph)
     nodes: dict[str, Any] = {}
     for id, node in graph.nodes.items():
         params = node.spec.params.model_construct(None, **node.settings)
@@ -53,8 +53,8 @@ def _flattened(graph: Graph, raw: dict[str, Any]) -> dict[str, Any]:
     return {**raw, "nodes": nodes, "parameters": parameters, "outputs": outputs}
 
 
-def _names(graph: Graph) -> dict[str, str]:
-    """Ids that a document allows, by flat id: `outer/inner` becomes `outer-inner`, or a number if taken."""
+def flat_names(graph: Graph) -> dict[str, str]:
+    """Ids in the resolved document, by node: `outer/inner` becomes `outer-inner`, or a number if taken."""
     names = {id: id for id in graph.nodes if "/" not in id}
     taken = set(names.values())
     for i, id in enumerate(graph.nodes):

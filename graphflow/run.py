@@ -204,7 +204,7 @@ class Run:
         for key in self._plan.stored:
             if key not in self._done and key not in self._cached_told:
                 self._cached_told.add(key)
-                self._emit_node(events.NodeCached, key)
+                self._emit_node(events.NodeCached, key, key=key)
                 self._tell_twins(key)
 
     def _tell_twins(self, key: str) -> None:
@@ -212,7 +212,7 @@ class Run:
         for node, item in self._plan.steps[key].twins if key in self._plan.steps else ():
             if (node, item) not in self._twins_told:
                 self._twins_told.add((node, item))
-                self._emit(events.NodeCached, node=node, item=item)
+                self._emit(events.NodeCached, node=node, item=item, key=key)
 
     def _handle(self, message: Message | _Cancel) -> None:
         match message:
@@ -242,9 +242,8 @@ class Run:
         self._done[done.key] = done.volatile
         if done.hit:
             self._hits.add(done.key)
-        self._emit_node(
-            events.NodeFinished, done.key, seconds=done.seconds, bytes=done.bytes, stored=done.stored
-        )
+        facts = {"seconds": done.seconds, "bytes": done.bytes, "stored": done.stored, "key": done.key}
+        self._emit_node(events.NodeFinished, done.key, **facts)
         self._tell_twins(done.key)
         self._schedule.done(done.key)
         self._release(step)
@@ -349,11 +348,11 @@ class Run:
             now = round(time.monotonic() - self._clock, 6)
             self._listener(event(run=self.id, seq=self._seq, time=now, **fields))
 
-    def _emit_node(self, event: type[events.Event], key: str, **fields: Any) -> None:
+    def _emit_node(self, event: type[events.Event], step_key: str, /, **fields: Any) -> None:
         if self._listener is None:
             self._seq += 1
             return
-        step = self._schedule.steps[key]
+        step = self._schedule.steps[step_key]
         self._emit(event, node=step.node, item=step.item, **fields)
 
     # ------------------------------------------------------------------------ the end

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import platformdirs
@@ -16,6 +17,7 @@ from graphflow.cache.memory import MemoryCache
 from graphflow.cache.tiers import Cache
 from graphflow.context import Settings
 from graphflow.environment import default_device, detect
+from graphflow.expand import Loader
 from graphflow.graph import Graph, build
 from graphflow.node import NodeSpec
 from graphflow.pool import Pool
@@ -43,7 +45,8 @@ class Workspace:
 
     data_dir: where the cache lies; by default GRAPHFLOW_DATA_DIR or the user's data folder.
     packs: folders with further node packs. runner: `inline` (threads) or `process` (a child per device).
-    device: such as `cpu` or `cuda:0`; None chooses. pool_bytes: memory for opened models.
+    device: such as `cpu` or `cuda:0`, or several of one kind; None chooses. pool_bytes: memory for opened
+    models, on each device.
     limits: what a node may take of time and memory; only a process can be held to it.
     """
 
@@ -54,7 +57,7 @@ class Workspace:
         packs: Iterable[Path] = (),
         registry: Registry | None = None,
         runner: Literal["inline", "process"] = "inline",
-        device: str | None = None,
+        device: str | Sequence[str] | None = None,
         pool_bytes: int | None = None,
         memory_bytes: int = MEMORY_BYTES,
         disk_bytes: int | None = DISK_BYTES,
@@ -65,7 +68,8 @@ class Workspace:
         self.data_dir = Path(data_dir) if data_dir is not None else default_data_dir()
         self.packs = tuple(packs)
         self.registry = registry if registry is not None else load_registry(self.packs)
-        self.device = device or default_device()
+        self.devices = _devices(device)
+        self.device = self.devices[0]
         self.notices: list[StoreNotice] = []
         """What the cache had to say since the last run began."""
         self.environment = detect(self.device)
@@ -74,7 +78,8 @@ class Workspace:
         self._pool_bytes = pool_bytes
         self._runner_kind = runner
         self._limits = limits
-        self._runner: Runner | None = None
+        self._runners: dict[str, Runner] = {}
+        self._starting = Lock()
         self._run: Run | None = None
 
     def __enter__(self) -> Workspace:
@@ -85,44 +90,61 @@ class Workspace:
 
     def close(self) -> None:
         """Stop all workers."""
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
+        for device in list(self._runners):
+            self._runners.pop(device).close()
 
     @property
     def runner(self) -> Runner:
-        """The runner, started when first asked for."""
-        if self._runner is None:
-            self._runner = self._start_runner()
-        return self._runner
+        """The first device's runner, started when first asked for."""
+        return self.runner_of(self.device)
 
-    def _start_runner(self) -> Runner:
+    @property
+    def runners(self) -> tuple[Runner, ...]:
+        """Those that were started."""
+        return tuple(self._runners.values())
+
+    def runner_of(self, device: str) -> Runner:
+        """The runner of one of `devices`, started when first asked for; may be called from any thread."""
+        with self._starting:
+            if device not in self._runners:
+                self._runners[device] = self._start_runner(device)
+            return self._runners[device]
+
+    def _start_runner(self, device: str) -> Runner:
+        share = max(1, (os.cpu_count() or 1) // len(self.devices))
         if self._runner_kind == "process":
             from graphflow.runners.process import ProcessRunner
 
             return ProcessRunner(
                 self.cache,
-                device=self.device,
+                device=device,
                 packs=self.packs,
                 pool_bytes=self._pool_bytes,
+                cpu_slots=share,
                 limits=self._limits,
             )
-        return InlineRunner(self.cache, Pool(self.device, self._pool_bytes))
+        return InlineRunner(self.cache, Pool(device, self._pool_bytes), cpu_slots=share)
 
     # ------------------------------------------------------------------------ workflows
 
     def graph(
-        self, document: Document, values: Mapping[str, Any] | None = None, *, folder: Path | None = None
+        self,
+        document: Document,
+        values: Mapping[str, Any] | None = None,
+        *,
+        folder: Path | None = None,
+        load: Loader = templates.load_inner,
     ) -> Graph:
         """A checked graph with the document's parameters set. Open seeds are drawn now.
 
+        load: finds the workflows that are nodes of this one.
         Raises DocumentError with every problem.
         """
         return build(
             with_values(document, values or {}),
             self.registry,
             folder=folder,
-            load=templates.load_inner,
+            load=load,
             draw_seed=lambda: secrets.randbelow(MAX_SEED + 1),
         )
 
@@ -136,12 +158,16 @@ class Workspace:
         on_error: Literal["skip", "stop"] = "skip",
         watch: bool = False,
         checkpoint_seconds: float = 15.0,
+        device: str | None = None,
     ) -> Run:
-        """A run that is ready to `execute`; see graphflow.run.Run for the arguments."""
+        """A run that is ready to `execute`; see graphflow.run.Run for the arguments.
+
+        device: one of `devices`; None takes the first.
+        """
         self.notices.clear()
         self._run = Run(
             graph,
-            self.runner,
+            self.runner_of(device or self.device),
             Settings(Path(out_dir).absolute(), checkpoint_seconds=checkpoint_seconds),
             environment=self.environment,
             targets=targets,
@@ -173,6 +199,14 @@ class Workspace:
         self.notices.append(notice)
         if self._run is not None:
             self._run.notice(notice.kind, notice.message)
+
+
+def _devices(device: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Each once. Raises ValueError if they are not of one kind: keys would depend on which one is free."""
+    found = tuple(dict.fromkeys([device] if isinstance(device, str) else device or [default_device()]))
+    if len({one.partition(":")[0] for one in found}) > 1:
+        raise ValueError(f"devices of one kind, not {', '.join(found)}")
+    return found
 
 
 def default_data_dir() -> Path:

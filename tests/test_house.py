@@ -26,10 +26,10 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "values",
         "signature",
         "node keys workflow cache",
-        "refs registry events expand environment settings provenance",
-        "graph schema",
+        "refs registry events expand environment settings provenance difference",
+        "graph schema widgets library models",
         "steps templates",
-        "origins",
+        "origins checks",
         "plan schedule pool record forecast",
         "context timeline",
         "execute",
@@ -37,7 +37,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "result",
         "run explain",
         "workspace testing",
-        "api queued",
+        "api queued made",
         "history assets",
         "server",
         "async_client",
@@ -164,10 +164,11 @@ BORDERS = {
     "graphflow/registry.py": 1,  # packs
     "graphflow/signature.py": 1,  # types that pydantic cannot check
     "graphflow/graph.py": 1,  # upgrades of packs
-    "graphflow/plan.py": 1,  # nodes that fold, choose or read outside
+    "graphflow/checks.py": 2,  # nodes that fold, choose, read outside or check
     "graphflow/execute.py": 2,  # nodes that run; effects that say whether they stand
     "graphflow/runners/child.py": 1,  # the message loop of a worker
     "graphflow/server/dispatch.py": 1,  # one run; the queue goes on
+    "graphflow/server/session.py": 1,  # the message loop of a client
     "graphflow/server/probe.py": 1,  # decoders of media that strangers sent
     "graphflow/cli/main.py": 1,  # whatever went wrong, a person gets one line
     "graphflow/cli/doctor.py": 1,  # a broken library must not hide the other findings

@@ -22,6 +22,7 @@ from graphflow import __version__
 from graphflow.assets import Assets
 from graphflow.errors import GraphflowError
 from graphflow.history import History
+from graphflow.library import Library
 from graphflow.server.desk import Desk
 from graphflow.server.dispatch import Dispatch
 from graphflow.server.guard import Guard, Policy
@@ -71,7 +72,8 @@ class Server:
             checkpoint_seconds=checkpoint_seconds,
         )
         assets = Assets(workspace.data_dir / "uploads", probe, limit=limits.upload_bytes)
-        self.desk = Desk(workspace, self.history, self.dispatch, assets)
+        library = Library(workspace.data_dir / "workflows", changed=self.hub.kept)
+        self.desk = Desk(workspace, self.history, self.dispatch, assets, library)
         self.http = Http(self.desk, self.hub, limits)
         self.codec = Codec()
         self.app = Starlette(

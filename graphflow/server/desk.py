@@ -8,26 +8,31 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
-from graphflow import explain, templates, workflow
-from graphflow.assets import Asset, Assets
-from graphflow.context import Settings
-from graphflow.errors import DocumentError, GraphflowError, Problem, StorageError
+from graphflow import files, templates, workflow
+from graphflow.assets import Assets
+from graphflow.errors import DocumentError, Problem, StorageError
+from graphflow.expand import PREFIX
 from graphflow.graph import Graph
 from graphflow.history import History
-from graphflow.queued import QueuedRun, Submission
-from graphflow.record import resolved
-from graphflow.run import Run
-from graphflow.server.dispatch import Dispatch, identity
-from graphflow.server.protocol import AssetInfo, NodeStory, ProblemText, RunInfo
+from graphflow.library import Library
+from graphflow.queued import QueuedRun, Submission, Unknown
+from graphflow.record import flat_names, resolved
+from graphflow.server.answers import NodeResult, ProblemText, RunInfo
+from graphflow.server.dispatch import Dispatch
+from graphflow.server.explaining import Explainer, Explanation
+from graphflow.server.infos import problem_texts, run_info
+from graphflow.server.paths import with_paths, without_paths
+from graphflow.server.probe import carried
 from graphflow.workflow import Document, did_you_mean
 from graphflow.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A workflow with parameters, as somebody asked for it."""
+    """A workflow with parameters, as somebody asked for it. Beside a document, `workflow` is its name."""
 
     workflow: str = ""
     document: Mapping[str, Any] | None = None
@@ -38,25 +43,29 @@ class Asked:
 class Desk:
     """Answers requests; owns nothing of what it uses."""
 
-    def __init__(self, workspace: Workspace, history: History, dispatch: Dispatch, assets: Assets) -> None:
+    def __init__(
+        self, workspace: Workspace, history: History, dispatch: Dispatch, assets: Assets, library: Library
+    ) -> None:
         self.workspace = workspace
         self.history = history
         self.dispatch = dispatch
         self.assets = assets
+        self.library = library
+        self._explainer = Explainer(workspace, history, dispatch)
 
     # ------------------------------------------------------------------------ workflows
 
-    def document(self, asked: Asked) -> Document:
-        """The workflow that is meant. Raises StorageError for an unknown template, DocumentError."""
-        if asked.document is not None:
-            return workflow.from_raw(dict(asked.document))
-        return template(asked.workflow)
+    def named(self, name: str) -> Document:
+        """A kept workflow, or else a template. Raises StorageError if there is neither, DocumentError."""
+        return self.library.get(name).document if self.library.has(name) else template(name)
 
     def graph(self, asked: Asked) -> Graph:
         """The checked graph, uploads in place of their names. Raises DocumentError, AssetError."""
-        document = workflow.with_values(self.document(asked), asked.values)
-        graph = self.workspace.graph(self.assets.resolve(document))
-        unknown = [id for id in asked.targets or () if id not in graph.nodes]
+        raw = asked.document
+        document = self.named(asked.workflow) if raw is None else workflow.from_raw(dict(raw))
+        document = self.assets.resolve(workflow.with_values(document, asked.values))
+        graph = self.workspace.graph(document, load=self._load_inner)
+        unknown = [id for id in asked.targets or () if id not in graph.nodes and id not in graph.inner]
         if unknown:
             nodes = dict(graph.nodes)
             raise DocumentError(
@@ -67,6 +76,13 @@ class Desk:
             )
         return graph
 
+    def _load_inner(self, reference: str, folder: Path | None) -> tuple[Document, Path | None]:
+        """A workflow that is a node: of a template those beside it, of any other kept ones first."""
+        name = reference.removeprefix(PREFIX)
+        if folder is None and reference.startswith(PREFIX) and self.library.has(name):
+            return self.library.get(name).document, None
+        return templates.load_inner(reference, folder)
+
     def validate(self, asked: Asked) -> list[ProblemText]:
         """Every problem of a workflow; none if it can run."""
         try:
@@ -75,30 +91,11 @@ class Desk:
             return problem_texts(error)
         return []
 
-    def explain(self, asked: Asked) -> tuple[list[NodeStory], dict[str, Any]]:
+    def explain(self, asked: Asked) -> Explanation:
         """What would run and why, and the workflow with the seeds that this holds for."""
         graph = self.graph(asked)
-        space, out_dir = self.workspace, self.dispatch.out_dir
-        job = Run(
-            graph, space.runner, Settings(out_dir), environment=space.environment, targets=asked.targets
-        )
-        last = explain.read(space.data_dir, identity(self._name(asked, graph)))
-        stories = explain.stories(graph, job.plan(), space.environment, last, out_dir=str(out_dir))
-        told = [
-            NodeStory(
-                node=s.node,
-                type=s.type,
-                state=s.state,
-                reasons=list(s.reasons),
-                steps=s.steps,
-                cached=s.cached,
-            )
-            for s in stories
-        ]
-        return told, resolved(graph)
-
-    def _name(self, asked: Asked, graph: Graph) -> str:
-        return asked.workflow or graph.document.name
+        found = self._explainer.explain(graph, _name(asked, graph), _targets(asked, graph))
+        return found._replace(document=self.assets.named(found.document))
 
     # ------------------------------------------------------------------------ the queue
 
@@ -111,11 +108,13 @@ class Desk:
         on_error: Literal["skip", "stop"] = "skip",
         request: str | None = None,
     ) -> QueuedRun:
-        """Check a workflow, draw its seeds and queue it for good. Raises DocumentError, Refused."""
+        """Queue a run; it is stored for good when this returns. Raises DocumentError, Refused."""
         graph = self.graph(asked)
-        document = workflow.dump(workflow.from_raw(resolved(graph)))
+        document = workflow.dump(workflow.from_raw(with_paths(graph, resolved(graph))))
+        targets, names = _targets(asked, graph), flat_names(graph)
+        flat = None if targets is None else tuple(names[id] for id in targets)
         run = self.history.accept(
-            Submission(document, self._name(asked, graph), client, asked.targets, on_error, priority, request)
+            Submission(document, _name(asked, graph), client, flat, on_error, priority, request)
         )
         self.dispatch.wake()
         return run
@@ -139,9 +138,80 @@ class Desk:
         self.history.pause(on)
         self.dispatch.wake()
 
+    # ------------------------------------------------------------------------ what was run
+
     def info(self, id: str) -> RunInfo:
         """A run with the number of its last event. Raises Unknown."""
         return run_info(self.history.get(id), self.history.last_seq(id))
+
+    def document_of(self, id: str) -> dict[str, Any]:
+        """The workflow that a run is of, with all seeds. Raises Unknown."""
+        document, _ = without_paths(workflow.parse(self.history.get(id).document))
+        found: dict[str, Any] = self.assets.named(raw_document(document))
+        return found
+
+    def file_of(self, id: str, number: int) -> tuple[Path, str, str]:
+        """A file that a run made, by its number in the results: path, media type, digest. Raises Unknown."""
+        made = self.history.get(id).results.get("files", [])
+        if number >= len(made):
+            raise Unknown("the run has no such file", where=id)
+        file = made[number]
+        return files.inside(self.dispatch.out_dir, file["name"]), file["media_type"], file["digest"]
+
+    def inspect(self, asset: str | None, run: str | None, number: int) -> dict[str, Any]:
+        """What a file says of how it was made, as fields of `Inspected`.
+
+        Raises AssetError, Unknown, and DocumentError if it carries a workflow that cannot be read.
+        """
+        if asset is None and run is None:
+            raise DocumentError([Problem("server.message", "", "name an upload, or a run and its file")])
+        path = self.assets.get(asset).path if asset is not None else self.file_of(str(run), number)[0]
+        if path.suffix == ".json":
+            return {"document": raw_document(workflow.load(path))}
+        found = carried(path)
+        if "workflow" not in found:
+            return {"document": None}
+        document, _ = without_paths(workflow.from_raw(found["workflow"]))
+        versions = found.get("versions")
+        return {
+            "document": self.assets.named(raw_document(document)),
+            "key": str(found.get("key", "")),
+            "node": str(found.get("node", "")),
+            "versions": {str(k): str(v) for k, v in versions.items()} if isinstance(versions, dict) else {},
+        }
+
+    def results_of_node(self, name: str, node: str, limit: int) -> list[NodeResult]:
+        """Earlier results of a node in runs of a workflow, with the settings that made them."""
+        found = []
+        for made in self.history.made(name, node, limit):
+            document, paths = without_paths(workflow.parse(made.document))
+            ids = {path: id for id, path in paths.items()}
+            entry = document.nodes.get(ids.get(node, node))
+            settings = self.assets.named(entry.params) if entry is not None else {}
+            found.append(
+                NodeResult(
+                    run=made.run, time=made.time, key=made.key, item=made.item, seconds=made.seconds,
+                    settings=settings,
+                )
+            )  # fmt: skip
+        return found
+
+
+def _name(asked: Asked, graph: Graph) -> str:
+    """What the runs of a workflow are kept under."""
+    return asked.workflow or graph.document.name
+
+
+def _targets(asked: Asked, graph: Graph) -> tuple[str, ...] | None:
+    """The nodes to bring to an end: of an inner workflow those that nothing inside it uses."""
+    if asked.targets is None:
+        return None
+    found: list[str] = []
+    for id in asked.targets:
+        inside = [one for one in graph.nodes if one.startswith(f"{id}/")] if id in graph.inner else [id]
+        used = {wire.node for one in inside for _, wire in graph.nodes[one].sources()}
+        found += [one for one in inside if one not in used]
+    return tuple(dict.fromkeys(found))
 
 
 def template(name: str) -> Document:
@@ -160,32 +230,3 @@ def raw_document(document: Document) -> dict[str, Any]:
     """A document as plain JSON data."""
     raw: dict[str, Any] = json.loads(workflow.dump(document))
     return raw
-
-
-def run_info(run: QueuedRun, seq: int = 0) -> RunInfo:
-    """What clients are told of a run; results come with their addresses."""
-    results = run.results
-    if results:
-        files = [
-            {**file, "url": f"/api/runs/{run.id}/files/{number}"}
-            for number, file in enumerate(results.get("files", []))
-        ]
-        results = {**results, "files": files}
-    return RunInfo(
-        run=run.id, state=run.state, name=run.name, client=run.client, priority=run.priority,
-        accepted=run.accepted, started=run.started, ended=run.ended, attempt=run.attempt, seq=seq,
-        retry_of=run.retry_of, code=run.code, message=run.message, results=results,
-    )  # fmt: skip
-
-
-def asset_info(asset: Asset) -> AssetInfo:
-    """What clients are told of an upload."""
-    return AssetInfo(
-        asset=asset.id, name=asset.name, media_type=asset.media_type, size=asset.size, facts=asset.facts
-    )
-
-
-def problem_texts(error: GraphflowError) -> list[ProblemText]:
-    """The problems of a workflow, for the wire."""
-    found = error.problems if isinstance(error, DocumentError) else ()
-    return [ProblemText(code=p.code, path=p.path, message=p.message, hint=p.hint) for p in found]

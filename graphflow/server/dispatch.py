@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from queue import Empty, SimpleQueue
+from statistics import mean
 from threading import Condition, Event, Lock, Thread
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from graphflow.history import History
 from graphflow.queued import QueuedRun, Refused
 from graphflow.result import Result
 from graphflow.run import Run
+from graphflow.server.paths import renamed, without_paths
 from graphflow.workspace import Workspace
 
 PASSING = (events.NodeProgress, events.NodePreview)
@@ -52,6 +54,9 @@ class _Active:
     """A run under way."""
 
     run: QueuedRun
+    device: str = ""
+    paths: dict[str, str] = field(default_factory=dict)
+    """What nodes of inner workflows are called, by their ids in the run."""
     job: Run | None = None
     last: list[events.Event] = field(default_factory=list)
     told: list[events.Event] = field(default_factory=list)
@@ -136,7 +141,9 @@ class Journal:
 
 
 class Dispatch:
-    """Executes queued runs in `parallel` threads. `wake` after every change of the queue.
+    """Executes queued runs, `parallel` at a time on each device. `wake` after every change of the queue.
+
+    A run takes the device that is free first; runs on one device share it, node by node.
 
     changed: hears of a run whose state changed, from any thread.
     """
@@ -167,7 +174,9 @@ class Dispatch:
         """How often the queue changed, so that no change is slept through."""
         self._stopping = False
         self._threads = [
-            Thread(target=self._serve, name=f"graphflow-run-{i}", daemon=True) for i in range(parallel)
+            Thread(target=self._serve, args=(device,), name=f"graphflow-run-{device}-{i}", daemon=True)
+            for i in range(parallel)
+            for device in workspace.devices
         ]
 
     def start(self) -> None:
@@ -211,9 +220,9 @@ class Dispatch:
 
     # ------------------------------------------------------------------------ one run
 
-    def _serve(self) -> None:
+    def _serve(self, device: str) -> None:
         while (run := self._next()) is not None:
-            active = _Active(run)
+            active = _Active(run, device)
             with self._lock:
                 self._active[run.id] = active
             self._changed(run.id)
@@ -249,7 +258,10 @@ class Dispatch:
             result = job.execute()
             if result.status == "finished":
                 results = results_of(job.graph, result, self.out_dir)
-                results["failures"] = [asdict(failure) for failure in result.failures[:MAX_FAILURES]]
+                failures = [asdict(failure) for failure in result.failures[:MAX_FAILURES]]
+                results["failures"] = [
+                    {**one, "node": active.paths.get(one["node"], one["node"])} for one in failures
+                ]
                 self._remember(active, job, result)
             elif result.failures:
                 code, message = result.failures[0].code, result.failures[0].message
@@ -268,11 +280,14 @@ class Dispatch:
                 self.history.requeue(active.run)
                 return
             ended = partial(self.history.finish, active.run, state, code=code, message=message)
-            told = self.journal.persist(partial(ended, results=results, told=active.last))
+            more = {"results": results, "told": active.last, "timings": _timings(active)}
+            told = self.journal.persist(partial(ended, **more))
             self._tell(told)
 
     def _prepared(self, active: _Active) -> Run:
         run = active.run
+
+        document, active.paths = without_paths(workflow.parse(run.document))
 
         def listen(event: events.Event) -> None:
             if isinstance(event, LAST):
@@ -283,12 +298,13 @@ class Dispatch:
             self.journal.put(event)
 
         job = self.workspace.prepare(
-            self.workspace.graph(workflow.parse(run.document)),
+            self.workspace.graph(document),
             out_dir=self.out_dir,
-            on_event=listen,
+            on_event=renamed(listen, active.paths),
             targets=run.targets,
             on_error=run.on_error,
             checkpoint_seconds=self._checkpoint_seconds,
+            device=active.device,
         )
         job.id = run.id
         with self._lock:
@@ -313,6 +329,16 @@ class Dispatch:
                 active.told,
                 out_dir=str(self.out_dir),
             )
+
+
+def _timings(active: _Active) -> dict[str, float]:
+    """Mean seconds of a step of this run, by node type."""
+    found: dict[str, list[float]] = {}
+    for event in active.told if active.job is not None else ():
+        node = active.job.graph.nodes.get(getattr(event, "node", "")) if active.job is not None else None
+        if isinstance(event, events.NodeFinished) and node is not None:
+            found.setdefault(node.spec.id, []).append(event.seconds)
+    return {type: mean(seconds) for type, seconds in found.items()}
 
 
 def identity(name: str) -> str:

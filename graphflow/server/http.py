@@ -15,13 +15,14 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
-from graphflow import __version__, events, files, schema, templates
+from graphflow import __version__, events, schema, templates
 from graphflow.assets import INLINE, AssetError
 from graphflow.errors import DocumentError, GraphflowError, Problem, StorageError
 from graphflow.queued import Refused, Unknown
 from graphflow.server import protocol as p
-from graphflow.server.desk import Asked, Desk, asset_info, problem_texts, raw_document, run_info, template
+from graphflow.server.desk import Asked, Desk, raw_document, template
 from graphflow.server.hub import Hub
+from graphflow.server.infos import asset_info, problem_texts, run_info
 from graphflow.server.limits import LIMITS, ServerLimits
 
 USER_FILE_CSP = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
@@ -182,13 +183,9 @@ class Http:
 
     async def result_file(self, request: Request) -> Response:
         """A file that a run made, by its number in the results; whole or in ranges."""
-        run = await asyncio.to_thread(self.desk.history.get, request.path_params["run"])
-        made = run.results.get("files", [])
-        number = int(request.path_params["number"])
-        if number >= len(made):
-            raise Unknown("the run has no such file", where=run.id)
-        path = files.inside(self.desk.dispatch.out_dir, made[number]["name"])
-        return await serve_file(request, path, made[number]["media_type"], path.name, made[number]["digest"])
+        run, number = request.path_params["run"], int(request.path_params["number"])
+        path, media_type, digest = await asyncio.to_thread(self.desk.file_of, run, number)
+        return await serve_file(request, path, media_type, path.name, digest)
 
     # ------------------------------------------------------------------------ uploads
 

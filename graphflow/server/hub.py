@@ -11,8 +11,8 @@ from typing import Protocol
 from graphflow.errors import GraphflowError
 from graphflow.events import Event
 from graphflow.history import History
-from graphflow.server.desk import run_info
-from graphflow.server.protocol import Changed, Paused, Told, pack
+from graphflow.server.infos import run_info
+from graphflow.server.protocol import Changed, Kept, Paused, Told, pack
 
 
 class Listener(Protocol):
@@ -26,6 +26,9 @@ class Listener(Protocol):
 
     def hear_paused(self, frame: bytes) -> None:
         """The queue was paused or goes on."""
+
+    def hear_kept(self, name: str, frame: bytes) -> None:
+        """A kept workflow changed."""
 
 
 class Hub:
@@ -60,6 +63,11 @@ class Hub:
         """The queue was paused or goes on."""
         frame = pack(Paused(on=on))
         self._post(lambda: self._each(lambda one: one.hear_paused(frame)))
+
+    def kept(self, name: str, version: str | None) -> None:
+        """A kept workflow has this version now, or is gone."""
+        frame = pack(Kept(name=name, version=version))
+        self._post(lambda: self._each(lambda one: one.hear_kept(name, frame)))
 
     def want_previews(self, run: str, count: int) -> None:
         """One client more (1) or less (-1) wants a run's previews."""

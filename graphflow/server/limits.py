@@ -27,6 +27,10 @@ class ServerLimits(BaseModel):
     messages_per_second: float = 200.0
     message_burst: int = 1_000
     """Messages that a client may send at once before the rate counts."""
+    requests: int = 100
+    """Requests of one client that are being answered or wait for their turn."""
+    questions: int = 4
+    """Questions of one client that are answered side by side."""
     control_messages: int = 20_000
     """Messages that wait for a client before it is dropped."""
     control_bytes: int = 16 * MIB

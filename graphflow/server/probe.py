@@ -1,7 +1,8 @@
 """Looks into a media file that a stranger sent, in a short-lived child process with limits.
 
 A decoder that crashes, hangs or eats memory costs the child only. Run as `python -m graphflow.server.probe
-FILE`, it prints one line of JSON: what it found, or `{"error": ...}`.
+media FILE`, it prints one line of JSON: what it found, or `{"error": ...}`. With `carried` in place of
+`media` that is the provenance in the file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from graphflow.assets import AssetError
+from graphflow.provenance import read_provenance
 
 SECONDS = 30.0
 """How long the child may take; one frame is decoded."""
@@ -36,7 +38,16 @@ def probe(path: Path) -> Mapping[str, Any]:
 
     Raises AssetError if the file cannot be decoded, or the child had to be stopped.
     """
-    command = [sys.executable, "-m", "graphflow.server.probe", str(path)]
+    return _asked_of_child("media", path)
+
+
+def carried(path: Path) -> dict[str, Any]:
+    """The provenance that a saved file carries; empty if it has none. Raises AssetError as `probe` does."""
+    return _asked_of_child("carried", path)
+
+
+def _asked_of_child(what: str, path: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "graphflow.server.probe", what, str(path)]
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL
@@ -48,7 +59,7 @@ def probe(path: Path) -> Mapping[str, Any]:
         found: dict[str, Any] = json.loads(line)
     except ValueError:
         raise _refused(path, "ended the process that looked into it") from None
-    if "error" in found:
+    if set(found) == {"error"}:
         raise _refused(path, str(found["error"])[:300])
     return found
 
@@ -119,11 +130,11 @@ def _look_at_container(path: Path) -> dict[str, Any]:
         }
 
 
-def main(path: str) -> None:
+def main(what: str, path: str) -> None:
     """The child's work."""
     _limit()
     try:
-        found = look(Path(path))
+        found = look(Path(path)) if what == "media" else read_provenance(path) or {}
     except StopIteration:
         found = {"error": "holds nothing that can be decoded"}
     except Exception as error:  # border: decoders may raise anything; the text is all that is wanted
@@ -133,4 +144,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -15,15 +17,30 @@ from graphflow.errors import GraphflowError
 from graphflow.events import Event
 from graphflow.queued import Refused
 from graphflow.server import protocol as p
-from graphflow.server.desk import Asked, Desk, asset_info, problem_texts, run_info
+from graphflow.server.desk import Asked, Desk
 from graphflow.server.dispatch import PASSING
 from graphflow.server.hub import Hub
+from graphflow.server.infos import asset_info, problem_texts, run_info
 from graphflow.server.limits import LIMITS, ServerLimits
 from graphflow.server.outbox import Outbox
+from graphflow.server.shelf import SHELF, shelf_answer
 from graphflow.server.snapshot import snapshot
 
 Receive = Callable[[], Awaitable[bytes | None]]
 """The next frame of the client; None when it is gone."""
+
+QUESTIONS = (p.Validate, p.Explain, p.Inspect, p.NodeHistory, p.Library, p.Open, p.Versions, p.Compare)
+"""Requests that change nothing and may take a while: answered side by side, a few at a time."""
+
+_LANES: dict[type, str] = {
+    p.Submit: "submit",
+    p.Watch: "watch",
+    p.Unwatch: "watch",
+    p.Upload: "upload",
+    p.Chunk: "upload",
+    **dict.fromkeys((p.Save, p.Rename, p.Duplicate, p.Delete, p.Restore), "shelf"),
+}
+"""Requests that are answered in the order in which they came; those that arrange the queue are the rest."""
 
 
 @dataclass
@@ -55,16 +72,24 @@ class Rate:
 
 
 class Session:
-    """What one client may do; knows no socket. Requests are answered in the order in which they come."""
+    """What one client may do; knows no socket.
+
+    A request that takes long holds up only those of its own lane: uploads follow each other, and so do
+    submissions, changes of the queue, and so on; questions are answered side by side.
+    """
 
     def __init__(self, desk: Desk, hub: Hub, codec: p.Codec, limits: ServerLimits = LIMITS) -> None:
         self.outbox = Outbox(limits)
         self.client = ""
         self._desk, self._hub, self._codec, self._limits = desk, hub, codec, limits
         self._greeted = False
+        self._gone = False
         self._watches: dict[str, _Watch] = {}
         self._uploads: dict[str, Incoming] = {}
         self._rate = Rate(limits.messages_per_second, limits.message_burst)
+        self._lanes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._asking = asyncio.Semaphore(limits.questions)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, receive: Receive) -> None:
         """Answer requests until the client is gone or to be dropped."""
@@ -77,6 +102,8 @@ class Session:
                 await self._handle(frame)
         finally:
             self._hub.listeners.discard(self)
+            self._gone = True
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             for run in list(self._watches):
                 self._unwatch(run)
             for upload in self._uploads.values():
@@ -85,12 +112,39 @@ class Session:
     # ------------------------------------------------------------------------ requests
 
     async def _handle(self, frame: bytes) -> None:
+        """Begin to answer a frame. Waits only while very many are being answered."""
         try:
             request = self._codec.request(frame)
         except ValueError as error:
             id = p.peek_id(frame)
             self._say(p.Failure(id=id, code="server.message", message=str(error)))
             return
+        if isinstance(request, p.Hello) or not self._greeted:
+            await self._respond(request)
+            return
+        while len(self._tasks) >= self._limits.requests:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        turn = (
+            self._asking
+            if isinstance(request, QUESTIONS)
+            else self._lanes[_LANES.get(type(request), "queue")]
+        )
+        task = asyncio.create_task(self._respond_in_turn(request, turn))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _respond_in_turn(self, request: p.Request, turn: asyncio.Lock | asyncio.Semaphore) -> None:
+        async with turn:
+            if self._gone and isinstance(request, QUESTIONS):
+                return
+            try:
+                await self._respond(request)
+            except Exception:  # border: the message loop; a fault of ours must not keep a client waiting
+                traceback.print_exc()
+                text = "the server made a mistake; it is in its log"
+                self._say(p.Failure(id=request.id, code="internal", message=text))
+
+    async def _respond(self, request: p.Request) -> None:
         try:
             answer = await self._answer(request)
         except GraphflowError as error:
@@ -109,6 +163,28 @@ class Session:
         match request:
             case p.Submit() | p.Validate() | p.Explain():
                 return await asyncio.to_thread(self._workflow, request)
+            case p.Inspect(asset=asset, run=run, file=number):
+                found = await asyncio.to_thread(desk.inspect, asset, run, number)
+                return p.Inspected(id=id, **found)
+            case p.NodeHistory(name=name, node=node, limit=limit):
+                results = await asyncio.to_thread(desk.results_of_node, name, node, limit)
+                return p.NodeResults(id=id, results=results)
+            case p.Watch(run=run):
+                return p.Watching(id=id, run=await self._watch(request))
+            case p.Unwatch(run=run):
+                self._unwatch(run)
+            case p.Upload() | p.Chunk():
+                return await self._upload(request)
+            case _ if isinstance(request, SHELF):
+                return await asyncio.to_thread(shelf_answer, desk, request)
+            case _:
+                return await self._arrange(request)
+        return p.Done(id=id)
+
+    async def _arrange(self, request: p.Request) -> Any:
+        """Change the queue."""
+        desk, id = self._desk, request.id
+        match request:
             case p.Cancel(run=run):
                 changed = await asyncio.to_thread(desk.cancel, run)
                 await self._tell_changed(*changed)
@@ -125,12 +201,6 @@ class Session:
             case p.Pause(on=on):
                 await asyncio.to_thread(desk.pause, on)
                 self._hub.paused(on)
-            case p.Watch(run=run):
-                return p.Watching(id=id, run=await self._watch(request))
-            case p.Unwatch(run=run):
-                self._unwatch(run)
-            case p.Upload() | p.Chunk():
-                return await self._upload(request)
         return p.Done(id=id)
 
     async def _hello(self, request: p.Hello) -> p.Welcome:
@@ -151,8 +221,7 @@ class Session:
         if isinstance(request, p.Validate):
             return p.Validated(id=request.id, problems=self._desk.validate(asked))
         if isinstance(request, p.Explain):
-            nodes, document = self._desk.explain(asked)
-            return p.Explained(id=request.id, nodes=nodes, document=document)
+            return p.Explained(id=request.id, **self._desk.explain(asked)._asdict())
         run = self._desk.submit(
             asked, client=self.client, priority=request.priority, on_error=request.on_error,
             request=request.request,
@@ -221,6 +290,9 @@ class Session:
 
     def hear_paused(self, frame: bytes) -> None:
         self.outbox.put_newest("paused", frame)
+
+    def hear_kept(self, name: str, frame: bytes) -> None:
+        self.outbox.put_newest(("workflow", name), frame)
 
     # ------------------------------------------------------------------------ uploads
 

@@ -32,7 +32,7 @@ def test_the_data_folder_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatc
 
 
 def test_nothing_is_started_before_it_is_needed_and_closing_twice_is_harmless(workspace: Workspace) -> None:
-    assert workspace._runner is None
+    assert workspace.runners == ()
     assert workspace.runner is workspace.runner
     workspace.close()
     workspace.close()

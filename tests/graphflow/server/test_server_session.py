@@ -370,7 +370,7 @@ def test_a_flood_of_messages_ends_the_client(serve: Serve) -> None:
     asyncio.run(story())
 
 
-def test_a_fault_of_the_program_closes_one_client_and_is_in_the_log(
+def test_a_fault_of_the_program_is_a_refusal_without_details_and_is_in_the_log(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*arguments: Any) -> None:
@@ -378,11 +378,11 @@ def test_a_fault_of_the_program_closes_one_client_and_is_in_the_log(
 
     async def story() -> None:
         async with serve() as live:
-            first, second = await live.socket(), await live.socket()
+            speaker = await live.socket()
             monkeypatch.setattr(live.server.desk, "validate", broken)
-            with pytest.raises(ConnectionClosed):
-                await first.ask(p.Validate, document=NUMBERS)
-            assert (await second.ask(p.Pause, on=False)).type == "done"
+            refused = await speaker.ask(p.Validate, document=NUMBERS)
+            assert refused.code == "internal" and "fault" not in refused.message
+            assert (await speaker.ask(p.Pause, on=False)).type == "done"
 
     asyncio.run(story())
     assert "ZeroDivisionError: a fault" in capsys.readouterr().err

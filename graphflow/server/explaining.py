@@ -1,0 +1,146 @@
+"""What a run would do, how long it would take and how much memory: a plan with what earlier runs measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from graphflow import explain
+from graphflow.assets import is_plain, plain
+from graphflow.context import Settings
+from graphflow.errors import GraphflowError
+from graphflow.explain import Story
+from graphflow.forecast import Model, Peak, forecast
+from graphflow.graph import Graph
+from graphflow.history import History
+from graphflow.record import resolved
+from graphflow.refs import Const
+from graphflow.run import Run
+from graphflow.server.answers import NodeStory, Total
+from graphflow.server.dispatch import Dispatch, identity
+from graphflow.steps import Plan
+from graphflow.types import name_of
+from graphflow.workspace import Workspace
+
+MAX_KEYS = 1_000
+"""Results of one mapped node whose addresses are told."""
+
+MAX_VALUE = 2_000
+"""Characters of a value that is told."""
+
+MAX_MODELS = 1_000
+"""Models whose weights are remembered, so that explaining again does not weigh them again."""
+
+
+class Explanation(NamedTuple):
+    """What would happen, as `Explained` tells it."""
+
+    nodes: list[NodeStory]
+    document: dict[str, Any]
+    total: Total
+    types: dict[str, dict[str, str]]
+    values: dict[str, dict[str, Any]]
+
+
+class Explainer:
+    """Explains graphs. Its method may be called from any thread."""
+
+    def __init__(self, workspace: Workspace, history: History, dispatch: Dispatch) -> None:
+        self._space, self._history, self._dispatch = workspace, history, dispatch
+        self._models: Mapping[bytes, Model] = {}
+
+    def explain(self, graph: Graph, name: str, targets: Iterable[str] | None) -> Explanation:
+        """name: under which the workflow's history is kept."""
+        space, out_dir = self._space, self._dispatch.out_dir
+        job = Run(graph, space.runner, Settings(out_dir), environment=space.environment, targets=targets)
+        planned = job.plan()
+        last = explain.read(space.data_dir, identity(name))
+        stories = explain.stories(graph, planned, space.environment, last, out_dir=str(out_dir))
+        peak = self._peak(planned)
+        expected = self._expected(stories, name)
+        keys = _keys(planned)
+        told = [_told(story, expected.get(story.node), peak, keys.get(story.node, {})) for story in stories]
+        return Explanation(told, resolved(graph), _total(told, peak), _types(graph), _values(planned))
+
+    def _peak(self, planned: Plan) -> Peak | None:
+        """The memory at the highest point; None if no model is used or a model tells nothing."""
+        with suppress(GraphflowError):
+            found = forecast(planned, planned.todo, known=self._models)
+            if found.models:
+                self._models = {**self._models, **found.models} if len(self._models) < MAX_MODELS else {}
+            return found.peak(shared=self._space.device == "cpu") if found.needs else None
+        return None
+
+    def _expected(self, stories: Iterable[Story], name: str) -> dict[str, tuple[float, str]]:
+        """Seconds of a node to run, and what that is based on."""
+        to_run = [story for story in stories if story.state == "run"]
+        if not to_run:
+            return {}
+        by_node, by_type = self._history.seconds(name)
+        found = {}
+        for story in to_run:
+            if story.node in by_node:
+                found[story.node] = story.steps * by_node[story.node], "node"
+            elif story.type in by_type:
+                found[story.node] = story.steps * by_type[story.type], "type"
+        return found
+
+
+def _told(
+    story: Story, expected: tuple[float, str] | None, peak: Peak | None, keys: Mapping[str, str]
+) -> NodeStory:
+    seconds, basis = expected or (None, "")
+    return NodeStory(
+        node=story.node, type=story.type, state=story.state, reasons=list(story.reasons), hint=story.hint,
+        steps=story.steps, cached=story.cached, seconds=seconds,
+        basis="node" if basis == "node" else "type" if basis == "type" else "",
+        memory=peak.by_node.get(story.node) if peak is not None else None, keys=dict(keys),
+    )  # fmt: skip
+
+
+def _total(told: Iterable[NodeStory], peak: Peak | None) -> Total:
+    told = list(told)
+    known = [one.seconds for one in told if one.seconds is not None]
+    to_run = [one for one in told if one.state == "run"]
+    return Total(
+        steps=sum(one.steps for one in told),
+        cached=sum(one.cached for one in told),
+        seconds=sum(known) if known or not to_run else None,
+        unknown=len(to_run) - len(known),
+        device_bytes=peak.device if peak is not None else None,
+        host_bytes=peak.host if peak is not None else None,
+        fullest=peak.node if peak is not None else "",
+    )
+
+
+def _keys(planned: Plan) -> dict[str, dict[str, str]]:
+    """Addresses of the results of every node, by item."""
+    found: dict[str, dict[str, str]] = {}
+    for step in planned.steps.values():
+        for node, item in ((step.node, step.item), *step.twins):
+            items = found.setdefault(node, {})
+            if len(items) < MAX_KEYS:
+                items[".".join(map(str, item))] = step.key
+    return found
+
+
+def _types(graph: Graph) -> dict[str, dict[str, str]]:
+    return {
+        id: {output: name_of(hint) for output, hint in node.outputs.items()}
+        for id, node in graph.nodes.items()
+    }
+
+
+def _values(planned: Plan) -> dict[str, dict[str, Any]]:
+    """Plain values that are known while planning."""
+    found: dict[str, dict[str, Any]] = {}
+    for id, refs in planned.refs.items():
+        known = {
+            output: plain(ref.value, MAX_VALUE)
+            for output, ref in refs.items()
+            if isinstance(ref, Const) and is_plain(ref.value)
+        }
+        if known:
+            found[id] = known
+    return found
