@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from tests.support.tiny_hunyuan15 import save_tiny_hunyuan15
 from tests.support.tiny_ltx import save_tiny_ltx, save_tiny_upsampler
 from tests.support.tiny_ltx2 import save_tiny_ltx2, save_tiny_ltx2_upsampler
 from tests.support.tiny_skyreels import ftfy_or_stand_in, save_tiny_skyreels_df
@@ -42,6 +43,10 @@ MODELS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "tiny-ltx2": (
         "LTX-2 with sound, with a latent upsampler",
         partial(_with_upsampler, save_tiny_ltx2, save_tiny_ltx2_upsampler),
+    ),
+    "tiny-hunyuan15": (
+        "HunyuanVideo 1.5, with a guider",
+        partial(save_tiny_hunyuan15, small=True),
     ),
     "tiny-skyreels": ("SkyReels-V2 diffusion forcing", save_tiny_skyreels_df),
     "tiny-wan-animate": ("Wan 2.2 Animate", partial(save_tiny_wan, "wan_animate")),

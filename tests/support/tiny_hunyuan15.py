@@ -24,9 +24,19 @@ _CHAT = (
 )
 
 
-def save_tiny_hunyuan15(folder: Path) -> Path:
-    """Write the tiny model to `folder` with a sidecar, and return the folder."""
-    return _save("HunyuanVideo15Pipeline", folder, (WIDTH, HEIGHT), _transformer())
+def save_tiny_hunyuan15(folder: Path, *, small: bool = False) -> Path:
+    """Write the tiny model to `folder` with a sidecar, and return the folder.
+
+    small: its large layer is empty, and stored in 8-bit floating point, which loading brings to what is asked
+        for.
+    """
+    import torch
+
+    transformer = _transformer()
+    if small:
+        letters = transformer.context_embedder_2.linear_2
+        letters.weight.data = torch.zeros_like(letters.weight, dtype=torch.float8_e4m3fn)
+    return _save("HunyuanVideo15Pipeline", folder, (WIDTH, HEIGHT), transformer)
 
 
 def save_tiny_hunyuan15_image(folder: Path, *, meanflow: bool = False) -> Path:

@@ -1,4 +1,7 @@
-"""Packs checkpoints as a diffusers folder that the stock WanPipeline loads, with a sidecar and a card."""
+"""Packs checkpoints as a diffusers folder that the stock WanPipeline loads, with a sidecar and a card.
+
+Weights are stored in half precision; pipelines load them in single.
+"""
 
 import json
 import shutil
@@ -20,6 +23,8 @@ from .vae import LOG_VARIANCE, build_vae
 
 NAME = "toy-wan"
 SIDECAR = "graphflow.json"
+TRACES = ("_name_or_path", "is_local", "local_files_only")
+"""Entries of saved configs that tell where the parts were loaded from."""
 TOKENIZER_CLASS = "PreTrainedTokenizerFast"
 """Named instead of the newer TokenizersBackend, which older releases of transformers do not know."""
 
@@ -93,16 +98,30 @@ def build_pipeline(work: Path, defaults: Defaults) -> Stock:
 
 def export(work: Path, folder: Path, defaults: Defaults, facts: Mapping[str, object]) -> int:
     """Write the model folder anew and return its size in bytes; `facts` go to the sidecar as `trained`."""
-    pipeline = build_pipeline(work, defaults)
-    for block in pipeline.transformer.blocks:
-        block.attn2.set_processor(WanAttnProcessor())
-    shutil.rmtree(folder, ignore_errors=True)
-    pipeline.save_pretrained(folder, safe_serialization=True)
-    name_tokenizer(folder)
+    save(build_pipeline(work, defaults), folder)
     content = sidecar(defaults, facts, load(work / "codec.safetensors"))
     write_json(folder / SIDECAR, content)
     (folder / "README.md").write_text(model_card(content, EXAMPLES, "WanPipeline"))
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def save(pipeline: Stock, folder: Path) -> None:
+    """Write a trained pipeline anew as a model folder, its weights in half precision."""
+    for block in (*pipeline.transformer.blocks, *getattr(pipeline.transformer, "vace_blocks", ())):
+        block.attn2.set_processor(WanAttnProcessor())
+    for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder):
+        part.half()
+    shutil.rmtree(folder, ignore_errors=True)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    name_tokenizer(folder)
+    for config in folder.glob("*/*config.json"):
+        _clean(config)
+
+
+def _clean(config: Path) -> None:
+    """Take traces out of a saved config, and let a text encoder be loaded in single precision."""
+    content = {key: value for key, value in read_json(config).items() if key not in TRACES}
+    write_json(config, content | {"dtype": "float32"} if "dtype" in content else content)
 
 
 def sidecar(defaults: Defaults, facts: Mapping[str, object], codec: ChunkCodec) -> dict[str, object]:

@@ -1,9 +1,5 @@
-"""Packs tuned checkpoints as model folders: the shipped text-to-video folder with parts replaced.
+"""Packs tuned checkpoints as model folders: the shipped text-to-video folder with parts replaced."""
 
-Weights are stored in half precision; pipelines load them in single.
-"""
-
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +7,8 @@ from types import MappingProxyType
 
 from .card import model_card
 from .checkpoint import load_average
-from .export import SIDECAR, last_record, name_tokenizer, read_json, write_json
-from .stock import Stock, WanAttnProcessor, WanPipeline, WanVACEPipeline
+from .export import SIDECAR, last_record, read_json, save, write_json
+from .stock import Stock, WanPipeline, WanVACEPipeline
 from .train_control import build_control
 from .tune import Coder, open_denoiser
 
@@ -66,32 +62,13 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
 )
 
 
-TRACES = ("_name_or_path", "is_local", "local_files_only")
-"""Entries of saved configs that tell where the parts were loaded from."""
-
-
 def pack(product: Product, work: Path, base: Path, folder: Path) -> int:
     """Write a model folder anew from a checkpoint in `work` and the folder `base`; returns its bytes."""
-    pipeline = build_pipeline(product, work, base)
-    for block in (*pipeline.transformer.blocks, *getattr(pipeline.transformer, "vace_blocks", ())):
-        block.attn2.set_processor(WanAttnProcessor())
-    for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder):
-        part.half()
-    shutil.rmtree(folder, ignore_errors=True)
-    pipeline.save_pretrained(folder, safe_serialization=True)
-    name_tokenizer(folder)
-    for config in folder.glob("*/*config.json"):
-        _clean(config)
+    save(build_pipeline(product, work, base), folder)
     content = sidecar(product, work, base)
     write_json(folder / SIDECAR, content)
     (folder / "README.md").write_text(model_card(content, product.examples, product.pipeline))
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def _clean(config: Path) -> None:
-    """Take traces out of a saved config, and let a text encoder be loaded in single precision."""
-    content = {key: value for key, value in read_json(config).items() if key not in TRACES}
-    write_json(config, content | {"dtype": "float32"} if "dtype" in content else content)
 
 
 def build_pipeline(product: Product, work: Path, base: Path) -> Stock:
