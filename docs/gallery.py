@@ -22,7 +22,7 @@ from graphflow.workflow import Document
 from graphflow.workspace import Workspace
 
 DOCS = Path(__file__).parent
-PICTURES = DOCS / "pictures" / "gallery"
+PICTURES = DOCS.parent / "workflows" / "pictures"
 
 HEAD = """# Templates
 
@@ -82,7 +82,7 @@ def pictures(value: Any) -> list[Image]:
 def section(name: str) -> str:
     document, _ = templates.find(name)
     real = document.ui.get("real", {})
-    lines = [f"## {name}", "", document.description or "", "", f"![{name}](pictures/gallery/{name}.png)", ""]
+    lines = [f"## {name}", "", document.description or "", "", f"![{name}](../workflows/pictures/{name}.png)", ""]
     lines += [f"Parameters: {', '.join(f'`{parameter}`' for parameter in document.parameters)}.", ""]
     if real:
         lines += [f"For real: `--set model={real['model']}`; {real['memory']}; {real['licence']}.", ""]

@@ -1,4 +1,5 @@
-"""Writes editor/src/generated/protocol.ts: the server's messages as TypeScript types.
+"""Writes what the editor takes from the server's code: its messages as TypeScript types
+(editor/src/generated/protocol.ts), and examples of which wire fits which port (tests/golden/type_fits.json).
 
 python editor/generate.py          # writes the file
 python editor/generate.py --check  # only says whether it is as it should be
@@ -10,15 +11,20 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter
 
 from graphflow.events import Event
+from graphflow.schema import shape
 from graphflow.server import pages
 from graphflow.server.protocol import PROTOCOL, Answer, Request
+from graphflow.types import levels
+from graphflow.values import Image, Recipe, SavedFile, Value, Video
 
-TARGET = Path(__file__).parent / "src" / "generated" / "protocol.ts"
+ROOT = Path(__file__).parents[1]
+PROTOCOL_FILE = ROOT / "editor" / "src" / "generated" / "protocol.ts"
+FITS_FILE = ROOT / "tests" / "golden" / "type_fits.json"
 
 PAGES: tuple[type[BaseModel], ...] = (
     pages.Catalogue,
@@ -112,17 +118,49 @@ def _plain(schema: Schema) -> str:
     return "unknown"
 
 
+T, N = TypeVar("T"), TypeVar("N", int, float)
+
+HINTS: tuple[Any, ...] = (
+    Any, int, float, bool, str, None, Image, Video, SavedFile, Value, Recipe, T, N,
+    list[int], list[Video], list[list[Video]], list[T], list[Any], int | None, Video | None, Image | Video,
+    list[Image] | Video, Literal["a", "b"], Literal["a"], Literal[1, 2], Literal["a", 1],
+    tuple[int, str], tuple[int, ...], tuple[int, int], dict[str, int], dict[str, float],
+)  # fmt: skip
+"""Each is tried as the type of a wire and of a port."""
+
+
+def fits() -> str:
+    """What `graphflow.types.levels` says of every pair: `null` refuses, a number is the depth of mapping."""
+    rows = [
+        {
+            "want": shape(_type(want)),
+            "have": shape(_type(have)),
+            "levels": levels(_type(want), _type(have), {}),
+        }
+        for want in HINTS
+        for have in HINTS
+    ]
+    bases = {"Image": ["Value"], "Video": ["Value"], "SavedFile": ["Value"], "Recipe": ["Value"]}
+    lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
+    return f'{{"bases": {json.dumps({**bases, "int": ["float"]})},\n "pairs": [\n{lines}\n]}}\n'
+
+
+def _type(hint: Any) -> Any:
+    return type(None) if hint is None else hint
+
+
 def main(arguments: list[str]) -> int:
-    wanted = text()
-    found = TARGET.read_text("utf-8") if TARGET.is_file() else ""
-    if "--check" in arguments:
-        if wanted != found:
-            print("editor/src/generated/protocol.ts is not up to date: run python editor/generate.py")
-        return int(wanted != found)
-    if wanted != found:
-        TARGET.parent.mkdir(parents=True, exist_ok=True)
-        TARGET.write_text(wanted, "utf-8")
-    return 0
+    stale = []
+    for path, wanted in ((PROTOCOL_FILE, text()), (FITS_FILE, fits())):
+        if (path.read_text("utf-8") if path.is_file() else "") == wanted:
+            continue
+        stale.append(path.relative_to(ROOT).as_posix())
+        if "--check" not in arguments:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted, "utf-8")
+    if stale and "--check" in arguments:
+        print(f"not up to date: {', '.join(stale)}; run python editor/generate.py")
+    return int(bool(stale) and "--check" in arguments)
 
 
 if __name__ == "__main__":

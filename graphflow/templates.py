@@ -29,6 +29,12 @@ def templates() -> dict[str, Path]:
     return {path.stem: path for path in sorted(template_folder().glob("*.json"))}
 
 
+def picture(name: str) -> Path | None:
+    """The picture of what a template makes; None if it has none."""
+    path = template_folder() / "pictures" / f"{name}.png"
+    return path if name in templates() and path.is_file() else None
+
+
 def find(reference: str) -> tuple[Document, Path | None]:
     """The document that a person means by a name or path, and the folder it lies in.
 

@@ -51,9 +51,9 @@ def fits(want: Any, have: Any, bindings: Bindings) -> bool:
         return True
     if isinstance(want, TypeVar):
         return _bind(want, have, bindings)
-    if _is_union(have):
+    if is_union(have):
         return all(fits(want, part, bindings) for part in get_args(have))
-    if _is_union(want):
+    if is_union(want):
         return any(fits(part, have, bindings) for part in get_args(want))
     if get_origin(have) is Literal:
         return _literal_fits(want, get_args(have))
@@ -113,7 +113,7 @@ def bind(hint: Any, bindings: Bindings) -> Any:
     if not args or origin is Literal:
         return hint
     new = tuple(a if a is Ellipsis else bind(a, bindings) for a in args)
-    return functools.reduce(operator.or_, new) if _is_union(hint) else origin[new]
+    return functools.reduce(operator.or_, new) if is_union(hint) else origin[new]
 
 
 def metadata_of(hint: Any) -> tuple[Any, ...]:
@@ -122,7 +122,7 @@ def metadata_of(hint: Any) -> tuple[Any, ...]:
     if get_origin(hint) is Annotated:
         found += tuple(hint.__metadata__)
         hint = get_args(hint)[0]
-    if _is_union(hint):
+    if is_union(hint):
         for part in get_args(hint):
             found += metadata_of(part)
     return found
@@ -157,7 +157,7 @@ def name_of(hint: Any) -> str:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return " | ".join(repr(a) for a in args)
-    if _is_union(hint):
+    if is_union(hint):
         return " | ".join(name_of(a) for a in args)
     if origin is not None:
         return f"{origin.__name__}[{', '.join('...' if a is Ellipsis else name_of(a) for a in args)}]"
@@ -173,5 +173,6 @@ def wanted_name(hint: Any) -> str:
     return " or ".join(name_of(one) for one in allowed)
 
 
-def _is_union(hint: Any) -> bool:
+def is_union(hint: Any) -> bool:
+    """Whether a type is `A | B` or `Union[A, B]`."""
     return get_origin(hint) in (Union, types.UnionType)

@@ -119,7 +119,7 @@ def _packs(folders: list[Path]) -> Iterator[Check]:
 
 
 def _model() -> Iterator[Check]:
-    from graphflow.cli.models.listing import embedded_models, facts
+    from graphflow.models import embedded_models, facts
 
     found = embedded_models()
     if not found:

@@ -15,7 +15,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from graphflow import __version__
@@ -25,14 +24,17 @@ from graphflow.history import History
 from graphflow.library import Library
 from graphflow.server.desk import Desk
 from graphflow.server.dispatch import Dispatch
+from graphflow.server.editor import EditorFiles
 from graphflow.server.guard import Guard, Policy
 from graphflow.server.http import Http, on_error
 from graphflow.server.hub import Hub
 from graphflow.server.limits import LIMITS, ServerLimits
+from graphflow.server.lookup import Lookup
 from graphflow.server.openapi import page, specification
 from graphflow.server.probe import probe
 from graphflow.server.protocol import Codec
 from graphflow.server.session import Session
+from graphflow.server.showing import Showing
 from graphflow.workspace import Workspace
 
 STATIC = Path(__file__).parent / "static"
@@ -75,6 +77,8 @@ class Server:
         library = Library(workspace.data_dir / "workflows", changed=self.hub.kept)
         self.desk = Desk(workspace, self.history, self.dispatch, assets, library)
         self.http = Http(self.desk, self.hub, limits)
+        showing = Showing(workspace, workspace.data_dir / "shown", self.dispatch.out_dir)
+        self.lookup = Lookup(self.desk, showing)
         self.codec = Codec()
         self.app = Starlette(
             routes=self._routes(),
@@ -87,32 +91,41 @@ class Server:
         found: list[BaseRoute] = [Route(path, call, methods=[how]) for how, path, call in self.endpoints()]
         found.append(WebSocketRoute("/ws", self.websocket))
         if (self.static / "index.html").is_file():
-            found.append(Mount("/", StaticFiles(directory=self.static, html=True)))
+            found.append(Mount("/", EditorFiles(self.static)))
         else:
             found.append(Route("/", self.welcome))
         return found
 
     def endpoints(self) -> list[tuple[Literal["GET", "POST"], str, Callable[[Request], Any]]]:
         """Every address that programs use: method, path, function."""
-        http = self.http
+        http, look = self.http, self.lookup
         return [
             ("GET", "/healthz", http.health),
             ("GET", "/metrics", http.metrics),
             ("GET", "/api/about", http.about),
-            ("GET", "/api/nodes", http.nodes),
-            ("GET", "/api/schema", http.document_schema),
-            ("GET", "/api/workflows", http.templates),
-            ("GET", "/api/workflows/{workflow}", http.template),
+            ("GET", "/api/catalogue", look.catalogue),
+            ("GET", "/api/nodes", look.nodes),
+            ("GET", "/api/schema", look.document_schema),
+            ("GET", "/api/models", look.models),
+            ("GET", "/api/templates", look.templates),
+            ("GET", "/api/templates/{template}", look.template),
+            ("GET", "/api/templates/{template}/picture", look.picture),
+            ("GET", "/api/workflows", look.workflows),
+            ("GET", "/api/workflows/{workflow}", look.workflow),
             ("POST", "/api/run/{workflow}", http.run_template),
             ("POST", "/api/runs", http.run_document),
             ("GET", "/api/runs", http.runs),
             ("GET", "/api/runs/{run}", http.run),
+            ("GET", "/api/runs/{run}/document", http.document),
             ("GET", "/api/runs/{run}/events", http.events),
             ("POST", "/api/runs/{run}/cancel", http.cancel),
             ("POST", "/api/runs/{run}/retry", http.retry),
             ("GET", "/api/runs/{run}/files/{number:int}", http.result_file),
             ("POST", "/api/uploads", http.upload),
+            ("GET", "/api/uploads", look.uploads),
             ("GET", "/api/uploads/{asset}", http.asset),
+            ("GET", "/api/results/{key}", look.result),
+            ("GET", "/api/results/{key}/{output}", look.shown),
             ("GET", "/api/openapi.json", self.openapi),
             ("GET", "/api/docs", self.docs),
         ]

@@ -28,10 +28,11 @@ GUARDED = ("/api/", "/ws", "/metrics")
 """Needs the token; the rest is the editor's own files, which hold no secret."""
 
 CSP = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; font-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+"""Only the editor's own files, and no code made from text."""
 
 HEADERS = {
     "content-security-policy": CSP,

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from graphflow import __version__, events, schema, templates
-from graphflow.assets import INLINE, AssetError
+from graphflow import __version__, events
+from graphflow.assets import AssetError
 from graphflow.errors import DocumentError, GraphflowError, Problem, StorageError
 from graphflow.queued import Refused, Unknown
 from graphflow.server import protocol as p
-from graphflow.server.desk import Asked, Desk, raw_document, template
+from graphflow.server.desk import Asked, Desk
+from graphflow.server.giving import serve_file
 from graphflow.server.hub import Hub
 from graphflow.server.infos import asset_info, problem_texts, run_info
 from graphflow.server.limits import LIMITS, ServerLimits
-
-USER_FILE_CSP = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
-"""For files that somebody sent or a run made: whatever they hold, nothing in them may act."""
-
-REVALIDATE = "private, no-cache"
 
 
 class RunRequest(BaseModel):
@@ -76,36 +71,6 @@ class Http:
     async def about(self, request: Request) -> Response:
         """Version and protocol."""
         return JSONResponse({"graphflow": __version__, "protocol": p.PROTOCOL})
-
-    # ------------------------------------------------------------------------ workflows
-
-    async def nodes(self, request: Request) -> Response:
-        """JSON Schema of every node: ports, settings, outputs."""
-        registry = self.desk.workspace.registry
-        return _with_tag(request, await asyncio.to_thread(schema.nodes_schema, registry.specs))
-
-    async def document_schema(self, request: Request) -> Response:
-        """JSON Schema of a workflow."""
-        return _with_tag(request, schema.document_schema())
-
-    async def templates(self, request: Request) -> Response:
-        """The workflows that come with graphflow."""
-        found = await asyncio.to_thread(lambda: list(templates.listing()))
-        return JSONResponse(
-            {
-                name: {
-                    "name": document.name,
-                    "description": document.description,
-                    "parameters": {one: par.description for one, par in document.parameters.items()},
-                }
-                for name, document in found
-            }
-        )
-
-    async def template(self, request: Request) -> Response:
-        """One workflow as JSON."""
-        document = await asyncio.to_thread(template, request.path_params["workflow"])
-        return _with_tag(request, raw_document(document))
 
     # ------------------------------------------------------------------------ runs
 
@@ -155,6 +120,11 @@ class Http:
         """One run: its state, and its results when it is over."""
         info = await asyncio.to_thread(self.desk.info, request.path_params["run"])
         return JSONResponse(info.model_dump())
+
+    async def document(self, request: Request) -> Response:
+        """The workflow that a run is of, with all seeds drawn."""
+        raw = await asyncio.to_thread(self.desk.document_of, request.path_params["run"])
+        return JSONResponse(raw)
 
     async def events(self, request: Request) -> Response:
         """A run's stored events as JSON, behind number `after`."""
@@ -233,42 +203,6 @@ class Http:
 
 def _no_constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
-
-
-def _with_tag(request: Request, data: Any) -> Response:
-    """JSON that a client may keep as long as it asks whether it has changed."""
-    body = json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"etag": tag, "cache-control": REVALIDATE}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
-
-
-async def serve_file(request: Request, path: Path, media_type: str, name: str, digest: str) -> Response:
-    """A file that is not ours: shown in place only if its type is harmless, and never able to act.
-
-    Raises StorageError if it is not there any more.
-    """
-    headers = {
-        "etag": f'"{digest}"',
-        "cache-control": REVALIDATE,
-        "content-security-policy": USER_FILE_CSP,
-    }
-    if headers["etag"] in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    if not await asyncio.to_thread(path.is_file):
-        raise StorageError(
-            "the file is not there any more", hint="run the workflow again", code="file.missing"
-        )
-    safe = media_type in INLINE
-    return FileResponse(
-        path,
-        headers=headers,
-        media_type=media_type if safe else "application/octet-stream",
-        filename=name,
-        content_disposition_type="inline" if safe else "attachment",
-    )
 
 
 # ------------------------------------------------------------------------------------- errors

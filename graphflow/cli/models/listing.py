@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-import importlib
-import json as jsons
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from graphflow import models
 from graphflow.cli.options import AsJson
 from graphflow.cli.output import bytes_text, say, say_json, table
 from graphflow.errors import DocumentError, Problem
-
-PACK = "graphflow_nodes.diffusion"
-LICENCES = "graphflow_nodes.licence.terms"
-SIDECAR = "graphflow.json"
-MAX_SIDECAR = 4_000_000
-"""Bytes of a sidecar; real ones are a few kilobytes."""
-
-USES = ("publish", "commercial", "train_same_model", "train_other_models")
 
 
 def overview(ctx: typer.Context, json: AsJson = False) -> None:
     """List embedded models, those in the Hugging Face cache, and the catalogue of published ones."""
     if ctx.invoked_subcommand is not None:
         return
-    embedded = [facts(name, folder) for name, folder in embedded_models()]
-    cached = [{"model": name, "bytes": size} for name, size in hub_models()]
-    published = [entry_facts(entry) for entry in catalogue()]
+    found = models.overview()
+    embedded, cached, published = found["embedded"], found["cached"], found["catalogue"]
     if json:
-        say_json({"embedded": embedded, "cached": cached, "catalogue": published})
+        say_json(found)
         return
-    for found in embedded:
-        _tell(found)
+    for model in embedded:
+        _tell(model)
     if not embedded:
         say("no model is embedded in this installation")
     if cached:
         say()
-        rows = [(str(found["model"]), bytes_text(int(str(found["bytes"])))) for found in cached]
+        rows = [(str(one["model"]), bytes_text(int(str(one["bytes"])))) for one in cached]
         table(("in the Hugging Face cache", "size"), rows)
     if published:
         say()
@@ -53,70 +41,20 @@ def show(
     """Show all that is known of one model: parts, memory, native settings, licence, what others measured."""
     from graphflow.workflow import did_you_mean
 
-    embedded = dict(embedded_models())
+    embedded = dict(models.embedded_models())
     if name in embedded:
-        found = facts(name, embedded[name])
+        found = models.facts(name, embedded[name])
         say_json(found) if json else _tell(found)
         return
-    entries = {key: entry for entry in catalogue() for key in (entry.id, entry.repository)}
+    entries = {key: entry for entry in models.catalogue() for key in (entry.id, entry.repository)}
     if name not in entries:
         hint = did_you_mean(name, [*embedded, *entries]) or "`graphflow models` lists them"
         raise DocumentError([Problem("model.unknown", name, "no such model is known", hint)])
-    found = entry_facts(entries[name])
+    found = models.entry_facts(entries[name])
     say_json(found) if json else _tell_entry(found)
 
 
 # ------------------------------------------------------------------------------------ the catalogue
-
-
-def catalogue() -> tuple[Any, ...]:
-    """The published models that the diffusion pack knows; none if it is not installed."""
-    try:
-        return tuple(importlib.import_module(f"{PACK}.catalogue").entries())
-    except ImportError:
-        return ()
-
-
-def entry_facts(entry: Any) -> dict[str, Any]:
-    """What is known of a published model, as plain data. Sizes in bytes; `counted` apart from `recalled`."""
-    native = entry.native()
-    parts = {
-        part: {
-            "class": entry.module(part).class_name,
-            "parameters": entry.module(part).parameters,
-            "basis": entry.module(part).basis,
-        }
-        for part in entry.parts
-    }
-    licence = entry.licence
-    return {
-        "id": entry.id,
-        "repository": entry.repository,
-        "pipeline": entry.pipeline,
-        "runs_here": entry.family() is not None,
-        "tasks": list(entry.tasks),
-        "parts": parts,
-        "bytes_bfloat16": entry.weight_bytes(),
-        "bytes_on_disk": entry.disk_bytes(),
-        "estimated_from": "counted" if entry.counted else "counted and recalled",
-        "reported_by_source": [one.model_dump() for one in entry.reported],
-        "reported_by": entry.reported_by,
-        "disk_reported": entry.disk_reported,
-        "native": native.model_dump(exclude_none=True) if native is not None else {},
-        "sizes": list(entry.sizes),
-        "licence": {**licence.model_dump(), "uses": licence_answers(licence.id)},
-        "notes": entry.notes,
-        "status": entry.status,
-    }
-
-
-def licence_answers(licence: str) -> dict[str, dict[str, str]]:
-    """What the notes on a licence say of each use: verdict and reason."""
-    try:
-        terms = importlib.import_module(LICENCES)
-    except ImportError:
-        return {}
-    return {use: terms.answer(licence, use).model_dump() for use in USES}
 
 
 def _tell_catalogue(published: list[dict[str, Any]]) -> None:
@@ -178,37 +116,6 @@ def _entry_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
 # ------------------------------------------------------------------------------------ on this machine
 
 
-def embedded_models() -> list[tuple[str, Path]]:
-    """Name and folder of each embedded model; empty if the diffusion pack is not installed."""
-    try:
-        module = importlib.import_module(f"{PACK}.embedded")
-    except ImportError:
-        return []
-    return [(name, Path(module.embedded_folder(name))) for name in module.embedded_models()]
-
-
-def facts(name: str, folder: Path) -> dict[str, Any]:
-    """What is known about a model without loading it."""
-    index = _read(folder / "model_index.json")
-    return {
-        "name": name,
-        "folder": str(folder),
-        "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
-        "pipeline": str(index.get("_class_name", "")),
-        "facts": _read(folder / SIDECAR),
-    }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_SIDECAR:
-            return {}
-        found = jsons.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _tell(found: dict[str, Any]) -> None:
     known = found["facts"]
     say(f"{found['name']}  {found['pipeline']}, {bytes_text(found['bytes'])}, embedded")
@@ -247,25 +154,3 @@ def words_text(words: Any) -> str:
             f"{word} ({words_text(same)})" if same else str(word) for word, same in words.items()
         )
     return ", ".join(map(str, words)) if isinstance(words, list) else str(words or "")
-
-
-def hub_models() -> list[tuple[str, int]]:
-    """Diffusers repositories in the local Hugging Face cache, with their sizes."""
-    found = []
-    for folder in sorted(hub_cache().glob("models--*--*")):
-        if any(folder.glob("snapshots/*/model_index.json")):
-            name = folder.name.removeprefix("models--").replace("--", "/")
-            blobs = folder / "blobs"
-            size = sum(path.stat().st_size for path in blobs.iterdir()) if blobs.is_dir() else 0
-            found.append((name, size))
-    return found
-
-
-def hub_cache() -> Path:
-    """Where the hub's own library keeps models: HF_HUB_CACHE, HF_HOME, or the user's cache folder."""
-    if os.environ.get("HF_HUB_CACHE"):
-        return Path(os.environ["HF_HUB_CACHE"])
-    home = os.environ.get("HF_HOME") or str(
-        Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "huggingface"
-    )
-    return Path(home).expanduser() / "hub"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from graphflow import models
 from graphflow.cli import doctor, exits
-from graphflow.cli.models import listing
 
 
 def test_it_looks_at_everything(call: Any, place: Path) -> None:
@@ -23,7 +23,7 @@ def test_each_problem_comes_with_advice(call: Any, place: Path, monkeypatch: pyt
     (place / "mine" / "bad.py").write_text("1/0")
     (place / "toy").mkdir()
     (place / "toy" / "model_index.json").write_text('{"vae": ["diffusers", "X"], "none": [null, null]}')
-    monkeypatch.setattr(listing, "embedded_models", lambda: [("toy", place / "toy")])
+    monkeypatch.setattr(models, "embedded_models", lambda: [("toy", place / "toy")])
     (place / "occupied").write_text("")
     monkeypatch.setattr(doctor, "LOW_MEMORY", 10**18)
     done = call("doctor", "--packs", "mine", "--data-dir", "occupied/x")

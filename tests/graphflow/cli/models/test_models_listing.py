@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from graphflow.cli.models import listing
+from graphflow import models
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
              "vocabulary": {"colours": ["red", "green"], "shapes": {"circle": ["ball"], "box": []}},
              "example_prompts": ["a red ball"]}  # fmt: skip
     (folder / "graphflow.json").write_text(json.dumps(facts))
-    monkeypatch.setattr(listing, "embedded_models", lambda: [("toy", folder)])
+    monkeypatch.setattr(models, "embedded_models", lambda: [("toy", folder)])
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     return folder
 
@@ -50,5 +50,5 @@ def test_a_broken_sidecar_is_no_fault(call: Any, toy: Path) -> None:
 
 
 def test_without_any_model(call: Any, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "embedded_models", lambda: [])
+    monkeypatch.setattr(models, "embedded_models", lambda: [])
     assert "no model" in call("models").out
