@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from enum import Enum
+from typing import Final, Literal, get_args
 
 Placing = Literal["resident", "model", "block", "leaf", "sequential"]
 """Where the weights of a model are while it works, fastest first: all on the device, for good or only while
 the model is in use; only a group of blocks; only one layer; one layer, moved by hooks of another library."""
+
+
+class Unknown(Enum):
+    """Stands in a check for a value that only a run can tell."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +73,6 @@ class Estimate:
     """Bytes on its device at the highest point."""
     host: int = 0
     """Bytes of main memory at the same time, such as frames that are on their way out."""
-    outputs: Mapping[str, Any] = field(default_factory=dict)
-    """What the node's outputs will look like, without their tensors; what is left out is not known."""
     thrifty: Mapping[str, int] = field(default_factory=dict)
     """Bytes on the device with other settings that need less, by what to set."""
     measured: bool = True

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, get_args
 
-from graphflow.claims import Estimate, Footprint, Placing
+from graphflow.checks import Outlines, look, outline, recipes
+from graphflow.claims import UNKNOWN, Estimate, Footprint, Placing
 from graphflow.keys import canon
-from graphflow.refs import Const, Many, Out, Ref
 from graphflow.steps import Plan, Step
 from graphflow.values import Recipe
 
@@ -196,11 +196,10 @@ def forecast(
     wanted = set(plan.steps) if keys is None else set(keys)
     models: dict[bytes, Model] = {}
     needs: dict[str, Need] = {}
-    outlines: dict[str, Mapping[str, Any]] = {}
-    for step in sorted(plan.steps.values(), key=lambda step: step.order):
+    ordered = sorted(plan.steps.values(), key=lambda step: step.order)
+    outlines = look(ordered, {}, files=False).outlines
+    for step in ordered:
         estimate = step.spec.forecast(_known(step, outlines)) if step.spec.forecast is not None else None
-        if estimate is not None:
-            outlines[step.key] = estimate.outputs
         used = _recipes(step)
         if step.key not in wanted or not (used or estimate):
             continue
@@ -221,44 +220,15 @@ def _larger(before: Need | None, after: Need, models: Mapping[bytes, Model]) -> 
     return after if before is None or weight(after) > weight(before) else before
 
 
-def _known(step: Step, outlines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _known(step: Step, outlines: Outlines) -> dict[str, Any]:
     """A step's inputs as far as they are known before it runs."""
-    found = dict(step.settings)
-    for name, ref in step.inputs.items():
-        value = _outline(ref, outlines)
-        if value is not _UNKNOWN:
-            found[name] = value
-    return found
-
-
-_UNKNOWN = object()
-
-
-def _outline(ref: Ref, outlines: Mapping[str, Mapping[str, Any]]) -> Any:
-    match ref:
-        case Const(value=value):
-            return value
-        case Out(key=key, output=output, index=()):
-            return outlines.get(key, {}).get(output, _UNKNOWN)
-        case Many(items=items):
-            values = [_outline(item, outlines) for item in items]
-            return _UNKNOWN if any(value is _UNKNOWN for value in values) else values
-    return _UNKNOWN
+    found = {name: outline(step, name, outlines) for name in (*step.settings, *step.inputs)}
+    return {name: value for name, value in found.items() if value is not UNKNOWN}
 
 
 def _recipes(step: Step) -> dict[bytes, Recipe]:
     """The models that a step uses, by what is loaded; two states of one model are one."""
-    if not step.spec.device:
-        return {}
-    found: dict[bytes, Recipe] = {}
-    waiting: list[Any] = [ref for name, ref in step.inputs.items() if name in step.spec.ports]
-    while waiting:
-        match waiting.pop():
-            case Many(items=items) | Const(value=list() as items):
-                waiting.extend(items)
-            case Const(value=Recipe() as recipe) | (Recipe() as recipe):
-                found[canon(recipe.base())] = recipe
-    return found
+    return {canon(recipe.base()): recipe for recipe in recipes(step)}
 
 
 def _model(recipe: Recipe) -> Model:

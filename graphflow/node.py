@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar, get_origin
 
 from pydantic import BaseModel
 
-from graphflow.claims import Estimate, Footprint, Origin
+from graphflow.claims import UNKNOWN, Estimate, Footprint, Origin, Unknown
 from graphflow.errors import DeclarationError, NodeError
 from graphflow.signature import Port, read_signature, where_is
 from graphflow.types import is_namedtuple, mentions, metadata_of
@@ -39,7 +39,12 @@ Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
 Forecast = Callable[[Mapping[str, Any]], Estimate | None]
 """What is known of a node's inputs while planning, by name, to the memory it needs; None if that cannot be
-told. Values that a step has still to make are as that step's own forecast describes them, or absent."""
+told. Values that a step has still to make are as that step's own check describes them, or absent."""
+
+Check = Callable[..., Mapping[str, Any] | None]
+"""Those of a node's inputs that it names, by name, to what the outputs will look like without their tensors;
+what it leaves out is not known. Refuses by raising. An input that a step has still to make is as that step's
+own check described it, or UNKNOWN; a port that is not wired is None."""
 
 Gate = Callable[..., str]
 """(origins of a value, settings by name) to a notice for people, empty for none; refuses by raising."""
@@ -105,6 +110,7 @@ class NodeSpec:
     fingerprint: Callable[..., Any] | None = None
     branch: Callable[..., str] | None = None
     gate: Gate | None = None
+    check: Check | None = None
     forecast: Forecast | None = None
     upgrades: Mapping[int, Upgrade] = field(default_factory=dict)
     depends: tuple[str, ...] = ()
@@ -126,6 +132,11 @@ class NodeSpec:
     def seeds(self) -> frozenset[str]:
         """Names of the settings that are random seeds."""
         return frozenset(name for name, hint in self.settings.items() if SeedMark() in metadata_of(hint))
+
+    @cached_property
+    def looks_at(self) -> tuple[str, ...]:
+        """Names of the inputs that the check wants to see."""
+        return tuple(inspect.signature(self.check).parameters) if self.check is not None else ()
 
     @cached_property
     def source_hash(self) -> str:
@@ -169,6 +180,7 @@ def node(
     fingerprint: Callable[..., Any] | None = None,
     branch: Callable[..., str] | None = None,
     gate: Gate | None = None,
+    check: Check | None = None,
     forecast: Forecast | None = None,
     upgrades: Mapping[int, Upgrade] | None = None,
     depends: Iterable[str] = (),
@@ -184,6 +196,8 @@ def node(
     branch: given the settings, names the one port whose value the node passes on; the other ports are
         never computed.
     gate: for a branch that lets a value pass only if its origins allow it; asked while planning.
+    check: its parameters name inputs of the node; called with what is known of them before anything runs, it
+        raises for what cannot work and tells what the outputs will look like. Fast, without torch.
     forecast: the memory that the node needs beside its models' weights, told while planning.
     upgrades: `{1: fn}` turns the params of version 1 into those of version 2, and so on.
     depends: other modules whose code changes the result; `.name` is relative to the node's module.
@@ -199,6 +213,7 @@ def node(
         "fingerprint": fingerprint,
         "branch": branch,
         "gate": gate,
+        "check": check,
         "forecast": forecast,
         "upgrades": dict(upgrades or {}),
     }
@@ -236,6 +251,13 @@ def _declared(
     if spec.gate is not None and spec.branch is None:
         raise DeclarationError(
             "a gate needs a branch", where=where_is(function), hint="name the port by `branch`"
+        )
+    strange = set(spec.looks_at) - spec.ports.keys() - spec.settings.keys()
+    if strange:
+        raise DeclarationError(
+            f"the check looks at {', '.join(sorted(strange))}, which is no input",
+            where=where_is(function),
+            hint=f"inputs: {', '.join([*spec.ports, *spec.settings])}",
         )
     return spec
 
@@ -283,4 +305,16 @@ def _named_source(name: str) -> bytes:
     return Path(found.origin).read_bytes()
 
 
-__all__ = ["Context", "Estimate", "Footprint", "NodeSpec", "Origin", "Port", "State", "node", "spec_of"]
+__all__ = [
+    "UNKNOWN",
+    "Context",
+    "Estimate",
+    "Footprint",
+    "NodeSpec",
+    "Origin",
+    "Port",
+    "State",
+    "Unknown",
+    "node",
+    "spec_of",
+]

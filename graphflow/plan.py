@@ -8,13 +8,14 @@ again with what it has learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
-from graphflow.errors import GraphflowError, NodeError, describe, told
+from graphflow.checks import border, refusals
+from graphflow.errors import GraphflowError, NodeError
 from graphflow.graph import Graph, GraphNode, Wire
 from graphflow.keys import canon, digest, step_key
 from graphflow.origins import origins
@@ -27,24 +28,25 @@ from graphflow.workflow import LIMITS
 def plan(graph: Graph, facts: Facts, targets: Iterable[str] | None = None) -> Plan:
     """Plan the run of `targets` (node ids; by default outputs and effects).
 
-    Raises KeyError for a target that is not in the graph.
+    What would run is checked first. A step that cannot work is planned again without, and so is what only it
+    needs. Raises KeyError for a target that is not in the graph.
     """
     wanted = list(targets) if targets is not None else graph.default_targets()
-    planner = _Planner(graph, facts)
-    for id in wanted:
-        planner.resolve(id)
-    outputs = {
-        name: planner.refs[wire.node][wire.output]
-        for name, wire in graph.outputs.items()
-        if wire.node in planner.refs
-    }
-    return planner.finish(wanted, outputs)
+    refused: dict[str, GraphflowError] = {}
+    while True:
+        planned = _Planner(graph, facts, refused).planned(wanted)
+        found = refusals(planned, facts.memo) if facts.check else {}
+        if not found:
+            return planned
+        refused |= found
 
 
 class _Planner:
-    def __init__(self, graph: Graph, facts: Facts) -> None:
+    def __init__(self, graph: Graph, facts: Facts, refused: Mapping[str, GraphflowError]) -> None:
         self.graph = graph
         self.facts = facts
+        self.refused = refused
+        """Steps that cannot work, by key."""
         self.refs: dict[str, dict[str, Ref]] = {}
         self.steps: dict[str, Step] = {}
         self.failures: dict[tuple[str, tuple[int, ...]], GraphflowError] = {}
@@ -55,6 +57,11 @@ class _Planner:
         self.notices: dict[str, str] = {}
         self.environment = facts.environment.token()
         self.position = {id: i for i, id in enumerate(graph.nodes)}
+
+    def planned(self, wanted: list[str]) -> Plan:
+        for id in wanted:
+            self.resolve(id)
+        return self.finish(wanted)
 
     # -------------------------------------------------------------------- demand
 
@@ -119,7 +126,7 @@ class _Planner:
 
     def choose(self, node: GraphNode, settings: dict[str, Any]) -> str:
         assert node.spec.branch is not None
-        with _border(node):
+        with border(node.id, node.spec):
             port = node.spec.branch(**settings)
         if port not in node.spec.ports:
             raise NodeError(f"{node.spec.id} chose {port!r}, which is not one of its ports", where=node.id)
@@ -231,7 +238,7 @@ class _Planner:
                 f"nothing is wired to {port!r}, which was chosen", where=node.id, hint=f"wire {port!r}"
             )
         if node.spec.gate is not None:
-            with _border(node):
+            with border(node.id, node.spec):
                 notice = node.spec.gate(origins([refs[port]], self.steps), **settings)
             if notice:
                 self.notices[node.id] = notice
@@ -254,7 +261,7 @@ class _Planner:
         token = step_key(node.static_token, ((n, r.token) for n, r in refs.items())).encode()
         token += self.fingerprint(node, settings)
         if token not in self.facts.memo:
-            with _border(node):
+            with border(node.id, node.spec):
                 result = node.spec.checked(node.spec.function(**ports, **settings))
                 _check_size(result)
                 self.facts.memo[token] = {name: const(value) for name, value in result.items()}
@@ -280,6 +287,9 @@ class _Planner:
         if key in self.facts.failed:
             self.gone.add(node.id)
             return {name: Gone() for name in spec.outputs}
+        if key in self.refused:
+            with border(node.id, spec):
+                raise self.refused[key]
         if key in self.steps:
             self.steps[key].twins.append((node.id, item))
         else:
@@ -323,7 +333,7 @@ class _Planner:
             return b""
         token = b"fingerprint" + canon([node.spec.id, dict(settings)])
         if token not in self.facts.memo:
-            with _border(node):
+            with border(node.id, node.spec):
                 self.facts.memo[token] = canon(node.spec.fingerprint(**settings))
         found = self.facts.memo[token]
         assert isinstance(found, bytes)
@@ -331,7 +341,7 @@ class _Planner:
 
     # -------------------------------------------------------------------- what must run
 
-    def finish(self, wanted: list[str], outputs: dict[str, Ref]) -> Plan:
+    def finish(self, wanted: list[str]) -> Plan:
         nodes = set(wanted)
         needed = [step.key for step in self.steps.values() if step.node in nodes]
         needed += [key for id in wanted for ref in self.refs[id].values() for key in keys_in(ref)]
@@ -355,7 +365,11 @@ class _Planner:
             stored=[
                 s.key for s in ordered if s.key not in todo and (s.key in stored or self.facts.stored(s))
             ],
-            outputs=outputs,
+            outputs={
+                name: self.refs[wire.node][wire.output]
+                for name, wire in self.graph.outputs.items()
+                if wire.node in self.refs
+            },
             targets={id: self.refs[id] for id in wanted},
             waiting=frozenset(self.waiting),
             failures={id: error for (id, _), error in reversed(self.failures.items())},
@@ -364,17 +378,6 @@ class _Planner:
             refs=self.refs,
             notices=self.notices,
         )
-
-
-@contextmanager
-def _border(node: GraphNode) -> Iterator[None]:
-    """Whatever a node's own code raises while planning is that node's failure."""
-    try:
-        yield
-    except GraphflowError as error:
-        raise NodeError(told(error), where=node.id, hint=error.hint, code=error.error_code) from error
-    except (Exception, SystemExit) as error:  # border: step execution; a node is foreign code
-        raise NodeError(describe(error), where=node.id) from error
 
 
 def _listed(value: Any) -> list[Any] | tuple[Any, ...]:

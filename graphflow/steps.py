@@ -50,7 +50,9 @@ class Facts:
     nonce: str = ""
     """Stands in the keys of nodes whose results must not be kept."""
     memo: dict[bytes, Any] = field(default_factory=dict)
-    """Folded results and fingerprints, so that planning again costs nothing."""
+    """Folded results, fingerprints and checks, so that planning again costs nothing."""
+    check: bool = True
+    """Whether steps that would run are checked first, and whether their models are here."""
 
 
 @dataclass

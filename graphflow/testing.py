@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from graphflow.errors import Cancelled
-from graphflow.node import State, spec_of
+from graphflow.node import UNKNOWN, State, spec_of
 from graphflow.values import Recipe, SavedFile, Value
 
 
@@ -99,6 +99,21 @@ def run_node(
     if spec.context is not None:
         arguments[spec.context] = context or LocalContext()
     return function(**arguments)
+
+
+def check_node(function: Callable[..., Any], **known: Any) -> Mapping[str, Any]:
+    """What a node's check says while planning: what its outputs will look like, as far as it tells.
+
+    known: inputs by name. Of those left out, settings have their default, ports that must be wired are
+    UNKNOWN and others are not wired. Raises TypeError for a function without a check.
+    """
+    spec = spec_of(function)
+    if spec is None or spec.check is None:
+        raise TypeError(f"{function!r} is not a node with a check")
+    params = spec.params.model_validate({name: known[name] for name in known.keys() - spec.ports.keys()})
+    found = {name: getattr(params, name) for name in spec.settings}
+    found |= {name: UNKNOWN if port.required else None for name, port in spec.ports.items()}
+    return spec.check(**{name: (found | known)[name] for name in spec.looks_at}) or {}
 
 
 def run_graph(

@@ -109,6 +109,12 @@ class Recipe(Value):
         Raises NodeError with the reason and what to do.
         """
 
+    def inspect(self) -> None:
+        """Look whether it can be opened on this machine, by small files and headers alone, without torch.
+
+        Called while planning, for what would run. Raises MissingModel or NodeError with what to do.
+        """
+
     def home(self, device: str) -> str:
         """Where the live object stays between two uses: `device`, or `cpu` if it is offloaded."""
         return device

@@ -20,7 +20,11 @@ def validate(
     json: AsJson = False,
     packs: PackFolders = None,
 ) -> int:
-    """Check workflow files: every problem with its place, code and hint. Exit code 2 if there is any."""
+    """Check workflow files: every problem with its place, code and hint. Exit code 2 if there is any.
+
+    A sound file is planned too, as if nothing were in the cache: what its nodes refuse before they run, such
+    as a model that is not here or cannot do the task, is a problem as well.
+    """
     from graphflow.registry import load_registry
 
     registry = load_registry(pack_folders(packs))
@@ -36,16 +40,19 @@ def validate(
 def checked(reference: str, registry: Registry) -> list[Problem]:
     """Every problem of one workflow."""
     from graphflow import templates
+    from graphflow.checks import problems
     from graphflow.graph import build
+    from graphflow.plan import plan
+    from graphflow.steps import Facts
 
     try:
         document, folder = templates.find(reference)
-        build(document, registry, folder=folder, load=templates.load_inner)
+        graph = build(document, registry, folder=folder, load=templates.load_inner)
+        return problems(graph, plan(graph, Facts(stored=lambda step: False, peek=lambda key: None)))
     except DocumentError as error:
         return list(error.problems)
     except GraphflowError as error:
         return [Problem(error.error_code, "", error.message, error.hint)]
-    return []
 
 
 def _tell(reference: str, problems: list[Problem]) -> None:

@@ -153,8 +153,7 @@ def denoising(known: Mapping[str, Any]) -> Estimate | None:
     cells = (shape[2] + references, shape[3], shape[4])
     need = transformer_bytes(kind, denoiser.config, cells, denoiser.dtype, guided=guided)
     small = 6 * 4 * math.prod(shape)  # latents, noise and predictions, float32
-    done = latents.model_copy(update={"samples": None})
-    return Estimate(need + small, outputs={"out": done}, measured=kind in DENOISING)
+    return Estimate(need + small, measured=kind in DENOISING)
 
 
 def transformer_bytes(

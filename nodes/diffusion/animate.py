@@ -13,23 +13,45 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, node
+from graphflow.node import Context, Unknown, node
 from graphflow.values import Image, Seed, Video
 
-from .condition import check_task
-from .denoise import Guidance, Steps, check_parts
+from .checks import blank_condition, check_denoise, stand_in
+from .denoise import Guidance, Steps
 from .families import family
 from .pixels import fitted_image, fitted_video, pil, pils
 from .preview import preview_clip
 from .recipes import MAKING, VAE, Denoiser, ImageEncoder, Scheduler
 from .shell import cancel_points, shell
 from .tap import Step, Tap, tapped
-from .values import Condition, Given, Latents, PromptEmbeds
+from .values import Given, Latents, PromptEmbeds
+
+
+def _foreseen(
+    denoiser: Denoiser | Unknown,
+    vae: VAE | Unknown,
+    image_encoder: ImageEncoder | Unknown | None,
+    prompt: PromptEmbeds | Unknown,
+    latents: Latents | Unknown,
+    background: Any,
+    mask: Any,
+    segment: int | Unknown,
+    overlap: int | Unknown,
+) -> None:
+    """Checked as far as it is known."""
+    if isinstance(denoiser, Unknown) or isinstance(vae, Unknown) or isinstance(latents, Unknown):
+        return
+    given = Given(image=stand_in(True, latents))
+    check_denoise(denoiser, prompt, latents, blank_condition(vae, latents, "animate", given))
+    _check_eyes(image_encoder)
+    if not (isinstance(segment, Unknown) or isinstance(overlap, Unknown)):
+        _check_lengths(vae, latents, segment, overlap, background is None, mask is None)
 
 
 @node(
     "diffusion/animate",
-    depends=(".denoise", ".condition", ".tap", ".shell", ".pixels", ".values", *MAKING),
+    check=_foreseen,
+    depends=(".checks", ".denoise", ".tap", ".shell", ".pixels", ".values", *MAKING),
 )
 def animate(
     denoiser: Denoiser,
@@ -63,14 +85,8 @@ def animate(
     """
     size = latents.width, latents.height
     given = Given(image=fitted_image(image, *size, "pad"))
-    condition = Condition(
-        family=vae.family, task="animate", vae=vae.info, given=given, width=size[0], height=size[1],
-        frames=latents.frames,
-    )  # fmt: skip
-    check_parts(denoiser, prompt, latents)
-    check_task(denoiser, latents, condition)
-    if image_encoder is None:
-        raise NodeError("there is no image encoder", where="image_encoder", hint="wire the model's own")
+    check_denoise(denoiser, prompt, latents, blank_condition(vae, latents, "animate", given))
+    eyes = _check_eyes(image_encoder)
     _check_lengths(vae, latents, segment, overlap, background is None, mask is None)
     frames = latents.frames
     arguments: dict[str, Any] = {
@@ -88,7 +104,7 @@ def animate(
         arguments.update(_replacement(background, mask, latents))
     segments = -(-(frames - overlap) // (segment - overlap))
     run = _Run(ctx, denoiser, latents, arguments["num_inference_steps"], segments)
-    return Video(frames=run.pipeline(scheduler, vae, image_encoder, prompt, arguments, seed), fps=latents.fps)
+    return Video(frames=run.pipeline(scheduler, vae, eyes, prompt, arguments, seed), fps=latents.fps)
 
 
 @dataclass
@@ -190,6 +206,12 @@ def _replacement(background: Video, mask: Video, latents: Latents) -> dict[str, 
 def _cut(video: Video, frames: int, where: str) -> Video:
     height, width = video.frames.shape[1:3]
     return fitted_video(video, width, height, frames, "stretch", where)
+
+
+def _check_eyes(image_encoder: ImageEncoder | Unknown | None) -> Any:
+    if image_encoder is None:
+        raise NodeError("there is no image encoder", where="image_encoder", hint="wire the model's own")
+    return image_encoder
 
 
 def _check_lengths(

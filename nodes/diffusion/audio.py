@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, node
+from graphflow.node import Context, Unknown, node
 from graphflow.values import Audio
 
 from .component import Component, read_configs
@@ -66,7 +66,12 @@ def load_audio_decoder(
     )
 
 
-@node("diffusion/decode_audio", depends=(".component", ".shell", ".values"))
+def _foreseen(decoder: AudioDecoder | Unknown, latents: Latents | Unknown) -> None:
+    if isinstance(decoder, AudioDecoder) and isinstance(latents, Latents):
+        _check(decoder, latents)
+
+
+@node("diffusion/decode_audio", check=_foreseen, depends=(".component", ".shell", ".values"))
 def decode_audio(decoder: AudioDecoder, latents: Latents, ctx: Context) -> Audio:
     """Decode the sound of a denoised clip. It lasts about as long as the frames.
 
@@ -75,15 +80,15 @@ def decode_audio(decoder: AudioDecoder, latents: Latents, ctx: Context) -> Audio
     """
     import torch
 
-    samples = _check(decoder, latents)
+    sound = _check(decoder, latents)
     with ctx.use(decoder) as live, torch.no_grad(), cancel_points(list(live), ctx.check):
-        waves = _waves(live, samples)
+        waves = _waves(live, sound.samples)
         rate = int(live.vocoder.config.output_sampling_rate)
     return Audio(samples=waves[0].float().clamp(-1, 1).cpu(), rate=rate)
 
 
-def _check(decoder: AudioDecoder, latents: Latents) -> Any:
-    """The latents of sound, if there are any and `decoder` is theirs."""
+def _check(decoder: AudioDecoder, latents: Latents) -> Sound:
+    """The sound of the latents, if there is any and `decoder` is its own."""
     sound, model = latents.sound, decoder.source.model
     if latents.family != decoder.family or sound is None:
         raise ValueMismatch(
@@ -91,7 +96,7 @@ def _check(decoder: AudioDecoder, latents: Latents) -> Any:
             where="latents",
             hint="use parts of one model",
         )
-    if sound.samples is None:
+    if latents.stage == "empty":
         raise NodeError(
             "these latents are empty", where="latents", hint="connect the result of a denoise node"
         )
@@ -101,7 +106,7 @@ def _check(decoder: AudioDecoder, latents: Latents) -> Any:
             where="latents",
             hint="use the audio decoder of the denoiser's model",
         )
-    return sound.samples
+    return sound
 
 
 def _waves(live: Voice, samples: Any) -> Any:

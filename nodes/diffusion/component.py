@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from graphflow.errors import NodeError, ValueMismatch
+from graphflow.errors import MissingModel, NodeError, ValueMismatch
 from graphflow.node import Footprint, Origin
 from graphflow.values import PLACEMENT, Recipe
 
@@ -19,14 +19,17 @@ from .modifiers.casting import Casting
 from .modifiers.offload import Offload, Strategy, check_offload, placed
 from .modifiers.quantise import METHODS, Quantisation, backend_of, check_quantisation
 from .source import (
+    ANEW,
     INDEX,
     FileSource,
     ModelSource,
     TensorEntry,
+    check_header,
     identity,
     locate,
     read_json,
     require_weights,
+    weight_files,
 )
 from .values import Dtype, Native
 
@@ -74,6 +77,10 @@ class Component(Recipe):
         """Subfolders with weights."""
         raise NotImplementedError
 
+    def needed(self) -> tuple[str, ...]:
+        """Subfolders of all that is opened, also those without weights."""
+        return self.parts()
+
     def single_files(self) -> dict[str, FileSource]:
         """Parts whose weights come from a file of their own."""
         return {}
@@ -104,7 +111,21 @@ class Component(Recipe):
 
     def configs(self) -> Configs:
         """The small configs of the model that this is a part of. Raises MissingModel if it is not here."""
-        return read_configs(self.folder())
+        return read_configs(locate(self.source.model, revision=self.source.revision))
+
+    def inspect(self) -> None:
+        """All that is opened must be here, unless it may be fetched, and weight files must be whole."""
+        source, single = self.source, self.single_files()
+        folder = locate(source.model, revision=source.revision)
+        for part in () if source.download else self.needed():
+            if not (folder / part).is_dir():
+                raise MissingModel(f"model {source.model!r} has no folder {part!r}", hint=ANEW)
+            if part in self.parts() and part not in single:
+                require_weights(folder / part, source)
+        files = [file for part in self.parts() if part not in single for file in weight_files(folder / part)]
+        for file in [*files, *(one.path() for one in single.values())]:
+            if file.suffix != ".gguf":
+                check_header(file)
 
     def memory_bytes(self) -> int:
         return footprint(self).whole

@@ -7,28 +7,40 @@ call with a VAE stand-in that gives these answers again. The pipeline's own code
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, node
+from graphflow.errors import NodeError
+from graphflow.node import Context, Unknown, node
 from graphflow.values import Image, Mask, Video
 
 from .activations import conditioning
-from .families import Begin, Call, Configs, Family, Task, family, served
+from .checks import blank_condition, check_given, foreseen, stand_in
+from .families import Begin, Call, Configs, Family, family
 from .pixels import Fit, fitted_image, fitted_video
-from .recipes import OPENING, VAE, Denoiser, ImageEncoder, Scheduler
+from .recipes import OPENING, VAE, ImageEncoder, Scheduler
 from .shell import cancel_points, shell
 from .stand_ins import Halt, HaltingDenoiser, RecordingVAE
 from .values import Blank, Condition, Given, Keyframe, Latents
 
-_DEPENDS = (".shell", ".stand_ins", ".pixels", ".values", *OPENING)
+_DEPENDS = (".checks", ".shell", ".stand_ins", ".pixels", ".values", *OPENING)
 
 
-@node("diffusion/condition_image", forecast=conditioning, depends=_DEPENDS)
+def _image_foreseen(
+    vae: VAE | Unknown,
+    latents: Latents | Unknown,
+    last_image: Any,
+    image_encoder: ImageEncoder | Unknown | None,
+) -> Mapping[str, Any] | None:
+    given = Given(image=stand_in(True, latents), last_image=stand_in(last_image, latents))
+    return foreseen(vae, latents, "image_to_video", given, image_encoder)
+
+
+@node("diffusion/condition_image", check=_image_foreseen, forecast=conditioning, depends=_DEPENDS)
 def condition_image(
     vae: VAE,
     image: Image,
@@ -52,7 +64,16 @@ def condition_image(
     return encoded(ctx, vae, latents, "image_to_video", given, image_encoder)
 
 
-@node("diffusion/condition_video", forecast=conditioning, depends=_DEPENDS)
+def _video_foreseen(
+    vae: VAE | Unknown, latents: Latents | Unknown, strength: float | Unknown
+) -> Mapping[str, Any] | None:
+    settings = {} if isinstance(strength, Unknown) else {"strength": strength}
+    given = Given(video=stand_in(True, latents, still=False), settings=settings)
+    found = foreseen(vae, latents, "video_to_video", given)
+    return found if settings else None
+
+
+@node("diffusion/condition_video", check=_video_foreseen, forecast=conditioning, depends=_DEPENDS)
 def condition_video(
     vae: VAE,
     video: Video,
@@ -73,7 +94,34 @@ def condition_video(
     return encoded(ctx, vae, latents, "video_to_video", given)
 
 
-@node("diffusion/condition_control", forecast=conditioning, depends=_DEPENDS)
+def _control_foreseen(
+    vae: VAE | Unknown,
+    latents: Latents | Unknown,
+    video: Any,
+    mask: Any,
+    references: Any,
+    scale: float | Unknown,
+) -> Mapping[str, Any] | None:
+    _check_control(video, mask, references)
+    if isinstance(references, Unknown) or isinstance(scale, Unknown):
+        return None  # how many there are decides what the model makes of them
+    given = Given(
+        video=stand_in(video, latents, still=False),
+        mask=stand_in(mask, latents, still=False),
+        references=tuple(Blank(frames=1, width=1, height=1) for _ in references or ()),
+        settings={"conditioning_scale": scale},
+    )
+    return foreseen(vae, latents, "control", given)
+
+
+def _check_control(video: Any, mask: Any, references: Any) -> None:
+    if video is None and not references:
+        raise NodeError("there is nothing to follow", hint="wire a video, references or both")
+    if mask is not None and video is None:
+        raise NodeError("a mask needs the video that it is for", where="mask", hint="wire the video")
+
+
+@node("diffusion/condition_control", check=_control_foreseen, forecast=conditioning, depends=_DEPENDS)
 def condition_control(
     vae: VAE,
     latents: Latents,
@@ -92,12 +140,9 @@ def condition_control(
     scale: how closely to follow; 0 is not at all.
     Raises NodeError if the model has no control, nothing is given, or a video is too short.
     """
-    if video is None and not references:
-        raise NodeError("there is nothing to follow", hint="wire a video, references or both")
+    _check_control(video, mask, references)
     width, height, frames = latents.width, latents.height, latents.frames
     marks = _repeated(mask, frames) if isinstance(mask, Mask) else mask
-    if marks is not None and video is None:
-        raise NodeError("a mask needs the video that it is for", where="mask", hint="wire the video")
     given = Given(
         video=None if video is None else fitted_video(video, width, height, frames, fit, "video"),
         mask=None if marks is None else fitted_video(marks, width, height, frames, fit, "mask"),
@@ -123,16 +168,8 @@ def encoded(
     Raises ValueMismatch for parts of different models, NodeError if the model cannot do the task.
     """
     rules, configs = family(vae.family), vae.configs()
-    chosen = _checked(vae, latents, task, given, configs, image_encoder)
-    condition = Condition(
-        family=vae.family,
-        task=task,
-        vae=vae.info,
-        width=latents.width,
-        height=latents.height,
-        frames=latents.frames,
-        given=given,
-    )
+    chosen = check_given(vae, latents, task, given, configs, image_encoder)
+    condition = blank_condition(vae, latents, task, given)
     found: dict[str, Any] = {"given": _blanked(given, chosen.keep)}
     if image_encoder is not None:
         found["image_embeds"] = _image_embeds(ctx, image_encoder, rules, task, given)
@@ -190,41 +227,6 @@ def _image_embeds(ctx: Context, encoder: ImageEncoder, rules: Family, task: str,
         return embed(live.pipeline(rules, task), given).cpu()
 
 
-def _checked(
-    vae: VAE,
-    latents: Latents,
-    task: str,
-    given: Given,
-    configs: Configs,
-    image_encoder: ImageEncoder | None,
-) -> Task:
-    """The task's rules. Refuses what cannot go together, before anything is loaded."""
-    rules, model = family(vae.family), vae.source.model
-    if latents.family != vae.family or latents.vae != vae.info:
-        raise ValueMismatch(
-            f"these latents were made for another VAE than that of model {model!r}", where="latents"
-        )
-    able = served(rules, configs)
-    if task not in able:
-        raise NodeError(
-            f"model {model!r} was not made for {words(task)}",
-            hint=f"it was made for {words(', '.join(able))}",
-        )
-    chosen = rules.tasks[task]
-    reason = chosen.refuses(configs, given)
-    if reason:
-        raise NodeError(f"model {model!r} {reason}")
-    if chosen.image_encoder(configs) and image_encoder is None:
-        raise NodeError(
-            f"model {model!r} needs its image encoder", where="image_encoder", hint="wire load_image_encoder"
-        )
-    if not chosen.image_encoder(configs) and image_encoder is not None:
-        raise ValueMismatch(
-            f"model {model!r} takes no image encoder", where="image_encoder", hint="leave it empty"
-        )
-    return chosen
-
-
 def _blanked(given: Given, keep: tuple[str, ...]) -> Given:
     """`given` without the pixels that nobody will look at again."""
     update: dict[str, Any] = {}
@@ -252,54 +254,3 @@ def blank(content: Image | Video | Blank | None) -> Any:
 def _repeated(mask: Mask, frames: int) -> Video:
     """One mask for every frame, as grey frames."""
     return Video(frames=mask.pixels[None, :, :, None].expand(frames, -1, -1, 3), fps=1.0)
-
-
-# ------------------------------------------------------------------------- what a denoise asks of it
-
-
-def task_of(condition: Condition | None) -> str:
-    """The task that a denoise runs."""
-    return "text_to_video" if condition is None else condition.task
-
-
-def check_task(denoiser: Denoiser, latents: Latents, condition: Condition | None) -> None:
-    """Refuse a condition that does not fit the denoiser or the latents, or a missing one."""
-    task, model = task_of(condition), denoiser.source.model
-    if task not in denoiser.tasks:
-        able = words(", ".join(denoiser.tasks))
-        raise ValueMismatch(
-            f"model {model!r} was not made for {words(task)}",
-            where="condition",
-            hint=f"it was made for: {able}",
-        )
-    rules = family(denoiser.family).tasks[task]
-    if latents.stage == "again" and not rules.refines:
-        raise ValueMismatch(
-            f"model {model!r} cannot refine a denoised clip", where="latents", hint="wire empty latents"
-        )
-    if condition is None:
-        return
-    if condition.family != denoiser.family or condition.vae != latents.vae:
-        raise ValueMismatch(
-            "the condition was encoded for another model", where="condition", hint="use one model's parts"
-        )
-    sizes = [(value.width, value.height, value.frames) for value in (condition, latents)]
-    if sizes[0] != sizes[1]:
-        raise ValueMismatch(
-            f"the condition is for {_size(*sizes[0])}, the latents are {_size(*sizes[1])}",
-            where="condition",
-            hint="wire the same empty latents to both",
-        )
-    if latents.stage == "noise" and rules.own_noise(condition.given):
-        raise ValueMismatch(
-            f"{words(task)} draws its own noise", where="latents", hint="wire the empty latents instead"
-        )
-
-
-def words(name: str) -> str:
-    """A task's name in words."""
-    return name.replace("_", " ")
-
-
-def _size(width: int, height: int, frames: int) -> str:
-    return f"{width} x {height}, {frames} frames"

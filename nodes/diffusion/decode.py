@@ -8,18 +8,27 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, node
+from graphflow.errors import NodeError
+from graphflow.node import Context, Unknown, node
 from graphflow.values import Video
 
 from .activations import decoding
+from .checks import check_origin
 from .families import family
 from .recipes import OPENING, VAE, Tiling
 from .shell import cancel_points
 from .values import Latents
 
 
-@node("diffusion/decode", forecast=decoding, depends=(".shell", *OPENING))
+def foreseen(vae: VAE | Unknown, latents: Latents | Unknown) -> None:
+    """Refuse latents that the VAE cannot decode, before anything runs."""
+    if isinstance(latents, Latents) and latents.stage == "empty":
+        raise _empty()
+    if isinstance(vae, VAE) and isinstance(latents, Latents):
+        check_origin(vae, latents)
+
+
+@node("diffusion/decode", check=foreseen, forecast=decoding, depends=(".checks", ".shell", *OPENING))
 def decode(
     vae: VAE,
     latents: Latents,
@@ -84,18 +93,15 @@ def _tiling(tile: int, overlap: int) -> Tiling:
     return Tiling(tile=tile, stride=tile - overlap)
 
 
+def _empty() -> NodeError:
+    return NodeError("these latents are empty", where="latents", hint="connect the result of a denoise node")
+
+
 def check_latents(vae: VAE, latents: Latents) -> Any:
     """The samples of `latents`, if there are any and `vae` is theirs."""
     if latents.samples is None:
-        raise NodeError(
-            "these latents are empty", where="latents", hint="connect the result of a denoise node"
-        )
-    if latents.family != vae.family or latents.vae != vae.info:
-        raise ValueMismatch(
-            f"these latents were made for another VAE than that of model {vae.source.model!r}",
-            where="latents",
-            hint="use the VAE that the empty latents were made with",
-        )
+        raise _empty()
+    check_origin(vae, latents)
     return latents.samples
 
 

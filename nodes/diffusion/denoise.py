@@ -14,15 +14,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, State, node
+from graphflow.node import UNKNOWN, Context, State, Unknown, node
 from graphflow.values import Seed
 
 from .activations import denoising
-from .condition import check_task, task_of
-from .families import Begin, Call, Keep, Task, family
+from .asked import call_of, range_of, task_for
+from .checks import check_denoise, task_of
+from .families import Begin, Call, Keep, family
 from .guidance import Guide
-from .latents import check_reach
 from .preview import preview_clip
 from .recipes import MAKING, Denoiser, Experts, Scheduler
 from .shell import cancel_points, shell
@@ -34,7 +33,44 @@ Steps = Annotated[int, Field(ge=1, le=1000)]
 Guidance = Annotated[float, Field(ge=0, le=100)]
 
 
-@node("diffusion/denoise", forecast=denoising, depends=(".tap", ".shell", ".stand_ins", ".values", *MAKING))
+def _foreseen(
+    denoiser: Denoiser | Unknown,
+    scheduler: Scheduler | Unknown,
+    prompt: PromptEmbeds | Unknown,
+    latents: Latents | Unknown,
+    condition: Condition | Unknown | None,
+    guide: Guide | Unknown | None,
+    steps: int | Unknown | None,
+    guidance: float | Unknown | None,
+    guidance_2: float | Unknown | None,
+    start_step: int | Unknown | None,
+    end_step: int | Unknown | None,
+) -> Mapping[str, Any] | None:
+    """Checked as far as it is known; what comes out is the clip without its samples."""
+    if isinstance(denoiser, Unknown) or isinstance(latents, Unknown):
+        return None
+    check_denoise(denoiser, prompt, latents, condition)
+    if isinstance(scheduler, Unknown) or isinstance(condition, Unknown) or isinstance(guide, Unknown):
+        return None
+    numbers = [steps, guidance, guidance_2, start_step, end_step]
+    if UNKNOWN in numbers:
+        return None
+    asked: Any = numbers
+    call = call_of(denoiser, scheduler, latents, condition, guide, *asked[:3])
+    _, end = range_of(scheduler, call, *asked[3:])
+    stopped = SamplerState(step=end, steps=call.steps, scheduler=scheduler.digest(), history={})
+    part = (
+        {"stage": "stopped", "sampler": stopped} if end < call.steps else {"stage": "done", "sampler": None}
+    )
+    return {"out": latents.model_copy(update={"samples": None, **part})}
+
+
+@node(
+    "diffusion/denoise",
+    check=_foreseen,
+    forecast=denoising,
+    depends=(".asked", ".checks", ".tap", ".shell", ".stand_ins", ".values", *MAKING),
+)
 def denoise(
     denoiser: Denoiser,
     scheduler: Scheduler,
@@ -67,13 +103,9 @@ def denoise(
     beginning. Previews show the clip the model expects at each step.
     Raises ValueMismatch for parts of different models, NodeError for steps that cannot be run.
     """
-    steps = scheduler.count(steps)
-    call = _call(denoiser, latents, condition, guide, steps, guidance, guidance_2)
-    call = replace(call, sigmas=scheduler.sigmas, folder=denoiser.folder)
-    check_parts(denoiser, prompt, latents)
-    check_reach(latents, denoiser.config)
-    check_task(denoiser, latents, condition)
-    start, end = _range(scheduler, call, start_step, end_step)
+    check_denoise(denoiser, prompt, latents, condition)
+    call = call_of(denoiser, scheduler, latents, condition, guide, steps, guidance, guidance_2)
+    start, end = range_of(scheduler, call, start_step, end_step)
     run = _begin(ctx, denoiser, scheduler, call, seed, start, end)
     with ctx.use(denoiser.during(start, call.steps)) as experts, cancel_points(experts.live(), ctx.check):
         samples = run.pipeline(experts, prompt)
@@ -209,8 +241,8 @@ class _Run:
             "sampler": stopped if self.end < whole else None,
             "rng": memory["rng"],
             "embeds_dtype": str(prompt.tensors["prompt_embeds"].dtype).removeprefix("torch."),
-            "reference_frames": _task(self.call).reference_frames(self.call.given),
-            **_task(self.call).finish(self.call.latents, memory["kept"] or {}),
+            "reference_frames": task_for(self.call).reference_frames(self.call.given),
+            **task_for(self.call).finish(self.call.latents, memory["kept"] or {}),
         }
         return self.call.latents.model_copy(update=update)
 
@@ -240,7 +272,7 @@ def _begin(
         denoiser=denoiser,
         scheduler=scheduler.build(),
         digest=scheduler.digest(),
-        levels=scheduler.levels(_task(call).pipeline, by_token=_task(call).by_token),
+        levels=scheduler.levels(task_for(call).pipeline, by_token=task_for(call).by_token),
         call=call,
         generator=generator,
         samples=saved["samples"],
@@ -250,135 +282,6 @@ def _begin(
         at=saved["step"],
         end=end,
     )
-
-
-# ------------------------------------------------------------------------------- settings and checks
-
-
-def _call(
-    denoiser: Denoiser,
-    latents: Latents,
-    condition: Condition | None,
-    guide: Guide | None,
-    steps: int | None,
-    guidance: float | None,
-    guidance_2: float | None,
-) -> Call:
-    """Settings with the model's own in place of the empty ones."""
-    native, two = denoiser.native, denoiser.experts == 2
-    _check_guide(denoiser, guide, guidance)
-    if guidance_2 is not None and not two:
-        raise NodeError(
-            "guidance_2 needs a model with two experts",
-            where="guidance_2",
-            hint=f"leave it empty for model {denoiser.source.model!r}",
-        )
-    if steps is None:
-        steps = latents.sampler.steps if latents.sampler else native.steps
-    if guidance is None:
-        guidance = native.guidance
-        guidance_2 = native.guidance_2 if two and guidance_2 is None else guidance_2
-    return Call(latents, steps, guidance, guidance_2, condition, guide=guide, native=native)
-
-
-def _check_guide(denoiser: Denoiser, guide: Guide | None, guidance: float | None) -> None:
-    """Refuse a kind of guidance that the model does not know, or two at once."""
-    if guide is None:
-        return
-    if guidance is not None:
-        raise NodeError(
-            "the guide says how strongly to follow the prompt", where="guidance", hint="leave it empty"
-        )
-    if guide.kind not in family(denoiser.family).guides:
-        raise ValueMismatch(
-            f"model {denoiser.source.model!r} cannot be guided by {guide.kind}",
-            where="guide",
-            hint="leave it out, and set guidance",
-        )
-
-
-def _task(call: Call) -> Task:
-    return family(call.latents.family).tasks[task_of(call.condition)]
-
-
-def _range(scheduler: Scheduler, call: Call, start_step: int | None, end_step: int | None) -> tuple[int, int]:
-    """The steps to run, as (first, one past the last), checked against where the latents stopped."""
-    latents, steps = call.latents, call.steps
-    earliest = _task(call).skipped(call)
-    if latents.stage == "done":
-        raise NodeError(
-            "these latents are already denoised", where="latents", hint="decode them, or wire refine_latents"
-        )
-    begun = _begun(scheduler, latents, steps)
-    if begun is not None and start_step not in (None, begun):
-        raise ValueMismatch(
-            f"these latents stopped at step {begun}, not {start_step}",
-            where="start_step",
-            hint="leave start_step empty to go on from there",
-        )
-    start = start_step if start_step is not None else begun or earliest
-    end = steps if end_step is None else end_step
-    if latents.stage in ("empty", "again") and start != earliest:
-        raise NodeError(
-            f"these latents begin at step {earliest}",
-            where="start_step",
-            hint="leave start_step empty, or fill them first, such as with noise",
-        )
-    if not earliest <= start < end <= steps:
-        raise NodeError(
-            f"steps {start} to {end} are no part of {earliest} to {steps}",
-            where="end_step",
-            hint="start_step must be less than end_step, and end_step at most steps",
-        )
-    return start, end
-
-
-def _begun(scheduler: Scheduler, latents: Latents, steps: int) -> int | None:
-    """The step at which an earlier denoise stopped; None if there was none."""
-    before = latents.sampler
-    if before is None:
-        return None
-    if before.scheduler != scheduler.digest():
-        raise ValueMismatch(
-            "these latents were begun with another scheduler", where="scheduler", hint="go on with the same"
-        )
-    if before.steps != steps:
-        raise ValueMismatch(
-            f"these latents were begun with {before.steps} steps, not {steps}",
-            where="steps",
-            hint="leave steps empty to go on with the same",
-        )
-    return before.step
-
-
-def check_parts(
-    denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents, node: str = "diffusion/denoise"
-) -> None:
-    """Refuse parts that do not belong together, before anything is loaded."""
-    own = family(denoiser.family).denoised_by
-    if own != node:
-        model = denoiser.source.model
-        raise NodeError(f"model {model!r} is denoised in its own way", where="denoiser", hint=f"use {own}")
-    for name, value in (("prompt", prompt.family), ("latents", latents.family)):
-        if value != denoiser.family:
-            raise ValueMismatch(f"the {name} is for {value}, the denoiser for {denoiser.family}", where=name)
-    channels = latents.geometry.channels
-    wanted = denoiser.config.get("out_channels") or denoiser.config.get("in_channels", channels)
-    if channels != wanted:
-        raise ValueMismatch(
-            f"the latents have {channels} channels, the denoiser takes {wanted}",
-            where="latents",
-            hint="make the latents with the VAE of the denoiser's model",
-        )
-    width = prompt.tensors["prompt_embeds"].shape[-1]
-    rule = family(denoiser.family).text_width
-    wanted = rule(denoiser.config) if callable(rule) else denoiser.config.get(rule, width)
-    if width != wanted:
-        raise ValueMismatch(
-            f"the prompt is {width} numbers wide, the denoiser takes {wanted}",
-            where="prompt",
-            hint="encode the prompt with the text encoder of the denoiser's model",
-        )
 
 
 def _moved(value: Any, device: str) -> Any:

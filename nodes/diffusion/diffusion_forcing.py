@@ -10,18 +10,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, Estimate, State, node
+from graphflow.node import Context, Estimate, State, Unknown, node
 from graphflow.values import Seed
 
 from .activations import denoising
-from .condition import check_task, task_of
-from .denoise import check_parts
+from .checks import check_denoise, task_of
 from .families import Call, family
 from .forcing_plan import planned
 from .preview import preview_clip
@@ -32,7 +30,9 @@ from .tap import attributes, changes
 from .values import Condition, Latents, PromptEmbeds
 from .windows import Windows, copied
 
-_DEPENDS = (".denoise", ".forcing_plan", ".windows", ".tap", ".shell", ".stand_ins", ".values", *MAKING)
+NODE = "diffusion/diffusion_forcing"
+
+_DEPENDS = (".checks", ".forcing_plan", ".windows", ".tap", ".shell", ".stand_ins", ".values", *MAKING)
 
 
 def _forecast(known: Mapping[str, Any]) -> Estimate | None:
@@ -42,11 +42,26 @@ def _forecast(known: Mapping[str, Any]) -> Estimate | None:
         return None
     longest = min(latents.frames, known.get("base_num_frames") or denoiser.native.frames)
     window = latents.model_copy(update={"frames": longest})
-    found = denoising({**known, "latents": window})
-    return found and replace(found, outputs={"out": latents})
+    return denoising({**known, "latents": window})
 
 
-@node("diffusion/diffusion_forcing", forecast=_forecast, depends=_DEPENDS)
+def _foreseen(
+    denoiser: Denoiser | Unknown,
+    scheduler: Scheduler | Unknown,
+    prompt: PromptEmbeds | Unknown,
+    latents: Latents | Unknown,
+    condition: Condition | Unknown | None,
+) -> Mapping[str, Any] | None:
+    """Checked as far as it is known; what comes out is the clip without its samples."""
+    if isinstance(denoiser, Unknown) or isinstance(latents, Unknown):
+        return None
+    _check_parts(denoiser, prompt, latents, condition)
+    if not (isinstance(scheduler, Unknown) or isinstance(condition, Unknown)):
+        _check_scheduler(denoiser, scheduler, condition)
+    return {"out": latents.model_copy(update={"stage": "done"})}
+
+
+@node(NODE, check=_foreseen, forecast=_forecast, depends=_DEPENDS)
 def diffusion_forcing(
     denoiser: Denoiser,
     scheduler: Scheduler,
@@ -83,8 +98,7 @@ def diffusion_forcing(
     call = Call(
         latents, steps or native.steps, native.guidance if guidance is None else guidance, None, condition
     )
-    _check_parts(denoiser, prompt, latents)
-    check_task(denoiser, latents, condition)
+    _check_parts(denoiser, prompt, latents, condition)
     _check_scheduler(denoiser, scheduler, condition)
     forcing: dict[str, Any] = {
         "base_num_frames": base_num_frames or native.frames,
@@ -213,8 +227,13 @@ def _overlap(call: Call, overlap_history: int | None) -> int:
     return int(overlap_history or held or 17)
 
 
-def _check_parts(denoiser: Denoiser, prompt: PromptEmbeds, latents: Latents) -> None:
-    check_parts(denoiser, prompt, latents, "diffusion/diffusion_forcing")
+def _check_parts(
+    denoiser: Denoiser,
+    prompt: PromptEmbeds | Unknown,
+    latents: Latents,
+    condition: Condition | Unknown | None,
+) -> None:
+    check_denoise(denoiser, prompt, latents, condition, NODE)
     if latents.stage != "empty":
         raise NodeError(
             "diffusion forcing draws its own noise", where="latents", hint="wire the empty latents instead"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, node
+from graphflow.node import Context, Unknown, node
 
 from .component import Component, read_configs
 from .families import code_digest, family_of
@@ -59,7 +59,20 @@ def load_duration_head(
     )
 
 
-@node("diffusion/predict_frames", depends=(".component", ".values"))
+def _foreseen(head: DurationHead | Unknown, prompt: PromptEmbeds | Unknown, vae: VAE | Unknown) -> None:
+    if not (isinstance(head, Unknown) or isinstance(prompt, Unknown) or isinstance(vae, Unknown)):
+        _check(head, prompt, vae)
+
+
+def _check(head: DurationHead, prompt: PromptEmbeds, vae: VAE) -> None:
+    if not head.family == prompt.family == vae.family:
+        raise ValueMismatch(
+            f"the prompt is for {prompt.family}, the VAE for {vae.family}, the duration for {head.family}",
+            hint="use parts of one model",
+        )
+
+
+@node("diffusion/predict_frames", check=_foreseen, depends=(".component", ".values"))
 def predict_frames(
     head: DurationHead,
     prompt: PromptEmbeds,
@@ -78,11 +91,7 @@ def predict_frames(
     """
     import torch
 
-    if not head.family == prompt.family == vae.family:
-        raise ValueMismatch(
-            f"the prompt is for {prompt.family}, the VAE for {vae.family}, the duration for {head.family}",
-            hint="use parts of one model",
-        )
+    _check(head, prompt, vae)
     if min_seconds >= max_seconds:
         raise NodeError("min_seconds must be less than max_seconds", where="min_seconds")
     with ctx.use(head) as live, torch.no_grad():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, node
+from graphflow.node import Context, Unknown, node
 from graphflow.values import Image
 
 from .activations import encoding
@@ -18,7 +19,23 @@ from .shell import cancel_points
 from .values import PromptEmbeds
 
 
-@node("diffusion/encode_prompt", forecast=encoding, depends=(".shell", *OPENING))
+def _foreseen(
+    text_encoder: TextEncoder | Unknown,
+    image: Image | Unknown | None,
+    negative_prompt: str | Unknown,
+    max_sequence_length: int | Unknown | None,
+) -> Mapping[str, Any] | None:
+    """Checked as far as it is known; what comes out are the embeddings without their tensors."""
+    if isinstance(text_encoder, Unknown):
+        return None
+    _check(text_encoder, "" if isinstance(negative_prompt, Unknown) else negative_prompt, image)
+    length = max_sequence_length or text_encoder.native.max_sequence_length
+    if isinstance(length, Unknown):
+        return None
+    return {"out": PromptEmbeds(family=text_encoder.family, tensors={}, max_sequence_length=length)}
+
+
+@node("diffusion/encode_prompt", check=_foreseen, forecast=encoding, depends=(".shell", *OPENING))
 def encode_prompt(
     text_encoder: TextEncoder,
     ctx: Context,
@@ -51,7 +68,7 @@ def encode_prompt(
     )
 
 
-def _check(text_encoder: TextEncoder, negative_prompt: str, image: Image | None) -> None:
+def _check(text_encoder: TextEncoder, negative_prompt: str, image: Image | Unknown | None) -> None:
     """Refuse what the family cannot do, before anything is loaded."""
     rules, model = family(text_encoder.family), text_encoder.source.model
     if negative_prompt and not rules.negative_prompts:

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, node
+from graphflow.node import Context, Unknown, node
 from graphflow.values import Video
 
+from .checks import foreseen
 from .condition import encoded
 from .forcing_plan import latent_frames
 from .pixels import Fit, fitted_video
 from .recipes import VAE
-from .values import Condition, Given, Latents
+from .values import Blank, Condition, Given, Latents
 
 
-@node("diffusion/condition_extension", depends=(".condition", ".forcing_plan", ".pixels", ".values"))
+def _foreseen(
+    vae: VAE | Unknown, latents: Latents | Unknown, overlap_history: int | Unknown
+) -> Mapping[str, Any] | None:
+    """Checked as far as it is known."""
+    if isinstance(vae, Unknown) or isinstance(latents, Unknown) or isinstance(overlap_history, Unknown):
+        return None
+    _check_overlap(vae, latents, overlap_history)
+    video = Blank(frames=overlap_history, width=latents.width, height=latents.height)
+    given = Given(video=video, settings={"overlap_history": overlap_history})
+    return foreseen(vae, latents, "extension", given)
+
+
+@node(
+    "diffusion/condition_extension",
+    check=_foreseen,
+    depends=(".checks", ".condition", ".forcing_plan", ".pixels", ".values"),
+)
 def condition_extension(
     vae: VAE,
     video: Video,
@@ -34,6 +52,14 @@ def condition_extension(
         put behind the video.
     Raises NodeError if the model cannot do it, the video is too short, or the clip would end with it.
     """
+    _check_overlap(vae, latents, overlap_history)
+    end = Video(frames=video.frames[-overlap_history:], fps=video.fps)
+    content = fitted_video(end, latents.width, latents.height, overlap_history, fit, "video")
+    given = Given(video=content, settings={"overlap_history": overlap_history})
+    return encoded(ctx, vae, latents, "extension", given)
+
+
+def _check_overlap(vae: VAE, latents: Latents, overlap_history: int) -> None:
     latent_frames("overlap_history", overlap_history, vae.geometry.temporal)
     if latents.frames <= overlap_history:
         raise NodeError(
@@ -41,7 +67,3 @@ def condition_extension(
             where="latents",
             hint="make longer latents, or take fewer frames of the video",
         )
-    end = Video(frames=video.frames[-overlap_history:], fps=video.fps)
-    content = fitted_video(end, latents.width, latents.height, overlap_history, fit, "video")
-    given = Given(video=content, settings={"overlap_history": overlap_history})
-    return encoded(ctx, vae, latents, "extension", given)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from graphflow.errors import NodeError
 
-from .condition import task_of
+from .checks import task_of
 from .families import Call
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, Estimate, State, node
+from graphflow.node import Context, Estimate, State, Unknown, node
 from graphflow.values import Seed
 
 from .activations import denoising
-from .condition import check_task
-from .denoise import Guidance, Steps, check_parts
+from .checks import check_denoise
+from .denoise import Guidance, Steps
 from .families import Call, family
 from .families.framepack import SECTION
 from .preview import preview_clip
@@ -28,7 +27,9 @@ from .windows import Windows, copied
 Sampling = Literal["inverted_anti_drifting", "vanilla"]
 """From the last section to the first, or forwards."""
 
-_DEPENDS = (".denoise", ".windows", ".tap", ".shell", ".stand_ins", ".values", *MAKING)
+NODE = "diffusion/framepack"
+
+_DEPENDS = (".checks", ".denoise", ".windows", ".tap", ".shell", ".stand_ins", ".values", *MAKING)
 
 
 def _forecast(known: Mapping[str, Any]) -> Estimate | None:
@@ -37,11 +38,28 @@ def _forecast(known: Mapping[str, Any]) -> Estimate | None:
     if not isinstance(latents, Latents):
         return None
     frames = (section + 2) * latents.geometry.temporal + 1
-    found = denoising({**known, "latents": latents.model_copy(update={"frames": frames})})
-    return found and replace(found, outputs={"out": latents})
+    return denoising({**known, "latents": latents.model_copy(update={"frames": frames})})
 
 
-@node("diffusion/framepack", forecast=_forecast, depends=_DEPENDS)
+def _foreseen(
+    denoiser: Denoiser | Unknown,
+    prompt: PromptEmbeds | Unknown,
+    latents: Latents | Unknown,
+    condition: Condition | Unknown,
+    latent_window_size: int | Unknown,
+    sampling: Sampling | Unknown,
+) -> Mapping[str, Any] | None:
+    """Checked as far as it is known; what comes out is the clip without its samples."""
+    if isinstance(denoiser, Unknown) or isinstance(latents, Unknown):
+        return None
+    check_denoise(denoiser, prompt, latents, condition, NODE)
+    if not (isinstance(latent_window_size, Unknown) or isinstance(sampling, Unknown)):
+        told = None if isinstance(condition, Unknown) else condition
+        _sections(Call(latents, 1, 1.0, None, told), latent_window_size, sampling)
+    return {"out": latents.model_copy(update={"stage": "done"})}
+
+
+@node(NODE, check=_foreseen, forecast=_forecast, depends=_DEPENDS)
 def framepack(
     denoiser: Denoiser,
     scheduler: Scheduler,
@@ -70,8 +88,7 @@ def framepack(
     native, steps = denoiser.native, scheduler.count(steps)
     chosen = native.guidance if guidance is None else guidance
     call = Call(latents, steps or native.steps, chosen, None, condition)
-    check_parts(denoiser, prompt, latents, "diffusion/framepack")
-    check_task(denoiser, latents, condition)
+    check_denoise(denoiser, prompt, latents, condition, NODE)
     sections = _sections(call, latent_window_size, sampling)
     temporal = latents.geometry.temporal
     arguments = {

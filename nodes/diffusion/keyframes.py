@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, node
+from graphflow.node import Context, Unknown, node
 from graphflow.values import Image, Video
 
 from .activations import conditioning
+from .checks import foreseen
 from .condition import encoded
 from .pixels import Fit, fitted_image, fitted_video
 from .recipes import VAE
-from .values import Condition, Given, Keyframe, Latents
+from .values import Blank, Condition, Given, Keyframe, Latents
 
 
-@node("diffusion/keyframe", depends=(".values",))
+def _placed_somewhere(index: int | Unknown, strength: float | Unknown) -> Mapping[str, Any] | None:
+    if isinstance(index, Unknown) or isinstance(strength, Unknown):
+        return None
+    return {"out": Keyframe(content=Blank(frames=1, width=1, height=1), index=index, strength=strength)}
+
+
+@node("diffusion/keyframe", check=_placed_somewhere, depends=(".values",))
 def keyframe(
     content: Image | Video,
     *,
@@ -32,10 +40,30 @@ def keyframe(
     return Keyframe(content=content, index=index, strength=strength)
 
 
+def _foreseen(
+    vae: VAE | Unknown,
+    keyframes: list[Keyframe | Unknown] | Unknown,
+    latents: Latents | Unknown,
+    image_cond_noise_scale: float | Unknown | None,
+) -> Mapping[str, Any] | None:
+    """Checked as far as it is known: the places of keyframes, whatever they will show."""
+    if isinstance(keyframes, Unknown) or isinstance(latents, Unknown):
+        return None
+    for frame in keyframes:
+        if isinstance(frame, Keyframe):
+            _place(frame, latents)
+    return foreseen(vae, latents, "keyframes", Given(settings=_noise(image_cond_noise_scale)))
+
+
+def _noise(scale: float | Unknown | None) -> dict[str, Any]:
+    return {} if scale is None else {"image_cond_noise_scale": scale}
+
+
 @node(
     "diffusion/condition_keyframes",
+    check=_foreseen,
     forecast=conditioning,
-    depends=(".condition", ".recipes", ".shell", ".stand_ins", ".pixels", ".values"),
+    depends=(".checks", ".condition", ".recipes", ".shell", ".stand_ins", ".pixels", ".values"),
 )
 def condition_keyframes(
     vae: VAE,
@@ -58,13 +86,19 @@ def condition_keyframes(
     """
     if not keyframes:
         raise NodeError("there are no keyframes", where="keyframes", hint="wire at least one")
-    noise = {} if image_cond_noise_scale is None else {"image_cond_noise_scale": image_cond_noise_scale}
-    given = Given(keyframes=tuple(_placed(frame, latents, fit) for frame in keyframes), settings=noise)
+    placed = tuple(_placed(frame, latents, fit) for frame in keyframes)
+    given = Given(keyframes=placed, settings=_noise(image_cond_noise_scale))
     return encoded(ctx, vae, latents, "keyframes", given)
 
 
 def _placed(frame: Keyframe, latents: Latents, fit: Fit) -> Keyframe:
     """The keyframe at the clip's size and within its length, its index counted from the start."""
+    index = _place(frame, latents)
+    return Keyframe(content=_fitted(frame.content, latents, index, fit), index=index, strength=frame.strength)
+
+
+def _place(frame: Keyframe, latents: Latents) -> int:
+    """Its index counted from the start. Raises NodeError if it is not in the clip."""
     index = frame.index + latents.frames if frame.index < 0 else frame.index
     if not 0 <= index < latents.frames:
         raise NodeError(
@@ -72,7 +106,7 @@ def _placed(frame: Keyframe, latents: Latents, fit: Fit) -> Keyframe:
             where="keyframes",
             hint=f"frames are 0 to {latents.frames - 1}, or -1 to {-latents.frames} from the end",
         )
-    return Keyframe(content=_fitted(frame.content, latents, index, fit), index=index, strength=frame.strength)
+    return index
 
 
 def _fitted(content: Any, latents: Latents, index: int, fit: Fit) -> Image | Video:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import node
+from graphflow.node import Unknown, node
 from graphflow.values import Seed
 
 from .recipes import VAE
@@ -49,7 +49,22 @@ def empty_latents(
     )
 
 
-@node("diffusion/noise_latents", depends=(".values",))
+def _filled(latents: Latents | Unknown) -> Mapping[str, Any] | None:
+    """What comes out is noise whose samples are not known yet."""
+    if isinstance(latents, Unknown):
+        return None
+    _check_empty(latents)
+    return {"out": latents.model_copy(update={"stage": "noise"})}
+
+
+def _check_empty(latents: Latents) -> None:
+    if latents.stage != "empty":
+        raise NodeError(
+            "these latents already hold samples", where="latents", hint="connect an 'empty latents' node"
+        )
+
+
+@node("diffusion/noise_latents", check=_filled, depends=(".values",))
 def noise_latents(latents: Latents, *, seed: Seed = 0) -> Latents:
     """Fill empty latents with the noise that a denoise with the same seed would draw.
 
@@ -58,8 +73,7 @@ def noise_latents(latents: Latents, *, seed: Seed = 0) -> Latents:
     """
     import torch
 
-    if latents.stage != "empty":
-        raise NodeError("these latents already hold samples", hint="connect an 'empty latents' node")
+    _check_empty(latents)
     generator = torch.Generator("cpu").manual_seed(seed)
     shape = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)
     update: dict[str, Any] = {

@@ -7,20 +7,19 @@ where it begins a window that an earlier run had begun it is given what that run
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, Estimate, node
+from graphflow.node import Context, Estimate, Unknown, node
 from graphflow.values import Seed, Video
 
 from .activations import decoding, denoising
-from .condition import check_task
-from .decode import check_latents, to_uint8
-from .denoise import check_parts
+from .checks import check_parts, check_task
+from .decode import check_latents, foreseen, to_uint8
 from .families.ltx_condition import schedule
 from .guidance import RescaledGuidance
 from .pixels import pil
@@ -49,14 +48,31 @@ def _denoising(known: Mapping[str, Any]) -> Estimate | None:
     if not isinstance(latents, Latents) or not {"window", "overlap"} <= known.keys():
         return None
     window = latents.model_copy(update={"frames": min(latents.frames, known["window"] + known["overlap"])})
-    found = denoising({**known, "latents": window})
-    return found and replace(found, outputs={"out": latents})
+    return denoising({**known, "latents": window})
+
+
+def _foreseen(
+    denoiser: Denoiser | Unknown,
+    prompts: list[PromptEmbeds | Unknown] | Unknown,
+    latents: Latents | Unknown,
+    condition: Condition | Unknown | None,
+    window: int | Unknown,
+    overlap: int | Unknown,
+) -> Mapping[str, Any] | None:
+    """Checked as far as it is known; what comes out is the clip without its samples."""
+    if isinstance(denoiser, Unknown) or isinstance(latents, Unknown):
+        return None
+    known = [] if isinstance(prompts, Unknown) else prompts
+    if not (isinstance(condition, Unknown) or isinstance(window, Unknown) or isinstance(overlap, Unknown)):
+        _check(denoiser, known, latents, condition, window, overlap)
+    return {"out": latents.model_copy(update={"stage": "done"})}
 
 
 @node(
     "diffusion/denoise_long",
+    check=_foreseen,
     forecast=_denoising,
-    depends=(".families.ltx_condition", ".windows", ".stand_ins", ".values", *MAKING),
+    depends=(".checks", ".families.ltx_condition", ".windows", ".stand_ins", ".values", *MAKING),
 )
 def denoise_long(
     denoiser: Denoiser,
@@ -230,7 +246,7 @@ def _decoding(known: Mapping[str, Any]) -> Estimate | None:
     return found and replace(found, device=found.device + 4 * 4 * pixels, host=3 * pixels, thrifty={})
 
 
-@node("diffusion/decode_tiles", forecast=_decoding, depends=(".recipes", ".decode"))
+@node("diffusion/decode_tiles", check=foreseen, forecast=_decoding, depends=(".recipes", ".decode"))
 def decode_tiles(
     vae: VAE,
     latents: Latents,
@@ -335,7 +351,7 @@ def _windows(latents: Latents, window: int, overlap: int) -> int:
 
 def _check(
     denoiser: Denoiser,
-    prompts: list[PromptEmbeds],
+    prompts: Sequence[PromptEmbeds | Unknown],
     latents: Latents,
     condition: Condition | None,
     window: int,

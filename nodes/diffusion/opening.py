@@ -13,7 +13,7 @@ from typing import Any
 from graphflow.errors import NodeError, ValueMismatch
 
 from .modifiers.quantise import Quantisation, load_options
-from .source import read_header
+from .source import ANEW, read_header
 from .values import Dtype
 
 
@@ -68,15 +68,14 @@ def load_tool(index: Mapping[str, Any], folder: Path, part: str) -> Any:
     Raises NodeError if its folder is missing or broken.
     """
     if not (folder / part).is_dir():
-        raise NodeError(f"the model has no folder {part!r}", hint=_ANEW)
+        raise NodeError(f"the model has no folder {part!r}", hint=ANEW)
     cls = component_class(index, part)
     try:
         return cls.from_pretrained(folder / part, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NodeError(f"{part!r} of the model cannot be read: {error}", hint=_ANEW) from error
+        raise NodeError(f"{part!r} of the model cannot be read: {error}", hint=ANEW) from error
 
 
-_ANEW = "copy or download the model anew"
 _FILE_ANEW = "copy or download the file anew"
 
 

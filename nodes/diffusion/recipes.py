@@ -77,7 +77,10 @@ class TextEncoder(Component):
             )
 
     def parts(self) -> tuple[str, ...]:
-        return tuple(part for part in family(self.family).text_parts if not _prepares(part))
+        return tuple(part for part in self.needed() if not _prepares(part))
+
+    def needed(self) -> tuple[str, ...]:
+        return family(self.family).text_parts
 
     def open(self, device: str) -> Any:
         from .shell import shell
@@ -124,7 +127,10 @@ class ImageEncoder(Component):
         return {self.parts()[0]: live.image_encoder}
 
     def parts(self) -> tuple[str, ...]:
-        return family(self.family).image_parts[:1]
+        return self.needed()[:1]
+
+    def needed(self) -> tuple[str, ...]:
+        return family(self.family).image_parts
 
     def open(self, device: str) -> Eyes:
         folder = self.folder()
@@ -217,6 +223,10 @@ class Denoiser(Component):
     def during(self, start: int, steps: int) -> Denoiser:
         """For a denoise of `steps` steps that begins at step `start`."""
         return self.model_copy(update={"span": (start, steps)})
+
+    def inspect(self) -> None:
+        _check_combination(self.during(0, 1))
+        super().inspect()
 
     def check(self, device: str) -> None:
         _check_combination(self)

@@ -27,6 +27,7 @@ from .values import Dtype, Positive
 INDEX = "model_index.json"
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 """Names of hub repositories, `owner/name`."""
+ANEW = "copy or download the model anew"
 SIDECAR = "graphflow.json"
 MAX_JSON = 4_000_000
 """Largest config file read, in bytes; real ones are a few kilobytes."""
@@ -302,7 +303,8 @@ def read_json(path: Path) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")
     except (OSError, ValueError, RecursionError) as error:
-        raise NodeError(f"{path.name} of model {path.parent.name!r} cannot be read: {error}") from error
+        text = f"{path.name} of model {path.parent.name!r} cannot be read: {error}"
+        raise NodeError(text, hint=ANEW) from error
     return content
 
 
@@ -338,6 +340,22 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
             hint="copy or download it anew",
         ) from error
     return entries
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a component."""
+    return sorted(folder.glob("*.safetensors"))
+
+
+def check_header(path: Path) -> None:
+    """Raises NodeError if a safetensors file is broken or cut off; asked once, until the file changes."""
+    state = path.stat()
+    _sound_header(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _sound_header(path: Path, size: int, modified: int) -> None:
+    read_header(path)
 
 
 def _shape(sizes: list[int]) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, Estimate, node
+from graphflow.node import Context, Estimate, Unknown, node
 
 from .families import Config, Configs, code_digest, family
 from .recipes import VAE, Component
@@ -102,26 +102,46 @@ def load_latent_upsampler(
     )
 
 
-def _upsampling(known: Mapping[str, Any]) -> Estimate | None:
-    """The widest stage of the model is where the latents have their new size; it is held some four times."""
-    model, latents = known.get("upsampler"), known.get("latents")
-    if not (isinstance(model, LatentUpsampler) and isinstance(latents, Latents)):
-        return None
-    config, geometry = model.config, latents.geometry
+def _enlarged(upsampler: LatentUpsampler, latents: Latents) -> Latents:
+    """The clip after the upsampling, without its samples."""
+    config, geometry = upsampler.config, latents.geometry
     scale = config.get("rational_spatial_scale", 2) if config.get("spatial_upsample", True) else 1
     long = 1 + config.get("temporal_upsample", False)
     size = {
         "width": round(latents.width // geometry.spatial * scale) * geometry.spatial,
         "height": round(latents.height // geometry.spatial * scale) * geometry.spatial,
         "frames": (latents.frames - 1) * long + 1,
+        "fps": latents.fps * long,
     }
-    cells = math.prod(geometry.latent_shape(**size)[2:])
+    return latents.model_copy(update={**size, "samples": None})
+
+
+def _foreseen(
+    upsampler: LatentUpsampler | Unknown, vae: VAE | Unknown, latents: Latents | Unknown
+) -> Mapping[str, Any] | None:
+    if isinstance(upsampler, Unknown) or isinstance(vae, Unknown) or isinstance(latents, Unknown):
+        return None
+    _check(upsampler, vae, latents)
+    return {"out": _enlarged(upsampler, latents)}
+
+
+def _upsampling(known: Mapping[str, Any]) -> Estimate | None:
+    """The widest stage of the model is where the latents have their new size; it is held some four times."""
+    model, latents = known.get("upsampler"), known.get("latents")
+    if not (isinstance(model, LatentUpsampler) and isinstance(latents, Latents)):
+        return None
+    config, clip = model.config, _enlarged(model, latents)
+    cells = math.prod(clip.geometry.latent_shape(clip.width, clip.height, clip.frames)[2:])
     need = 4 * config.get("mid_channels", 512) * cells * (4 if model.dtype == "float32" else 2)
-    done = latents.model_copy(update={**size, "fps": latents.fps * long, "samples": None})
-    return Estimate(need, outputs={"out": done}, measured=False)
+    return Estimate(need, measured=False)
 
 
-@node("diffusion/upsample_latents", forecast=_upsampling, depends=(".recipes", ".shell", ".values"))
+@node(
+    "diffusion/upsample_latents",
+    check=_foreseen,
+    forecast=_upsampling,
+    depends=(".recipes", ".shell", ".values"),
+)
 def upsample_latents(
     upsampler: LatentUpsampler,
     vae: VAE,
@@ -156,15 +176,14 @@ def upsample_latents(
     return latents.model_copy(update={"samples": samples.cpu(), **_size(upsampler.config, latents, samples)})
 
 
-def _refining(known: Mapping[str, Any]) -> Estimate | None:
-    latents, strength = known.get("latents"), known.get("strength")
-    if not isinstance(latents, Latents) or strength is None:
+def _refined(latents: Latents | Unknown, strength: float | Unknown) -> Mapping[str, Any] | None:
+    if isinstance(latents, Unknown) or isinstance(strength, Unknown):
         return None
-    again = latents.model_copy(update={"stage": "again", "strength": strength, "samples": None})
-    return Estimate(0, outputs={"out": again})
+    _check_done(latents, "refined")
+    return {"out": latents.model_copy(update={"stage": "again", "strength": strength, "rng": None})}
 
 
-@node("diffusion/refine_latents", forecast=_refining, depends=(".values",))
+@node("diffusion/refine_latents", check=_refined, depends=(".values",))
 def refine_latents(latents: Latents, *, strength: Annotated[float, Field(gt=0, le=1)] = 0.4) -> Latents:
     """Let a denoised clip be denoised once more, from a later step: usually after it was upsampled.
 

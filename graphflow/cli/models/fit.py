@@ -118,7 +118,9 @@ class _Planner:
         for id, size in sizes.items():
             settings = {**nodes[id].settings, **dict(zip(_SIZED, size, strict=True))}
             nodes[id] = replace(nodes[id], settings=settings)
-        facts = Facts(stored=lambda step: False, peek=lambda key: None, memo=self.memo)
+        facts = Facts(
+            lambda step: False, lambda key: None, memo=self.memo, check=False
+        )  # weights need not be here
         return plan(replace(self.graph, nodes=nodes), facts)
 
     def forecast(self, sizes: Mapping[str, Size]) -> Forecast:

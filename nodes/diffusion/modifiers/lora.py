@@ -98,9 +98,12 @@ def _read_plain(path: Path) -> Adapter:
 
 
 def check_header(path: Path, model: Shapes) -> None:
-    """Refuse a LoRA of another model by the header of its file, if its layers are named as in diffusers.
+    """Refuse a LoRA of another model by the header of its file, before anything is loaded.
 
-    model: the transformer's weights. Raises ValueMismatch; NodeError if the file is no LoRA.
+    Layers that are named as in diffusers must all be there; of other programs' layers, which may be several
+    of the model's in one, each must take as many numbers as some layer of the model. The rest is told when it
+    is opened. model: the transformer's weights; empty if they are not known.
+    Raises ValueMismatch; NodeError if the file is no LoRA.
     """
     names: Shapes = {name: entry.shape for name, entry in read_header(path).items()}
     if not any("lora" in name for name in names):
@@ -111,6 +114,27 @@ def check_header(path: Path, model: Shapes) -> None:
         name.startswith(tuple(f"{part}." for part in PARTS)) and ".lora_A." in _as_a(name) for name in names
     ):
         check_shapes(path.name, names, {part: model for part in PARTS})
+    else:
+        _check_columns(path.name, names, model)
+
+
+def _check_columns(name: str, tensors: Shapes, model: Shapes) -> None:
+    taken = {shape[1] for shape in model.values() if len(shape) == 2}
+    downs = [key for key in tensors if key.endswith(_DOWN) and not key.startswith(_TEXT)]
+    strange = sorted({tensors[key][-1] for key in downs} - taken) if taken else []
+    if strange:
+        raise ValueMismatch(
+            f"LoRA {name} is for another model: it has layers that take {strange[0]} numbers, which no layer "
+            "of this model does",
+            where="file",
+            hint=_OTHER,
+        )
+
+
+_DOWN = (".lora_A.weight", ".lora_A.default.weight", ".lora_down.weight", ".lora.down.weight")
+"""What programs call the first of a layer's two matrices."""
+_TEXT = ("text_encoder", "lora_te")
+"""How they begin the names of a text encoder's layers."""
 
 
 def _as_a(name: str) -> str:
@@ -150,8 +174,11 @@ def check_shapes(name: str, tensors: Shapes, models: Mapping[str, Shapes]) -> No
         raise ValueMismatch(
             f"LoRA {name} is for another model: {count}",
             where="file",
-            hint="use a LoRA that was trained on this model, or on one of the same size",
+            hint=_OTHER,
         )
+
+
+_OTHER = "use a LoRA that was trained on this model, or on one of the same size"
 
 
 def _layers(tensors: Shapes) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from graphflow_nodes.diffusion.activations import TILE, decoding, denoising, encoding
+from graphflow_nodes.diffusion.denoise import denoise
 from graphflow_nodes.diffusion.latents import empty_latents
 from graphflow_nodes.diffusion.load import Model, load_model
 from graphflow_nodes.diffusion.recipes import Tiling
 
 from benchmarks.activations import DECODERS, ENCODERS, TRANSFORMERS, Case, forecast, measured
-from graphflow.testing import run_node
+from graphflow.testing import check_node, run_node
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -45,9 +46,8 @@ def test_more_frames_and_larger_ones_need_more(model: Model) -> None:
 def test_the_denoiser_tells_what_comes_out(model: Model) -> None:
     """So that the decoder after it can tell its own need before anything has run."""
     latents = run_node(empty_latents, model.vae, frames=9)
-    told = denoising({"denoiser": model.denoiser, "latents": latents})
-    assert told is not None
-    after = decoding({"vae": model.vae, "latents": told.outputs["out"]})
+    told = check_node(denoise, denoiser=model.denoiser, scheduler=model.scheduler, latents=latents)
+    after = decoding({"vae": model.vae, "latents": told["out"]})
     assert after is not None and after.host == 3 * 32 * 32 * 9
 
 

@@ -392,7 +392,6 @@ def test_the_forecast_is_of_one_window(tiny: Bench) -> None:
         latents = run_node(empty_latents, tiny.model.vae, frames=frames)
         known = {"denoiser": tiny.model.denoiser, "latents": latents, "base_num_frames": 17}
         found = spec_of(diffusion_forcing).forecast(known)
-        assert found.outputs["out"] == latents
         needs.append(found.device)
     assert needs[0] == needs[1] > needs[2] > 0
 

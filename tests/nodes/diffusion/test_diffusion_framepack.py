@@ -232,7 +232,6 @@ def test_the_forecast_is_of_one_section(tiny: Bench) -> None:
         latents = run_node(empty_latents, tiny.model.vae, frames=sections * SECTION * 4 + 1)
         known = {"denoiser": tiny.model.denoiser, "latents": latents, "latent_window_size": SECTION}
         found = spec_of(framepack).forecast(known)
-        assert found.outputs["out"] == latents
         needs.append(found.device)
     assert needs[0] == needs[1] > 0
 

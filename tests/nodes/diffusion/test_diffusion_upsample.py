@@ -23,7 +23,7 @@ from graphflow_nodes.diffusion.values import Latents
 
 from graphflow.errors import Cancelled, MissingModel, NodeError, ValueMismatch
 from graphflow.node import spec_of
-from graphflow.testing import run_node
+from graphflow.testing import check_node, run_node
 from graphflow.values import Image, decode, encode
 from tests.support.tiny_family import FamilyBench
 from tests.support.tiny_ltx import FRAMES, HEIGHT, STEPS, WIDTH, save_tiny_ltx, save_tiny_upsampler
@@ -258,10 +258,11 @@ def test_size_and_memory_are_forecast(
     model = recipe(save_tiny_upsampler(tmp_path, **changes))
     large = upsampled(tiny, model, clip)
     told = spec_of(upsample_latents).forecast({"upsampler": model, "latents": clip})
+    after = check_node(upsample_latents, upsampler=model, vae=tiny.model.vae, latents=clip)["out"]
     size = {"width", "height", "frames", "fps"}
-    assert told.outputs["out"].model_dump(include=size) == large.model_dump(include=size)
+    assert after.model_dump(include=size) == large.model_dump(include=size)
     assert 0 < told.device < 10_000_000
-    again = spec_of(refine_latents).forecast({"latents": large, "strength": 0.5}).outputs["out"]
+    again = check_node(refine_latents, latents=large, strength=0.5)["out"]
     assert (again.stage, again.strength, again.width) == ("again", 0.5, large.width)
 
 

@@ -1,0 +1,160 @@
+"""What cannot work, told before anything runs: inputs that do not go together, models that cannot be opened.
+
+Nodes check their own inputs (`@node(check=...)`), recipes look at their files (`Recipe.inspect`). The same
+inputs are looked at once, however many steps share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphflow.claims import UNKNOWN
+from graphflow.errors import GraphflowError, NodeError, Problem, describe, told
+from graphflow.graph import Graph
+from graphflow.node import NodeSpec
+from graphflow.refs import Const, Many, Out, Ref
+from graphflow.steps import Plan, Step
+from graphflow.values import Recipe
+
+Outlines = Mapping[str, Mapping[str, Any]]
+"""What the outputs of steps will look like, as far as their nodes tell, by step key and output."""
+
+
+@dataclass
+class Findings:
+    """What was found out about steps that have not run."""
+
+    outlines: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    refused: dict[str, GraphflowError] = field(default_factory=dict)
+    """Steps that cannot work, by key."""
+
+
+def look(steps: Iterable[Step], memo: dict[bytes, Any], *, files: bool = True) -> Findings:
+    """Check steps that are in graph order. memo: keeps what was found, for the next time.
+
+    files: whether models must be such that they can be opened here.
+    """
+    found = Findings()
+    for step in steps:
+        try:
+            if files:
+                for recipe in recipes(step):
+                    _once(memo, step, recipe.inspect, {}, (recipe,))
+            if step.spec.check is not None:
+                known = {name: outline(step, name, found.outlines) for name in step.spec.looks_at}
+                outputs = _once(memo, step, step.spec.check, known, tuple(known.values()))
+                found.outlines[step.key] = outputs or {}
+        except GraphflowError as error:
+            found.refused[step.key] = error
+    return found
+
+
+def refusals(plan: Plan, memo: dict[bytes, Any]) -> dict[str, GraphflowError]:
+    """The steps of a plan that would run and cannot, by key."""
+    todo = set(plan.todo)
+    specs = {step.spec.id: step.spec for key, step in plan.steps.items() if key in todo}
+    if not any(spec.device or spec.check is not None for spec in specs.values()):
+        return {}
+    ordered = sorted(plan.steps.values(), key=lambda step: step.order)
+    refused = look(ordered, memo).refused
+    return {key: error for key, error in refused.items() if key in todo}
+
+
+def problems(graph: Graph, plan: Plan) -> list[Problem]:
+    """What a plan found wrong, as problems of the document that it was made from."""
+    found = []
+    for error in plan.failures.values():
+        node, _, name = error.where.partition(".")
+        path = f"nodes.{node}"
+        if name:
+            made = graph.nodes[node]
+            wired = name in made.spec.ports or name in made.inputs
+            path += f".{'inputs' if wired else 'params'}.{name}"
+        found.append(Problem(error.error_code, path, error.message, error.hint))
+    return found
+
+
+# ------------------------------------------------------------------------------ what is known of a step
+
+
+def outline(step: Step, name: str, outlines: Outlines) -> Any:
+    """An input as far as it is known before the step runs; None if nothing is wired to it."""
+    if name in step.inputs:
+        return _outline(step.inputs[name], outlines)
+    return step.settings.get(name)
+
+
+def _outline(ref: Ref, outlines: Outlines) -> Any:
+    match ref:
+        case Const(value=value):
+            return value
+        case Out(key=key, output=output, index=index):
+            value = outlines.get(key, {}).get(output, UNKNOWN)
+            for i in index:
+                value = value[i] if isinstance(value, list) and i < len(value) else UNKNOWN
+            return value
+        case Many(items=items):
+            return [_outline(item, outlines) for item in items]
+    return UNKNOWN
+
+
+def recipes(step: Step) -> Iterator[Recipe]:
+    """The models that a step is given, as far as they are known."""
+    if not step.spec.device:
+        return
+    waiting: list[Any] = [ref for name, ref in step.inputs.items() if name in step.spec.ports]
+    while waiting:
+        match waiting.pop():
+            case Many(items=items) | Const(value=list() as items):
+                waiting.extend(items)
+            case Const(value=Recipe() as recipe) | (Recipe() as recipe):
+                yield recipe
+
+
+def _once(
+    memo: dict[bytes, Any],
+    step: Step,
+    ask: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    looked_at: Collection[Any],
+) -> Any:
+    """What `ask` says of these very objects. They stay in the memo, so no other can take their identity.
+
+    Objects, not content keys: keys know nothing of where a model is placed, and a check may look at that.
+    """
+    owner = step.spec.id if arguments else ""
+    token = f"check {owner} {[_identity(one) for one in looked_at]}".encode()
+    if token not in memo:
+        try:
+            outcome = ask(**arguments)
+        except GraphflowError as error:
+            outcome = error.with_traceback(None)
+        except (Exception, SystemExit) as error:  # border: a check is foreign code
+            outcome = NodeError(describe(error))
+        memo[token] = looked_at, outcome
+    outcome = memo[token][1]
+    if isinstance(outcome, GraphflowError):
+        raise outcome
+    return outcome
+
+
+def _identity(value: Any) -> Any:
+    return [_identity(item) for item in value] if type(value) is list else id(value)
+
+
+# ------------------------------------------------------------------------------ a node's own code
+
+
+@contextmanager
+def border(id: str, spec: NodeSpec) -> Iterator[None]:
+    """Whatever a node's own code raises while planning is the failure of node `id`, at the input it names."""
+    try:
+        yield
+    except GraphflowError as error:
+        place = f"{id}.{error.where}" if error.where in spec.ports or error.where in spec.settings else id
+        raise NodeError(told(error), where=place, hint=error.hint, code=error.error_code) from error
+    except (Exception, SystemExit) as error:  # border: planning; a node is foreign code
+        raise NodeError(describe(error), where=id) from error
