@@ -15,6 +15,7 @@ from .keyframes import condition_keyframes, keyframe
 from .latents import empty_latents, noise_latents
 from .load import load_denoiser, load_image_encoder, load_model, load_scheduler, load_text_encoder, load_vae
 from .long_video import decode_tiles, denoise_long
+from .measure import latents_distance, measure_denoise
 from .modify import (
     attention,
     cast_layers,
@@ -56,6 +57,7 @@ __all__ = [
     "guide_rescaled",
     "guide_streams",
     "keyframe",
+    "latents_distance",
     "latents_like",
     "load_audio_decoder",
     "load_denoiser",
@@ -69,6 +71,7 @@ __all__ = [
     "load_weights",
     "lora",
     "magnitude_cache",
+    "measure_denoise",
     "noise_latents",
     "offload",
     "parallel",

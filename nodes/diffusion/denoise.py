@@ -33,7 +33,7 @@ Steps = Annotated[int, Field(ge=1, le=1000)]
 Guidance = Annotated[float, Field(ge=0, le=100)]
 
 
-def _foreseen(
+def foreseen(
     denoiser: Denoiser | Unknown,
     scheduler: Scheduler | Unknown,
     prompt: PromptEmbeds | Unknown,
@@ -67,7 +67,7 @@ def _foreseen(
 
 @node(
     "diffusion/denoise",
-    check=_foreseen,
+    check=foreseen,
     forecast=denoising,
     depends=(".asked", ".checks", ".tap", ".shell", ".stand_ins", ".values", *MAKING),
 )

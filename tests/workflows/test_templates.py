@@ -66,6 +66,7 @@ SHAPES = {
     "prompt_timeline": (33, 32, 64),
     "text_to_video_with_sound": (9, 64, 64),
     "two_expert_text_to_video": (5, 32, 32),
+    "upscaled_text_to_video": (13, 64, 64),
 }
 """Frames, height and width of what templates make with the tiny random model that they come with."""
 
@@ -175,3 +176,33 @@ def test_the_best_take_is_one_of_the_takes(play: Player, one_expert: Path) -> No
     assert play.computed["decode"] == 3
     assert play.computed["save_best"] == 1
     assert result.value("video").frames.shape[0] == 5
+
+
+def test_every_way_to_treat_a_model_is_measured_apart(play: Player, one_expert: Path) -> None:
+    """Placing is in no key, so without names for them all placings would be one step."""
+    placings, methods = ["resident", "leaf"], ["torchao_int8"]
+    given = {"placings": placings, "methods": methods, "steps": 2, "dtype": "float32"}
+    result = play("quantise_offload_matrix", model=str(one_expert), **given)
+    assert play.computed["measure"] == 2 * 4
+    apart = result.value("apart")
+    assert apart[:2] == [0, 0] and apart[2:4] == pytest.approx([0, 0], abs=1e-5)
+    assert all(0 < distance < 0.5 for distance in apart[4:])
+    assert [line.partition(":")[0] for line in result.value("table")] == [
+        f"{way}, {placing}"
+        for way in ("untreated", "other attention", "fp8 layers", *methods)
+        for placing in placings
+    ]
+
+
+def test_the_second_model_enlarges_what_the_first_made_and_keeps_more_of_it_at_less_strength(
+    play: Player,
+) -> None:
+    def away(strength: float) -> float:
+        result = play("upscaled_text_to_video", strength=strength)
+        small, large = result.value("small").frames, result.value("video").frames
+        assert small.shape[1:3] == (32, 32) and large.shape[1:3] == (64, 64)
+        shrunk = large.float().unflatten(1, (32, 2)).unflatten(3, (32, 2)).mean((2, 4))
+        return float((shrunk - small).abs().mean())
+
+    assert away(0.1) < 0.7 * away(1.0)
+    assert set(play.computed) == {"condition", "refine", "decode_large", "save"}
