@@ -4,5 +4,6 @@ Nothing here imports torch at import time; `render`, `score` and `training` do, 
 """
 
 from .clip import clip
+from .scenes import scenes
 
-__all__ = ["clip"]
+__all__ = ["clip", "scenes"]

@@ -1,0 +1,80 @@
+"""Frames as arrays of numbers: grey, smaller, blurred. Everything that measures begins here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+Floats = NDArray[numpy.float32]
+Bytes = NDArray[numpy.uint8]
+
+LUMA = numpy.array([0.299, 0.587, 0.114], dtype=numpy.float32)
+"""ITU-R BT.601."""
+
+
+def luma(frames: NDArray[Any]) -> Floats:
+    """Brightness 0..255 of (..., height, width, 3) as (..., height, width)."""
+    return numpy.asarray(frames.astype(numpy.float32) @ LUMA, dtype=numpy.float32)
+
+
+def peak(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The largest of the three channels; far faster than a reduction over so short an axis."""
+    found: NDArray[Any] = numpy.maximum(numpy.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
+    return found
+
+
+def shrunk(frames: NDArray[Any], height: int, width: int) -> Floats:
+    """Frames (..., height, width) averaged over the cells of a coarse grid, as float32."""
+    top, bottom = _bounds(frames.shape[-2], height)
+    left, right = _bounds(frames.shape[-1], width)
+    table = _integral(frames.astype(numpy.float64))
+    sums = table[..., bottom[:, None], right] - table[..., top[:, None], right]
+    sums += table[..., top[:, None], left] - table[..., bottom[:, None], left]
+    areas = (bottom - top)[:, None] * (right - left)
+    return numpy.asarray(sums / areas, dtype=numpy.float32)
+
+
+def box(frames: Floats, radius: int) -> Floats:
+    """Mean over squares of 2 * radius + 1 pixels; beyond the edge stands the edge."""
+    pad = [(0, 0)] * (frames.ndim - 2) + [(radius + 1, radius), (radius + 1, radius)]
+    table = numpy.pad(frames, pad, mode="edge").astype(numpy.float64).cumsum(-1).cumsum(-2)
+    side = 2 * radius + 1
+    sums = table[..., side:, side:] - table[..., :-side, side:] - table[..., side:, :-side]
+    return numpy.asarray((sums + table[..., :-side, :-side]) / side**2, dtype=numpy.float32)
+
+
+def laplacian(frames: Floats) -> Floats:
+    """The 4-neighbour Laplacian of the inner pixels."""
+    centre = frames[..., 1:-1, 1:-1]
+    around = frames[..., :-2, 1:-1] + frames[..., 2:, 1:-1] + frames[..., 1:-1, :-2] + frames[..., 1:-1, 2:]
+    return numpy.asarray(around - 4 * centre, dtype=numpy.float32)
+
+
+def hsv(frames: NDArray[Any]) -> Floats:
+    """Hue 0..360, saturation 0..1 and value 0..1 of uint8 (..., 3)."""
+    pixels = frames.astype(numpy.float32) / 255
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    value = peak(pixels)
+    low = numpy.minimum(numpy.minimum(red, green), blue)
+    span = value - low
+    safe = numpy.where(span > 0, span, 1)
+    hue = numpy.where(
+        value == red,
+        (green - blue) / safe % 6,
+        numpy.where(value == green, (blue - red) / safe + 2, (red - green) / safe + 4),
+    )
+    saturation = span / numpy.where(value > 0, value, 1)
+    return numpy.stack([numpy.where(span > 0, hue * 60, 0), saturation, value], axis=-1).astype(numpy.float32)
+
+
+def _integral(frames: NDArray[Any]) -> NDArray[Any]:
+    pad = [(0, 0)] * (frames.ndim - 2) + [(1, 0), (1, 0)]
+    return numpy.asarray(numpy.pad(frames, pad).cumsum(-1).cumsum(-2))
+
+
+def _bounds(size: int, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Begin and end of `count` cells along `size` pixels; each has at least one pixel."""
+    edges = numpy.linspace(0, size, count + 1).astype(int)
+    return edges[:-1], numpy.maximum(edges[1:], edges[:-1] + 1)

@@ -1,0 +1,87 @@
+"""How many items came in, and what each filter left of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+from pydantic import Field
+
+from graphflow.node import node
+from graphflow.values import Value
+
+from .values import I
+
+
+class Stage(Value):
+    """One filter of a funnel."""
+
+    name: str
+    entered: int
+    refused: int
+    reasons: list[tuple[str, int]]
+    """The most frequent reasons, without their figures."""
+
+
+class Funnel(Value):
+    """What became of a list of items."""
+
+    entered: int
+    kept: int
+    stages: list[Stage]
+
+
+REASONS = 5
+"""Reasons of a stage that are told."""
+
+
+@node("dataset/funnel", depends=(".values",))
+def funnel(items: list[I]) -> Funnel:
+    """Count what each filter refused, in the order in which items met them."""
+    return funnel_of(items)
+
+
+def funnel_of(items: list[I]) -> Funnel:
+    """As the node; `items` are those kept and those refused together."""
+    left = len(items)
+    stages = []
+    for name in _order(items):
+        refused = [item for item in items if item.rejected == name]
+        reasons = Counter(item.reason.partition(":")[0] for item in refused).most_common(REASONS)
+        stages.append(Stage(name=name, entered=left, refused=len(refused), reasons=reasons))
+        left -= len(refused)
+    return Funnel(entered=len(items), kept=left, stages=stages)
+
+
+def _order(items: list[I]) -> list[str]:
+    """Names of all filters, each after those that any item met before it."""
+    before: dict[str, set[str]] = {}
+    for item in items:
+        path = [*item.passed, *([item.rejected] if item.rejected else [])]
+        for place, name in enumerate(path):
+            before.setdefault(name, set()).update(path[:place])
+    order: list[str] = []
+    while len(order) < len(before):
+        ready = [name for name in before if name not in order and before[name] <= {*order, name}]
+        order.append(
+            min(ready or [name for name in before if name not in order], key=lambda n: len(before[n]))
+        )
+    return order
+
+
+@node("dataset/kept", depends=(".values",))
+def kept_items(items: list[I], *, most: Annotated[int, Field(ge=1)] | None = None) -> list[I]:
+    """The items that no filter refused, in order. most: the first so many."""
+    good: list[I] = [item for item in items if not item.rejected]
+    return good[:most]
+
+
+def text(found: Funnel) -> str:
+    """The funnel as a Markdown table."""
+    lines = ["| stage | in | refused | left | why |", "|---|---|---|---|---|"]
+    for stage in found.stages:
+        why = "; ".join(f"{reason} ({count})" for reason, count in stage.reasons).replace("|", "\\|")
+        left = stage.entered - stage.refused
+        lines.append(f"| {stage.name} | {stage.entered} | {stage.refused} | {left} | {why} |")
+    lines.append(f"| **kept** | {found.entered} | {found.entered - found.kept} | **{found.kept}** | |")
+    return "\n".join(lines)

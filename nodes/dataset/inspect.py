@@ -1,0 +1,137 @@
+"""Measures of videos on a wire, columns that models add, and a look at the file's own pixels."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from graphflow.errors import NodeError, StorageError
+from graphflow.node import Context, node
+from graphflow.values import Image, Recipe, Video
+
+from .caption import frames_of_clip
+from .pairs import array_of
+from .settings import Flow, Method
+from .values import Clip, Score, refuse, with_scores
+
+Measure = Callable[[Image], dict[str, Score]]
+"""An opened frame scorer: one frame to columns."""
+
+_PARTS = (
+    ".values", ".measure", ".motion", ".flow", ".picture", ".shots", ".hashing", ".frames", ".reading",
+    ".caption", "graphflow_nodes.media.decode", "graphflow_nodes.evaluation.classic_flow",
+)  # fmt: skip
+
+
+class FrameScorer(Recipe):
+    """Something that puts figures on a frame: text found by OCR, a watermark, an aesthetic mark, an
+    embedding's likeness to a reference. A pack of its own adds one: a subclass whose `open` gives a
+    `Measure`."""
+
+
+@node("dataset/measure", depends=_PARTS)
+def measure(video: Video, *, flow: Flow = "dis") -> dict[str, Score]:
+    """What is measured of a clip, by column. It is scaled down to 160 pixels and looked at 8 times a second.
+
+    seconds; motion and motion_top, mean and most of the flow's length in percent of the shorter side a
+    second; motion_jerk; camera (static, pan_left, pan_right, tilt_up, tilt_down, zoom_in, zoom_out, roll,
+    shake, unclear) and camera_speed; sharpness, exposure, clipped, contrast, flicker; change_max, high where
+    there is a cut; steadiness, likeness of the first and middle frame; overlay, share that looks like text;
+    phash.
+    """
+    from .measure import columns, small
+
+    frames = small(array_of(video))
+    return dict(columns(frames, video.fps, flow))
+
+
+@node("dataset/find_cuts", depends=(".shots", ".frames", ".hashing", ".measure", ".pairs"))
+def find_cuts(
+    video: Video, *, method: Method = "content", shortest: Annotated[int, Field(ge=1)] = 1
+) -> list[int]:
+    """Numbers of the frames that begin a new shot. shortest: frames of a shot.
+
+    method: `content` by changes of colour, `adaptive` by changes that stand out from those around them,
+    `hash` by a perceptual hash.
+    """
+    from .measure import small
+    from .shots import cuts
+
+    return cuts(small(array_of(video)), method, shortest)
+
+
+@node("dataset/split_shots", depends=(".shots", ".frames", ".hashing", ".measure", ".pairs"))
+def split_shots(
+    video: Video, *, method: Method = "content", shortest: Annotated[int, Field(ge=1)] = 8
+) -> list[Video]:
+    """The shots of a video as videos of their own. shortest: frames of a shot; a shorter one stays with its
+    neighbour."""
+    from .measure import small
+    from .shots import cuts
+
+    places = [0, *cuts(small(array_of(video)), method, shortest), len(video.frames)]
+    return [
+        Video(frames=video.frames[first:last].clone(), fps=video.fps)
+        for first, last in itertools.pairwise(places)
+    ]
+
+
+@node("dataset/measure_blocks", depends=_PARTS)
+def measure_blocks(clips: list[Clip], ctx: Context) -> list[Clip]:
+    """Look at the middle of each clip in the file's own size, for what scaling hides.
+
+    Adds `blockiness`, how visible the 8 x 8 grid of a codec is (0 is not at all), and `native_sharpness`.
+    Worth its time after the first filters. A file that cannot be read any more is refused with the reason.
+    """
+    from .frames import laplacian, luma
+    from .picture import blockiness
+
+    def scores(frames: Any) -> dict[str, Score]:
+        import numpy
+
+        grey = luma(frames.numpy())
+        return {
+            "blockiness": blockiness(grey),
+            "native_sharpness": float(numpy.abs(laplacian(grey)).mean()),
+        }
+
+    return [_looked(clip, ctx, scores, place, len(clips)) for place, clip in enumerate(clips)]
+
+
+@node("dataset/score_frames", depends=_PARTS)
+def score_frames(clips: list[Clip], scorer: FrameScorer, ctx: Context) -> list[Clip]:
+    """Columns by any scorer that is wired, from the middle frame of each clip that no filter has refused.
+
+    A file that cannot be read any more is refused with the reason. Raises NodeError if the scorer gives
+    something else than columns, or a column that is there already.
+    """
+    with ctx.use(scorer) as mark:
+
+        def scores(frames: Any) -> dict[str, Score]:
+            found = mark(Image(pixels=frames[0].contiguous()))
+            if not isinstance(found, dict):
+                raise NodeError(
+                    f"{type(scorer).__name__} gave a {type(found).__name__}, not columns",
+                    hint="report this to the makers of the scorer's pack",
+                )
+            return found
+
+        return [_looked(clip, ctx, scores, place, len(clips)) for place, clip in enumerate(clips)]
+
+
+def _looked(
+    clip: Clip, ctx: Context, scores: Callable[[Any], dict[str, Score]], place: int, count: int
+) -> Clip:
+    """The clip with the scores of its middle frames."""
+    ctx.progress(place, count)
+    if clip.rejected:
+        return clip
+    middle = (clip.start + clip.end) / 2
+    one = clip.model_copy(update={"start": middle, "end": min(clip.end, middle + 1.5 / clip.fps)})
+    try:
+        return with_scores(clip, scores(frames_of_clip(one)))
+    except StorageError as error:
+        return refuse(clip, "read", error.message)

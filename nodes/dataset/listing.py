@@ -1,0 +1,98 @@
+"""The files of a folder. What they hold is part of the key, so that a changed file is worked on again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from graphflow.errors import StorageError
+from graphflow.node import Context, node
+from graphflow.values import Value
+
+SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")
+MAX_FILES = 1_000_000
+
+
+class VideoFile(Value):
+    """A file on this machine, perhaps a video. digest: its sha256; empty with the reason if it was
+    unreadable."""
+
+    path: str
+    name: str
+    """Path inside the folder that was listed."""
+    digest: str
+    problem: str = ""
+
+
+def _fingerprint(*, folder: str, **settings: object) -> list[str]:
+    """Names, sizes and times of the files: cheap, and it changes when a file does."""
+    return [
+        part
+        for file in _files(folder)
+        for part in (str(file), str(file.stat().st_size), str(file.stat().st_mtime_ns))
+    ]
+
+
+@node("dataset/list_files", fingerprint=_fingerprint)
+def list_files(
+    ctx: Context, *, folder: str, most: Annotated[int, Field(ge=1, le=MAX_FILES)] = MAX_FILES
+) -> list[VideoFile]:
+    """The video files of a folder and those below it, sorted by name: mp4, mov, mkv, webm, avi, gif, m4v.
+
+    most: the first so many. Each carries the sha256 of its content; one that cannot be read carries the
+    reason and is refused later, by name. Links are not followed out of the folder.
+    Raises StorageError if the folder cannot be listed.
+    """
+    root = Path(folder)
+    found = _files(folder)[:most]
+    listed = []
+    for place, file in enumerate(found):
+        ctx.progress(place, len(found))
+        digest, problem = _digest(file)
+        listed.append(
+            VideoFile(path=str(file), name=file.relative_to(root).as_posix(), digest=digest, problem=problem)
+        )
+    return listed
+
+
+def _files(folder: str) -> list[Path]:
+    if not folder or any(ord(c) < 32 for c in folder):
+        raise StorageError(
+            "no folder is named", where=ascii(folder), hint="set folder to where the clips are"
+        )
+    root = Path(folder)
+    if not root.is_dir():
+        raise StorageError("there is no such folder", where=folder, hint="check the path")
+    inside = root.resolve()
+    try:
+        found = [
+            file
+            for file in root.rglob("*")
+            if file.suffix.lower() in SUFFIXES and file.is_file() and file.resolve().is_relative_to(inside)
+        ]
+    except OSError as error:
+        raise StorageError(f"cannot be listed: {error.strerror}", where=folder) from None
+    if len(found) > MAX_FILES:
+        raise StorageError(f"there are over {MAX_FILES} files", where=folder, hint="name a part of it")
+    return sorted(found)
+
+
+def _digest(file: Path) -> tuple[str, str]:
+    try:
+        return file_digest(file), ""
+    except StorageError as error:
+        return "", error.message
+
+
+def file_digest(file: Path) -> str:
+    """sha256 of a file's bytes, as hex. Raises StorageError if it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise StorageError(
+            f"it cannot be read: {error.strerror}", where=str(file), hint="check its permissions"
+        ) from None

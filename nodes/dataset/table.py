@@ -1,0 +1,118 @@
+"""Score tables: every clip with every column, those refused too. Columns are added, never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from graphflow.errors import NodeError, StorageError
+from graphflow.node import Context, node
+from graphflow.values import SavedFile
+
+from .listing import file_digest
+from .reading import still_stands
+from .settings import Name
+from .values import Clip, with_scores
+
+FIELDS = (
+    "id", "source", "path", "start", "end", "fps", "height", "width", "crop", "caption", "split", "passed",
+    "rejected", "reason",
+)  # fmt: skip
+"""Columns of every table; the scores stand behind them as `score.<name>`."""
+SCORE = "score."
+
+
+def _fingerprint(*, path: str) -> str:
+    return file_digest(Path(path)) if path else ""
+
+
+@node("dataset/save_table", cache=False, effect=still_stands, depends=(".values",))
+def save_table(clips: list[Clip], ctx: Context, *, name: Name = "scores") -> SavedFile:
+    """Write all clips with their columns as a parquet table, those refused too, with the stage and reason.
+
+    `dataset/load_table` reads it back; nodes after that add columns. Raises StorageError if it cannot be
+    written.
+    """
+    return ctx.save(name, ".parquet", lambda path: write_table(path, clips))
+
+
+@node("dataset/load_table", fingerprint=_fingerprint, depends=(".values",))
+def load_table(*, path: str) -> list[Clip]:
+    """The clips of a table that `dataset/save_table` wrote, to filter them anew or to add columns.
+
+    Raises StorageError for a file that is no such table.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        rows = pyarrow.parquet.read_table(Path(path)).to_pylist()
+        return [_clip(row) for row in rows]
+    except (OSError, pyarrow.ArrowException, KeyError, ValueError, TypeError) as error:
+        raise StorageError(
+            "this is not a table of clips", where=path, hint="name one that dataset/save_table wrote"
+        ) from error
+
+
+@node("dataset/join_scores", depends=(".values",))
+def join_scores(clips: list[Clip], others: list[Clip]) -> list[Clip]:
+    """Add the columns that another list has of the same clips, matched by id; clips that are not in it stay
+    as they are.
+
+    Raises NodeError for a column that both have with different cells.
+    """
+    known = {clip.id: clip.scores for clip in others}
+    found = []
+    for clip in clips:
+        more = known.get(clip.id, {})
+        for name in clip.scores.keys() & more.keys():
+            if clip.scores[name] != more[name]:
+                raise NodeError(
+                    f"column {name!r} of {clip.id} is {clip.scores[name]!r} here and {more[name]!r} there",
+                    hint="columns are added, never changed; join lists that were measured alike",
+                )
+        found.append(with_scores(clip, {k: v for k, v in more.items() if k not in clip.scores}))
+    return found
+
+
+def write_table(path: Path, clips: Sequence[Clip]) -> None:
+    """The table as a parquet file; columns in order of their first appearance."""
+    import pyarrow
+    import pyarrow.parquet
+
+    names = list(dict.fromkeys(name for clip in clips for name in clip.scores))
+    columns: dict[str, Any] = {field: [_cell(clip, field) for clip in clips] for field in FIELDS}
+    for name in names:
+        columns[SCORE + name] = _column([clip.scores.get(name) for clip in clips])
+    pyarrow.parquet.write_table(pyarrow.table(columns), path, compression="zstd")
+
+
+def _cell(clip: Clip, field: str) -> Any:
+    value = getattr(clip, field)
+    return json.dumps(value) if field in ("crop", "passed") else value
+
+
+def _column(cells: list[Any]) -> Any:
+    """An arrow column: of one type where possible, else text in JSON."""
+    import pyarrow
+
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if kinds == {int, float}:
+        cells = [None if cell is None else float(cell) for cell in cells]
+    elif len(kinds) > 1:
+        cells = [None if cell is None else json.dumps(cell) for cell in cells]
+    return pyarrow.array(cells, None if kinds else pyarrow.string())
+
+
+def _clip(row: dict[str, Any]) -> Clip:
+    fields = {field: row[field] for field in FIELDS}
+    crop = json.loads(fields["crop"])
+    scores = {name.removeprefix(SCORE): cell for name, cell in row.items() if name.startswith(SCORE)}
+    fields |= {
+        "crop": None if crop is None else tuple(crop),
+        "passed": tuple(json.loads(fields["passed"])),
+        "scores": {name: cell for name, cell in scores.items() if cell is not None},
+    }
+    return Clip(**fields)
