@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -132,7 +132,7 @@ def open_workspace(
     data_dir: Path | None,
     packs: list[Path] | None,
     *,
-    device: str | None = None,
+    device: str | Sequence[str] | None = None,
     runner: str = "inline",
     limits: Limits | None = None,
     create: bool = True,
@@ -144,10 +144,14 @@ def open_workspace(
     from graphflow import files
     from graphflow.workspace import Workspace, default_data_dir
 
-    if device is not None and not DEVICE.fullmatch(device):
-        raise DocumentError(
-            [Problem("device", "--device", f"{device!r} is no device", "such as cpu or cuda:0")]
-        )
+    named = [device] if isinstance(device, str) else list(device or ())
+    for one in named:
+        if not DEVICE.fullmatch(one):
+            problem = Problem("device", "--device", f"{one!r} is no device", "such as cpu or cuda:0")
+            raise DocumentError([problem])
+    if len({one.partition(":")[0] for one in named}) > 1:
+        text = "devices of several kinds compute different results"
+        raise DocumentError([Problem("device", "--device", text, "name devices of one kind")])
     folder = data_dir.expanduser() if data_dir is not None else default_data_dir()
     if create:
         files.make_folder(folder)

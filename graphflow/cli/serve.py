@@ -9,7 +9,12 @@ from typing import Annotated
 import typer
 
 from graphflow.cli.options import DataDir, Opened, PackFolders, pack_folders
-from graphflow.cli.run import Device, RunnerKind, open_workspace
+from graphflow.cli.run import RunnerKind, open_workspace
+
+Devices = Annotated[
+    list[str] | None,
+    typer.Option("--device", help="Such as cpu or cuda:0, chosen by default; several times: a worker each."),
+]
 
 
 def serve(
@@ -23,7 +28,7 @@ def serve(
         str, typer.Option("--public-url", metavar="URL", help="How others reach the server, behind a proxy.")
     ] = "",
     parallel: Annotated[
-        int, typer.Option("--parallel", min=1, max=64, help="Runs at a time; they share the device.")
+        int, typer.Option("--parallel", min=1, max=64, help="Runs at a time on each device; they share it.")
     ] = 1,
     checkpoint_seconds: Annotated[
         float,
@@ -32,7 +37,7 @@ def serve(
     runner: Annotated[
         RunnerKind, typer.Option("--runner", help="A process per device, or threads of this process.")
     ] = RunnerKind.process,
-    device: Device = None,
+    device: Devices = None,
     packs: PackFolders = None,
 ) -> None:
     """Serve the editor and the network interface; stop with Ctrl-C.

@@ -5,6 +5,7 @@ Every request has an `id` that its one answer repeats; what has no `id` is told 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import msgpack
@@ -23,11 +24,15 @@ MAX_MAP, MAX_ARRAY = 20_000, 200_000
 
 
 class Codec:
-    """Reads and writes frames; made once, since building the checks takes a while."""
+    """Reads frames; made once, since building the checks takes a while. Each side builds its own only."""
 
-    def __init__(self) -> None:
-        self._requests: TypeAdapter[Request] = TypeAdapter(Request)
-        self._answers: TypeAdapter[Answer] = TypeAdapter(Answer)
+    @cached_property
+    def _requests(self) -> TypeAdapter[Request]:
+        return TypeAdapter(Request)
+
+    @cached_property
+    def _answers(self) -> TypeAdapter[Answer]:
+        return TypeAdapter(Answer)
 
     def request(self, frame: bytes) -> Request:
         """A client's message. Raises ValueError with a text for people."""
