@@ -15,6 +15,7 @@ from graphflow.errors import NodeError, ValueMismatch
 from .modifiers.quantise import Quantisation, load_options
 from .source import ANEW, read_header
 from .values import Dtype
+from .weights import check_finite, check_layers, check_loaded
 
 
 def component_class(index: Mapping[str, Any], part: str) -> Any:
@@ -56,9 +57,20 @@ def load_module(
             warnings.filterwarnings("ignore", r".*[Qq]uanto", FutureWarning)  # diffusers 1.0 will drop it
             library = importlib.import_module(cls.__module__.partition(".")[0])
             options |= load_options(quantisation, library, options["dtype"], device)
-        module = cls.from_pretrained(folder / part, **options)
+        return from_folder(cls, folder, part, device, options)
+
+
+def from_folder(cls: Any, folder: Path, part: str, device: str, options: Mapping[str, Any]) -> Any:
+    """A live module of a class of diffusers or transformers, with all of its weights and no others.
+
+    Raises ValueMismatch if its files hold other layers than its config says, NodeError for broken numbers.
+    """
+    module, told = cls.from_pretrained(folder / part, output_loading_info=True, **options)
+    check_loaded(part, told)
+    check_layers(part, module.state_dict(), told["unexpected_keys"])
     if "device_map" not in options:
         module = module.to(device)
+    check_finite(repr(part), module.state_dict(), hint=ANEW)
     return module.eval().requires_grad_(False)
 
 
@@ -120,6 +132,7 @@ def load_file(
     _check_complete(file, part, [name for name, tensor in module.named_parameters() if tensor.is_meta])
     if not gguf:
         _to_dtype(module, getattr(torch, dtype))
+    check_finite(file.name, module.state_dict(), hint=_FILE_ANEW, where="file")
     return module.to(device).eval().requires_grad_(False)
 
 
@@ -130,6 +143,7 @@ def _check_names(file: Path, part: str, blank: Any) -> None:
     if not header.keys() & wanted.keys():
         return
     _check_complete(file, part, [name for name in wanted if name not in header])
+    check_layers(part, wanted, header.keys() - wanted.keys())
     for name, shape in wanted.items():
         if header[name].shape != shape:
             raise ValueMismatch(

@@ -13,6 +13,7 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import Context, Estimate, Unknown, node
 
 from .families import Config, Configs, code_digest, family
+from .opening import from_folder
 from .recipes import VAE, Component
 from .shell import cancel_points
 from .source import identify, locate, read_json
@@ -62,8 +63,7 @@ class LatentUpsampler(Component):
         package = importlib.import_module(f"diffusers.pipelines.{self.kind.package}")
         cls = getattr(package, self.config["_class_name"])
         options = {"dtype": getattr(torch, self.dtype), "use_safetensors": True, "local_files_only": True}
-        module = cls.from_pretrained(self.folder() / PART, **options)
-        return module.to(device).eval().requires_grad_(False)
+        return from_folder(cls, self.folder(), PART, device, options)
 
 
 @node("diffusion/load_latent_upsampler", fold=True, depends=(".source", ".recipes"))

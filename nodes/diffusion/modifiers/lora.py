@@ -18,6 +18,7 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.values import Value
 
 from ..source import FileSource, read_header
+from ..weights import check_finite
 
 Expert = Literal["both", "first", "second"]
 
@@ -62,10 +63,15 @@ def read_adapter(path: Path, pipeline: Any) -> Adapter:
     """Read a LoRA file and give its layers the names that diffusers' model has.
 
     pipeline: the diffusers pipeline class, which knows other programs' names for this family.
-    Raises NodeError if it is no LoRA.
+    Raises NodeError if it is no LoRA, or has numbers that are not finite.
     """
-    if not hasattr(pipeline, "lora_state_dict"):
-        return _read_plain(path)
+    adapter = _read_named(path, pipeline) if hasattr(pipeline, "lora_state_dict") else _read_plain(path)
+    hint = "copy or download the file anew, or ask who trained it"
+    check_finite(path.name, adapter.tensors, hint=hint, where="file")
+    return adapter
+
+
+def _read_named(path: Path, pipeline: Any) -> Adapter:
     try:
         tensors, metadata = pipeline.lora_state_dict(
             str(path.parent),

@@ -13,15 +13,18 @@ from graphflow.values import Recipe
 from ..catalogue import licence_of
 from ..opening import blank_model, component_class, load_module
 from ..source import (
+    ANEW,
     INDEX,
     REPOSITORY,
     ModelSource,
+    check_header,
     file_identity,
     identity,
     locate,
     read_header,
     read_json,
     require_weights,
+    weight_files,
 )
 from ..values import Dtype
 from .definitions import Definition, PipelineName, definitions
@@ -77,6 +80,14 @@ class ModularPart(Recipe):
                 f"{self.part} of model {self.source.model!r} cannot be opened: {error}", where="model"
             ) from error
 
+    def inspect(self) -> None:
+        """The folder must be here, unless it may be fetched, and its weight files whole."""
+        folder = find(self.source.model, self.source.revision, download=False) / self.subfolder
+        if not (folder.is_dir() or self.source.download):
+            raise MissingModel(f"model {self.source.model!r} has no folder {self.subfolder!r}", hint=ANEW)
+        for file in weight_files(folder):
+            check_header(file)
+
     def blank(self) -> Any:
         """The network without its weights; None if diffusers cannot build it from its config alone."""
         if self.library == "transformers" or not self.is_network():
@@ -101,6 +112,10 @@ class ModularModel(Recipe):
     parts: dict[str, ModularPart]
     configs: dict[str, Any]
     """Settings of the pipeline that the model's index holds."""
+
+    def inspect(self) -> None:
+        for part in self.parts.values():
+            part.inspect()
 
     def memory_bytes(self) -> int:
         """Of the largest part: how many work together differs by phase."""
