@@ -325,7 +325,7 @@ def _error(failure: p.Failure) -> GraphflowError:
     """A refusal as the error that it was over there."""
     if failure.problems:
         return DocumentError([_problem(one) for one in failure.problems])
-    if failure.code.partition(".")[0] in ("server", "run", "queue", "asset", "document"):
+    if failure.code.partition(".")[0] in ("server", "run", "queue", "asset", "document", "workflow", "result"):
         return ServerError(failure.message, hint=failure.hint, code=failure.code)
     return from_code(failure.code, failure.message, hint=failure.hint)
 

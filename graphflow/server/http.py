@@ -210,13 +210,12 @@ def _no_constant(text: str) -> Any:
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+NOT_FOUND = ("workflow.missing", "asset.unknown", "file.missing", "result.gone", "result.none")
+
+
 def status_of(error: GraphflowError) -> int:
     """The HTTP status that tells what kind of error it is."""
-    if isinstance(error, Unknown) or error.error_code in (
-        "workflow.missing",
-        "asset.unknown",
-        "file.missing",
-    ):
+    if isinstance(error, Unknown) or error.error_code in NOT_FOUND:
         return 404
     if isinstance(error, DocumentError):
         return 413 if any(problem.code == "limit.size" for problem in error.problems) else 422

@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,10 +208,17 @@ def serve(tmp_path: Path) -> Serve:
     """`async with serve() as live:` a server on the test's data folder."""
 
     @asynccontextmanager
-    async def start(limits: ServerLimits = LIMITS, **options: Any) -> AsyncIterator[Live]:
+    async def start(
+        limits: ServerLimits = LIMITS,
+        *,
+        nodes: Iterable[Callable[..., Any]] = (),
+        device: str | Sequence[str] = "cpu",
+        **options: Any,
+    ) -> AsyncIterator[Live]:
+        registry = NODES.with_nodes(nodes)
         with (
             socket.create_server(("127.0.0.1", 0)) as listener,
-            Workspace(tmp_path / "data", registry=NODES, device="cpu") as workspace,
+            Workspace(tmp_path / "data", registry=registry, device=device) as workspace,
         ):
             port = listener.getsockname()[1]
             server = Server(workspace, policy(TOKEN, "127.0.0.1", port), limits=limits, **options)
