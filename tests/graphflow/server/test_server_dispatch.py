@@ -13,6 +13,7 @@ import pytest
 from graphflow import events, workflow
 from graphflow.errors import StorageError
 from graphflow.history import History
+from graphflow.node import Context, node
 from graphflow.queued import Submission
 from graphflow.server import dispatch as dispatching
 from graphflow.server.dispatch import Dispatch, Journal
@@ -21,13 +22,17 @@ from tests.graphflow.server.conftest import GATE, NODES, NUMBERS, gated
 from tests.support.engine import raw
 
 
+def submission(document: dict[str, Any], client: str = "") -> Submission:
+    return Submission(workflow.dump(workflow.from_raw(document)), client=client)
+
+
 class Desk:
     """A dispatch with its queue and all that it told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str | Sequence[str] = "cpu") -> None:
         self.told: list[events.Event] = []
         self.history = History(folder / "history.sqlite")
-        self.workspace = Workspace(folder / "data", registry=NODES, device="cpu")
+        self.workspace = Workspace(folder / "data", registry=NODES.with_nodes((where,)), device=device)
         self.dispatch = Dispatch(
             self.workspace, self.history, tell=self.hear, changed=lambda run: None, checkpoint_seconds=0
         )
@@ -40,7 +45,7 @@ class Desk:
         self.told.extend(told)
 
     def submit(self, document: dict[str, Any]) -> str:
-        run = self.history.accept(Submission(workflow.dump(workflow.from_raw(document))))
+        run = self.history.accept(submission(document))
         self.dispatch.wake()
         return run.id
 
@@ -179,3 +184,80 @@ def test_the_journal_stores_many_events_in_few_transactions(
     assert sum(batches) == 300 and len(batches) <= 4
     assert [event.seq for event in told if event.type == "node.started"] == list(range(1, 301))
     assert [event.seq for event in told if event.type == "node.progress"] == list(range(1, 301))
+
+
+# --------------------------------------------------------------------------------- several devices
+
+WHERE: dict[str, list[str]] = {}
+
+
+@node("test/where", cache=False)
+def where(ctx: Context, *, name: str = "w") -> int:
+    """Says on which device it runs, then waits at its gate."""
+    WHERE.setdefault(name, []).append(ctx.device)
+    while not GATE[name].wait(0.01):
+        ctx.check()
+    return 1
+
+
+def waiting(name: str) -> dict[str, Any]:
+    GATE[name], WHERE[name] = threading.Event(), []
+    return raw({"out": "n"}, n=("where", {"name": name}))
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path, device=("cpu:0", "cpu:1"))
+    yield made
+    made.dispatch.stop()
+    made.workspace.close()
+
+
+def test_each_device_takes_a_run_and_a_third_waits_for_the_one_that_is_free_first(two: Desk) -> None:
+    two.dispatch.start()
+    ids = [two.submit(waiting(name)) for name in ("dev-a", "dev-b", "dev-c")]
+    two.until(lambda: bool(WHERE["dev-a"] and WHERE["dev-b"]))
+    assert {*WHERE["dev-a"], *WHERE["dev-b"]} == {"cpu:0", "cpu:1"}
+    assert two.history.get(ids[2]).state == "queued" and len(two.workspace.runners) == 2
+    GATE["dev-b"].set()
+    two.until(lambda: bool(WHERE["dev-c"]))
+    assert WHERE["dev-c"] == WHERE["dev-b"], "the device that was freed"
+    GATE["dev-a"].set()
+    GATE["dev-c"].set()
+    assert [two.ended(id) for id in ids] == ["finished"] * 3
+
+
+def test_clients_take_turns_on_every_device(two: Desk) -> None:
+    greedy = [two.history.accept(submission(NUMBERS, "greedy")).id for _ in range(4)]
+    modest = two.history.accept(submission(NUMBERS, "modest")).id
+    assert [run.id for run in two.history.queue()] == [greedy[0], modest, *greedy[1:]]
+    two.dispatch.start()
+    two.dispatch.wake()
+    assert [two.ended(id) for id in (*greedy, modest)] == ["finished"] * 5
+
+
+def test_what_one_device_computed_is_found_by_the_other(two: Desk) -> None:
+    two.dispatch.start()
+    first = two.submit(NUMBERS)
+    two.ended(first)
+    held = two.submit(waiting("dev-held"))
+    two.until(lambda: bool(WHERE["dev-held"]))
+    again = [two.submit(NUMBERS) for _ in range(2)]  # the other device is the only one that is free
+    assert [two.ended(id) for id in again] == ["finished"] * 2
+    for id in again:
+        assert "node.cached" in {event.type for event in two.history.events(id)}
+    GATE["dev-held"].set()
+    two.ended(held)
+
+
+def test_a_stop_gives_back_the_runs_of_every_device(two: Desk) -> None:
+    two.dispatch.start()
+    ids = [two.submit(waiting(name)) for name in ("dev-x", "dev-y")]
+    two.until(lambda: bool(WHERE["dev-x"] and WHERE["dev-y"]))
+    two.dispatch.stop()
+    assert [two.history.get(id).state for id in ids] == ["queued", "queued"]
+
+
+def test_devices_of_different_kinds_would_make_different_results_and_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="of one kind"):
+        Workspace(tmp_path, registry=NODES, device=("cpu", "cuda:0"))
