@@ -40,6 +40,10 @@ UPLOAD_PIECE = 2**20
 LAST = (RunFinished, RunFailed, RunCancelled)
 
 
+OURS = ("server", "run", "queue", "asset", "document", "workflow", "result")
+"""First parts of the codes of what a server refuses; others are errors of nodes, models or files."""
+
+
 class ServerError(GraphflowError):
     """The server cannot be reached, or refuses us."""
 
@@ -195,6 +199,38 @@ class AsyncClient:
             found.append(path)
         return found
 
+    # ------------------------------------------------------------------------ kept workflows
+
+    async def workflows(self) -> list[p.WorkflowInfo]:
+        """The workflows that the server keeps."""
+        return list((await self._ask(p.Library)).workflows)
+
+    async def open(self, name: str, version: str | None = None) -> tuple[dict[str, Any], str]:
+        """A kept workflow as plain JSON, as it is or was, and its version. Raises ServerError."""
+        answer = await self._ask(p.Open, name=name, version=version)
+        return dict(answer.document), str(answer.workflow.version)
+
+    async def save(self, name: str, workflow: Mapping[str, Any], seen: str | None = None) -> str:
+        """Keep a workflow; gives its version. seen: the version that this one replaces, None for a new one.
+
+        Raises ServerError, code `workflow.conflict`, if the server has another version: nothing is lost.
+        """
+        answer = await self._ask(p.Save, name=name, document=dict(workflow), seen=seen)
+        return str(answer.workflow.version)
+
+    async def delete(self, name: str) -> str:
+        """Put a workflow into the trash; gives what `restore` takes."""
+        return str((await self._ask(p.Delete, name=name)).trash)
+
+    async def restore(self, trash: str, name: str | None = None) -> None:
+        """Take a workflow out of the trash, perhaps under another name."""
+        await self._ask(p.Restore, trash=trash, name=name)
+
+    async def inspect(self, asset: str) -> dict[str, Any] | None:
+        """The workflow inside a file that was uploaded (`asset:ID`), as plain JSON; None if it has none."""
+        answer = await self._ask(p.Inspect, asset=asset.removeprefix("asset:"))
+        return None if answer.document is None else dict(answer.document)
+
     # ------------------------------------------------------------------------ the connection
 
     async def _ask(self, kind: type[Any], **fields: Any) -> Any:
@@ -325,7 +361,7 @@ def _error(failure: p.Failure) -> GraphflowError:
     """A refusal as the error that it was over there."""
     if failure.problems:
         return DocumentError([_problem(one) for one in failure.problems])
-    if failure.code.partition(".")[0] in ("server", "run", "queue", "asset", "document", "workflow", "result"):
+    if failure.code.partition(".")[0] in OURS:
         return ServerError(failure.message, hint=failure.hint, code=failure.code)
     return from_code(failure.code, failure.message, hint=failure.hint)
 

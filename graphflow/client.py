@@ -110,6 +110,24 @@ class Client:
     def download(self, run: str, folder: Path | str) -> list[Path]:
         return self._do(self._client.download(run, folder))
 
+    def workflows(self) -> list[p.WorkflowInfo]:
+        return self._do(self._client.workflows())
+
+    def open(self, name: str, version: str | None = None) -> tuple[dict[str, Any], str]:
+        return self._do(self._client.open(name, version))
+
+    def save(self, name: str, workflow: Mapping[str, Any], seen: str | None = None) -> str:
+        return self._do(self._client.save(name, workflow, seen))
+
+    def delete(self, name: str) -> str:
+        return self._do(self._client.delete(name))
+
+    def restore(self, trash: str, name: str | None = None) -> None:
+        self._do(self._client.restore(trash, name))
+
+    def inspect(self, asset: str) -> dict[str, Any] | None:
+        return self._do(self._client.inspect(asset))
+
     def events(self, run: str, *, after: int = 0, previews: bool = False) -> Iterator[Event | p.Snapshot]:
         told = self._client.events(run, after=after, previews=previews)
         try:

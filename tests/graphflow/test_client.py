@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from graphflow.client import AsyncClient, Client, ServerError
 from graphflow.errors import DocumentError
@@ -184,5 +186,40 @@ def test_a_server_cannot_make_the_client_write_elsewhere(serve: Serve, tmp_path:
             with pytest.raises(Exception, match="plain relative name"):
                 await client.download(run, tmp_path / "clips")
             assert not (tmp_path / "evil.txt").exists()
+
+    asyncio.run(story())
+
+
+def test_workflows_are_kept_on_the_server_and_nobody_overwrites_what_was_not_seen(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live, AsyncClient(live.url) as client:
+            first = await client.save("mine", NUMBERS)
+            changed = {**NUMBERS, "description": "changed"}
+            second = await client.save("mine", changed, first)
+            with pytest.raises(ServerError, match="meanwhile") as caught:
+                await client.save("mine", NUMBERS, first)
+            assert caught.value.error_code == "workflow.conflict"
+            assert [one.name for one in await client.workflows()] == ["mine"]
+            document, version = await client.open("mine")
+            assert (document["description"], version) == ("changed", second)
+            assert "description" not in (await client.open("mine", first))[0]
+            run = await client.submit("mine")
+            assert (await client.wait(run)).results["outputs"]["out"]["value"] == 42
+            await client.restore(await client.delete("mine"), "again")
+            assert [one.name for one in await client.workflows()] == ["again"]
+
+    asyncio.run(story())
+
+
+def test_the_workflow_inside_a_file_is_read_back(serve: Serve, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with serve() as live, AsyncClient(live.url) as client:
+            path = tmp_path / "w.json"
+            path.write_text(json.dumps(NUMBERS))
+            found = await client.inspect(await client.upload(path))
+            assert found is not None and found["nodes"].keys() == NUMBERS["nodes"].keys()
+            path = tmp_path / "plain.png"
+            Pillow.new("RGB", (4, 4)).save(path)
+            assert await client.inspect(await client.upload(path)) is None
 
     asyncio.run(story())
