@@ -26,14 +26,19 @@ def peak(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def shrunk(frames: NDArray[Any], height: int, width: int) -> Floats:
-    """Frames (..., height, width) averaged over the cells of a coarse grid, as float32."""
-    top, bottom = _bounds(frames.shape[-2], height)
-    left, right = _bounds(frames.shape[-1], width)
-    table = _integral(frames.astype(numpy.float64))
-    sums = table[..., bottom[:, None], right] - table[..., top[:, None], right]
-    sums += table[..., top[:, None], left] - table[..., bottom[:, None], left]
-    areas = (bottom - top)[:, None] * (right - left)
-    return numpy.asarray(sums / areas, dtype=numpy.float32)
+    """Frames (..., height, width) at another size, each pixel the mean of the area it covers, as float32."""
+    down, right = _areas(frames.shape[-2], height), _areas(frames.shape[-1], width)
+    return numpy.asarray(down @ frames.astype(numpy.float32) @ right.T, dtype=numpy.float32)
+
+
+def _areas(size: int, count: int) -> Floats:
+    """How much each of `size` pixels counts in each of `count` cells of equal length: (count, size), rows sum
+    to 1."""
+    edges = numpy.linspace(0, size, count + 1)
+    pixels = numpy.arange(size)
+    first = numpy.maximum(edges[:-1, None], pixels)
+    last = numpy.minimum(edges[1:, None], pixels + 1)
+    return (numpy.maximum(0, last - first) * (count / size)).astype(numpy.float32)
 
 
 def box(frames: Floats, radius: int) -> Floats:
@@ -67,14 +72,3 @@ def hsv(frames: NDArray[Any]) -> Floats:
     )
     saturation = span / numpy.where(value > 0, value, 1)
     return numpy.stack([numpy.where(span > 0, hue * 60, 0), saturation, value], axis=-1).astype(numpy.float32)
-
-
-def _integral(frames: NDArray[Any]) -> NDArray[Any]:
-    pad = [(0, 0)] * (frames.ndim - 2) + [(1, 0), (1, 0)]
-    return numpy.asarray(numpy.pad(frames, pad).cumsum(-1).cumsum(-2))
-
-
-def _bounds(size: int, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Begin and end of `count` cells along `size` pixels; each has at least one pixel."""
-    edges = numpy.linspace(0, size, count + 1).astype(int)
-    return edges[:-1], numpy.maximum(edges[1:], edges[:-1] + 1)

@@ -12,26 +12,28 @@ from .frames import Floats, hsv, luma, shrunk
 
 SIDE = 8
 GRID = 32
+FAINT = 4.0
+"""Strength of a frequency that is no more than noise; one grey level all over the picture has GRID."""
 
 
-def bits(grey: Floats) -> NDArray[numpy.bool_]:
-    """The perceptual hash of pictures (..., height, width): 64 bits, (..., 64).
+def bits(grey: Floats, side: int = SIDE) -> NDArray[numpy.bool_]:
+    """The perceptual hash of pictures (..., height, width): side x side bits, (..., bits).
 
-    The 8 x 8 lowest frequencies of a 32 x 32 cosine transform, each above or below their median
-    (C. Zauner, 2010, "Implementation and benchmarking of perceptual image hash functions"). Frequencies
-    below a grey level count as nothing, so that a plain picture has the same hash whatever its noise.
+    The lowest frequencies of a 32 x 32 cosine transform, each above or below their median
+    (C. Zauner, 2010, "Implementation and benchmarking of perceptual image hash functions"). Faint
+    frequencies count as nothing, so that a plain picture has the same hash whatever its noise.
     """
     small = shrunk(grey, GRID, GRID)
-    waves = _cosines() @ small @ _cosines().T
-    low = waves[..., :SIDE, :SIDE].reshape(*waves.shape[:-2], SIDE * SIDE)
+    waves = _cosines(side) @ small @ _cosines(side).T
+    low = waves.reshape(*waves.shape[:-2], side * side)
     low[..., 0] = 0
-    low = numpy.where(numpy.abs(low) < GRID / 2, 0, low)
+    low = numpy.where(numpy.abs(low) < FAINT, 0, low)
     return numpy.asarray(low > numpy.median(low, axis=-1, keepdims=True))
 
 
-def _cosines() -> Floats:
+def _cosines(side: int) -> Floats:
     """The first rows of the orthonormal cosine transform (DCT-II) of length GRID."""
-    k, n = numpy.arange(SIDE)[:, None], numpy.arange(GRID)[None, :]
+    k, n = numpy.arange(side)[:, None], numpy.arange(GRID)[None, :]
     rows = numpy.cos(math.pi * k * (2 * n + 1) / (2 * GRID)) * math.sqrt(2 / GRID)
     rows[0] /= math.sqrt(2)
     return rows.astype(numpy.float32)
@@ -43,7 +45,7 @@ def hamming(a: NDArray[numpy.bool_], b: NDArray[numpy.bool_]) -> NDArray[Any]:
 
 
 def as_text(code: NDArray[numpy.bool_]) -> str:
-    """64 bits as 16 hexadecimal digits, for a table."""
+    """Bits as hexadecimal digits, four to a digit, for a table."""
     return numpy.packbits(code).tobytes().hex()
 
 

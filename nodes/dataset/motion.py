@@ -26,7 +26,7 @@ MOVES = (
 )
 """What a camera may do. `unclear`: too little of the frame has texture to tell."""
 
-SPREAD = 0.4
+SPREAD = 0.55
 """Share of a 4 x 4 grid that must have texture, so that an object is not taken for the camera."""
 STILL = 0.01
 """Motion of the frame, in shorter sides a second, under which a camera is static."""

@@ -12,8 +12,12 @@ from .values import Crop, Score
 
 BLACK = 24
 """Brightest a border may be, 0..255: limited-range video has black at 16."""
-LARGEST_BORDER = 0.45
-"""Share of a side that a border may take; more is a dark picture."""
+SMALLEST = 0.3
+"""Share of the frame that must be left between borders; less is a thing in the dark."""
+NOISE = 0.02
+"""Share of a line that may be bright by noise."""
+FILLED = 0.5
+"""Share of a line that is bright where a picture begins."""
 STEADY = 6.0
 """Grey levels that an overlaid letter may change by over a clip."""
 STRONG = 40.0
@@ -59,21 +63,29 @@ def active_area(grey: Floats) -> Crop | None:
     """The part of the frames (frames, height, width) that is not a black border; None if that is all.
 
     A row or column belongs to a border if no frame ever has anything bright in it, except for one pixel in
-    fifty (noise). Frames that are dark altogether have no border.
+    fifty (noise). A border ends at a picture: the first lines inside it are bright along half of their
+    length most of the time, or else it is a thing before a dark background, which has no border.
     """
-    bright = grey.max(axis=0)
-    rows, columns = (numpy.quantile(bright, 0.98, axis=axis) > BLACK for axis in (1, 0))
+    bright = grey > BLACK
+    ever = bright.any(axis=0)
+    rows, columns = (ever.mean(axis=axis) > NOISE for axis in (1, 0))
     if not rows.any() or not columns.any():
         return None
     top, bottom = int(rows.argmax()), len(rows) - int(rows[::-1].argmax())
     left, right = int(columns.argmax()), len(columns) - int(columns[::-1].argmax())
-    if bottom - top == len(rows) and right - left == len(columns):
-        return None
-    if bottom - top < (1 - 2 * LARGEST_BORDER) * len(rows) or right - left < (1 - 2 * LARGEST_BORDER) * len(
-        columns
-    ):
-        return None
-    return top, left, bottom - top, right - left
+    for _ in range(2):  # a border that is none on one side changes what lies along the other
+        if not _ends_at_a_picture(bright[:, top:bottom, left:right]):
+            top, bottom = 0, len(rows)
+        if not _ends_at_a_picture(bright[:, top:bottom, left:right].swapaxes(1, 2)):
+            left, right = 0, len(columns)
+    share = (bottom - top) * (right - left) / ever.size
+    return None if share == 1 or share < SMALLEST else (top, left, bottom - top, right - left)
+
+
+def _ends_at_a_picture(inside: NDArray[numpy.bool_]) -> bool:
+    """Whether the first and last rows are bright along enough of their length, most of the time."""
+    edges = (inside[:, :3], inside[:, -3:])
+    return all(float(numpy.median(edge.mean(axis=2), axis=0).max()) > FILLED for edge in edges)
 
 
 def overlay_share(grey: Floats) -> float:

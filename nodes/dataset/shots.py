@@ -19,8 +19,10 @@ ADAPTIVE_FLOOR = 15.0
 ADAPTIVE_WINDOW = 2
 """PySceneDetect's adaptive detector: a change three times that of the two frames on each side, and above a
 floor."""
+HASH_SIDE = 16
 HASH = 0.395
-"""Share of differing bits of a perceptual hash that PySceneDetect's hash detector calls a cut."""
+"""Share of differing bits of a perceptual hash of 16 x 16 bits that PySceneDetect's hash detector calls a
+cut."""
 
 
 def changes(frames: NDArray[Any]) -> Floats:
@@ -45,7 +47,7 @@ def changes(frames: NDArray[Any]) -> Floats:
 def cuts(frames: NDArray[Any], method: Method = "content", shortest: int = 1) -> list[int]:
     """Numbers of the frames that begin a new shot, without 0; shots have at least `shortest` frames."""
     if method == "hash":
-        codes = bits(luma(frames))
+        codes = bits(luma(frames), HASH_SIDE)
         strong = hamming(codes[1:], codes[:-1]) / codes.shape[1] >= HASH
         found = [place + 1 for place in numpy.flatnonzero(strong).tolist()]
     else:

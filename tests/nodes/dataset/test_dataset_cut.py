@@ -1,0 +1,174 @@
+"""Files become clips: where shots are cut, what is left out, what is refused, and that nothing is fatal."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from graphflow_nodes.dataset import cut as cut_module
+from graphflow_nodes.dataset import cut_shots, list_files, measure_blocks, score_frames
+from graphflow_nodes.dataset.caption import frames_of_clip
+from graphflow_nodes.dataset.inspect import FrameScorer, Measure
+from graphflow_nodes.dataset.listing import VideoFile
+from graphflow_nodes.dataset.values import Clip
+
+from graphflow.errors import NodeError, StorageError
+from graphflow.testing import run_node
+from tests.nodes.dataset.conftest import Save, camera_over_texture
+
+
+def three_shots() -> numpy.ndarray:
+    """24, 16 and 4 frames."""
+    parts = [camera_over_texture([(2 * i, 0) for i in range(n)], seed=n) for n in (24, 16, 4)]
+    tints = [(1, 0.5, 0.4), (0.3, 0.6, 1), (0.6, 1, 0.3)]
+    return numpy.concatenate(
+        [(p * numpy.array(t)).astype(numpy.uint8) for p, t in zip(parts, tints, strict=True)]
+    )
+
+
+def listed(folder: Path) -> list[VideoFile]:
+    return list(run_node(list_files, folder=str(folder)))
+
+
+def cut(file: Path, **settings: object) -> list[Clip]:
+    (one,) = (f for f in listed(file.parent) if f.path == str(file))
+    return list(run_node(cut_shots, one, **settings))
+
+
+def test_shots_of_a_file_with_their_columns(save_clip: Save) -> None:
+    clips = cut(save_clip("a.mp4", three_shots()), shortest=1.0)
+    assert [(clip.start, clip.end) for clip in clips] == [(0, 3), (3, 5), (5, 5.5)]
+    assert [clip.rejected for clip in clips] == ["", "", "length"]
+    first = clips[0]
+    assert first.scores["camera"] == "pan_right" and first.scores["seconds"] == 3
+    assert (first.height, first.width, first.fps) == (64, 96, 8)
+    assert len({clip.id for clip in clips}) == 3 and len({clip.source for clip in clips}) == 1
+    assert "0.50 s is shorter than 1 s" in clips[2].reason
+
+
+def test_a_clip_reads_back_exactly_its_frames(save_clip: Save) -> None:
+    frames = three_shots()
+    clips = cut(save_clip("a.mp4", frames, crf=0))
+    found = [frames_of_clip(clip).numpy() for clip in clips]
+    assert [len(part) for part in found] == [24, 16, 4]
+    assert numpy.abs(numpy.concatenate(found).astype(int) - frames).mean() < 6
+
+
+def test_long_shots_are_cut_into_equal_parts_and_margins_left_out(save_clip: Save) -> None:
+    file = save_clip("a.mp4", three_shots())
+    parts = cut(file, longest=2.0)
+    assert [round(clip.end - clip.start, 3) for clip in parts] == [1.5, 1.5, 2.0, 0.5]
+    trimmed = cut(file, margin=0.25)
+    assert [(clip.start, clip.end) for clip in trimmed] == [(0, 2.75), (3.25, 4.75), (5.25, 5.5)]
+
+
+def test_cuts_that_a_model_found_are_taken_instead(save_clip: Save) -> None:
+    file = save_clip("a.mp4", three_shots())
+    (one,) = listed(file.parent)
+    clips = run_node(cut_shots, one, cuts=[1.0, 99.0], shortest=0.1, longest=60.0)
+    assert [(clip.start, clip.end) for clip in clips] == [(0, 1), (1, 5.5)]
+
+
+def test_black_borders_are_left_out(save_clip: Save) -> None:
+    frames = camera_over_texture([(2 * i, 0) for i in range(16)], 90, 160)
+    boxed = numpy.pad(frames, ((0, 0), (24, 24), (0, 0), (0, 0)))
+    file = save_clip("a.mp4", boxed)
+    (clip,) = cut(file)
+    assert clip.crop == (24, 0, 90, 160) and (clip.scores["height"], clip.scores["width"]) == (90, 160)
+    assert frames_of_clip(clip).shape[1:3] == (90, 160)
+    (whole,) = cut(file, crop_borders=False)
+    assert whole.crop is None and frames_of_clip(whole).shape[1:3] == (138, 160)
+
+
+def test_a_border_of_a_large_file_is_found_on_its_small_frames(save_clip: Save) -> None:
+    frames = camera_over_texture([(2 * i, 0) for i in range(9)], 180, 250)
+    boxed = numpy.pad(frames, ((0, 0), (30, 30), (35, 35), (0, 0)))
+    (clip,) = cut(save_clip("a.mp4", boxed))
+    assert clip.crop is not None
+    assert numpy.abs(numpy.subtract(clip.crop, (30, 35, 180, 250))).max() <= 4
+
+
+def test_a_long_file_is_read_in_windows(save_clip: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = save_clip("a.mp4", three_shots())
+    whole = cut(file)
+    monkeypatch.setattr(cut_module, "WINDOW", 3.0)
+    assert [(c.start, c.end) for c in cut(file)] == [(c.start, c.end) for c in whole]
+    monkeypatch.setattr(cut_module, "WINDOW", 1.0)
+    clips = cut(file, shortest=0.1)
+    assert clips[0].start == 0 and clips[-1].end == pytest.approx(5.5)
+    assert all(a.end == pytest.approx(b.start) for a, b in itertools.pairwise(clips))
+    assert {3.0, 5.0} <= {round(clip.start, 3) for clip in clips}
+
+
+def test_what_cannot_be_read_is_refused_with_the_reason(save_clip: Save, tmp_path: Path) -> None:
+    good = save_clip("good.mp4", three_shots())
+    folder = good.parent
+    (folder / "empty.mp4").touch()
+    (folder / "text.mov").write_text("not a video")
+    (folder / "short.mp4").write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    (folder / "notes.txt").write_text("not listed")
+    found = {file.name: run_node(cut_shots, file) for file in listed(folder)}
+    assert sorted(found) == ["empty.mp4", "good.mp4", "short.mp4", "text.mov"]
+    bad = {name: clips for name, clips in found.items() if name != "good.mp4"}
+    assert all(len(clips) == 1 and clips[0].rejected == "read" and clips[0].reason for clips in bad.values())
+    assert "empty" in found["empty.mp4"][0].reason
+
+
+def test_a_file_that_goes_while_the_list_is_worked_on(save_clip: Save) -> None:
+    file = save_clip("a.mp4", three_shots())
+    (one,) = listed(file.parent)
+    clips = cut(file)
+    file.unlink()
+    assert [clip.rejected for clip in run_node(cut_shots, one)] == ["read"]
+    assert [clip.rejected for clip in run_node(measure_blocks, clips)] == ["read", "read", "length"]
+
+
+def test_a_folder_that_is_not_there() -> None:
+    for folder in ("", "no/such/folder", "a\nb"):
+        with pytest.raises(StorageError):
+            run_node(list_files, folder=folder)
+
+
+def test_links_out_of_the_folder_are_not_followed(save_clip: Save, tmp_path: Path) -> None:
+    file = save_clip("a.mp4", three_shots())
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "link.mp4").symlink_to(file)
+    assert listed(inner) == []
+
+
+def test_blocks_are_looked_for_in_the_files_own_pixels(save_clip: Save) -> None:
+    clip = camera_over_texture([(2 * i, 0) for i in range(9)], 180, 320)
+    coarse = clip[:, ::8, ::8].repeat(8, axis=1)[:, :180].repeat(8, axis=2)
+    fine, rough = (
+        run_node(measure_blocks, cut(save_clip(name, frames)))[0].scores["blockiness"]
+        for name, frames in (("fine.mp4", clip), ("coarse.mp4", coarse))
+    )
+    assert isinstance(fine, float) and isinstance(rough, float)
+    assert fine < 0.1 < 1 < rough
+
+
+class Greenness(FrameScorer):
+    """Says how green a frame is."""
+
+    def open(self, device: str) -> Measure:
+        return lambda image: {"green": float(image.pixels[..., 1].float().mean() / 255)}
+
+
+class Mumbler(FrameScorer):
+    """Gives something else."""
+
+    def open(self, device: str) -> Measure:
+        return lambda image: torch.zeros(1)  # type: ignore[return-value]
+
+
+def test_columns_of_any_scorer(save_clip: Save) -> None:
+    clips = cut(save_clip("a.mp4", three_shots()), shortest=0.1)
+    found = run_node(score_frames, clips, Greenness())
+    green = [clip.scores["green"] for clip in found]
+    assert green[2] == max(green)  # type: ignore[type-var]
+    with pytest.raises(NodeError, match="Mumbler"):
+        run_node(score_frames, clips, Mumbler())
