@@ -10,7 +10,7 @@ from .duration import load_duration_head, predict_frames
 from .encode import encode_prompt
 from .extension import condition_extension
 from .framepack import framepack
-from .guidance import guide_by_component, guide_rescaled, guide_streams
+from .guidance import guide_by_component, guide_by_step, guide_rescaled, guide_streams
 from .keyframes import condition_keyframes, keyframe
 from .latents import empty_latents, noise_latents
 from .load import load_denoiser, load_image_encoder, load_model, load_scheduler, load_text_encoder, load_vae
@@ -54,6 +54,7 @@ __all__ = [
     "first_block_cache",
     "framepack",
     "guide_by_component",
+    "guide_by_step",
     "guide_rescaled",
     "guide_streams",
     "keyframe",

@@ -6,7 +6,7 @@ from graphflow.errors import NodeError, ValueMismatch
 
 from .checks import task_of
 from .families import Call, Task, family
-from .guidance import Guide
+from .guidance import Guide, ScheduledGuidance
 from .recipes import Denoiser, Scheduler
 from .values import Condition, Latents
 
@@ -23,7 +23,7 @@ def call_of(
 ) -> Call:
     """Settings with the model's own in place of the empty ones."""
     native, two, steps = denoiser.native, denoiser.experts == 2, scheduler.count(steps)
-    _check_guide(denoiser, guide, guidance)
+    _check_guide(denoiser, guide, guidance, guidance_2)
     if guidance_2 is not None and not two:
         raise NodeError(
             "guidance_2 needs a model with two experts",
@@ -32,6 +32,8 @@ def call_of(
         )
     if steps is None:
         steps = latents.sampler.steps if latents.sampler else native.steps
+    if isinstance(guide, ScheduledGuidance):
+        guide.check(steps)
     if guidance is None:
         guidance = native.guidance
         guidance_2 = native.guidance_2 if two and guidance_2 is None else guidance_2
@@ -42,25 +44,34 @@ def call_of(
         guidance_2,
         condition,
         guide=guide,
+        two=two,
         native=native,
         sigmas=scheduler.sigmas,
         folder=denoiser.folder,
     )
 
 
-def _check_guide(denoiser: Denoiser, guide: Guide | None, guidance: float | None) -> None:
+def _check_guide(
+    denoiser: Denoiser, guide: Guide | None, guidance: float | None, guidance_2: float | None
+) -> None:
     """Refuse a kind of guidance that the model does not know, or two at once."""
     if guide is None:
         return
-    if guidance is not None:
-        raise NodeError(
-            "the guide says how strongly to follow the prompt", where="guidance", hint="leave it empty"
-        )
+    for where, given in (("guidance", guidance), ("guidance_2", guidance_2)):
+        if given is not None:
+            text = "the guide says how strongly to follow the prompt"
+            raise NodeError(text, where=where, hint="leave it empty")
     if guide.kind not in family(denoiser.family).guides:
         raise ValueMismatch(
             f"model {denoiser.source.model!r} cannot be guided by {guide.kind}",
             where="guide",
             hint="leave it out, and set guidance",
+        )
+    if isinstance(guide, ScheduledGuidance) and denoiser.step_cache is not None:
+        raise NodeError(
+            "a step cache counts on both prompts at every step, which a guidance schedule does not keep to",
+            where="guide",
+            hint="leave one of the two out",
         )
 
 

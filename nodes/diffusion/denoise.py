@@ -26,6 +26,7 @@ from .preview import preview_clip
 from .recipes import MAKING, Denoiser, Experts, Scheduler
 from .shell import cancel_points, shell
 from .stand_ins import VAEStandIn
+from .stepwise import by_step
 from .tap import Step, Tap, history_of, tapped
 from .values import Condition, Latents, PromptEmbeds, SamplerState
 
@@ -69,7 +70,17 @@ def foreseen(
     "diffusion/denoise",
     check=foreseen,
     forecast=denoising,
-    depends=(".asked", ".checks", ".tap", ".shell", ".stand_ins", ".values", *MAKING),
+    depends=(
+        ".asked",
+        ".checks",
+        ".guidance",
+        ".stepwise",
+        ".tap",
+        ".shell",
+        ".stand_ins",
+        ".values",
+        *MAKING,
+    ),
 )
 def denoise(
     denoiser: Denoiser,
@@ -163,15 +174,16 @@ class _Run:
             image_embeds = condition.image_embeds.to(device)
             pipe.encode_image = lambda *args, **kwargs: image_embeds
         self.keep = task.adjust(pipe, call, Begin(self.generator, self.samples, _moved(self.kept, device)))
-        output = pipe(
-            **task.arguments(call),
-            **self.levels,
-            **embeds,
-            **self.reported(pipe, task.reports),
-            latents=None if self.samples is None else chosen.pack(self.samples.to(device)),
-            generator=self.generator,
-            output_type="latent",
-        )
+        with by_step(call, pipe, tap, experts.live()) as call:
+            output = pipe(
+                **task.arguments(call),
+                **self.levels,
+                **embeds,
+                **self.reported(pipe, task.reports),
+                latents=None if self.samples is None else chosen.pack(self.samples.to(device)),
+                generator=self.generator,
+                output_type="latent",
+            )
         return self.unpacked(output.frames if task.last == "output" else self.seen.latents).cpu()
 
     def reported(self, pipe: Any, names: tuple[str, ...]) -> dict[str, Any]:

@@ -74,7 +74,38 @@ class ComponentGuidance(Value):
         return {}
 
 
-Guide = StreamGuidance | RescaledGuidance | ComponentGuidance
+class ScheduledGuidance(Value):
+    """Classifier-free guidance that is another at every step; at 1 or less a step leaves it out."""
+
+    kind: Literal["schedule"] = "schedule"
+    scales: tuple[Scale, ...] = ()
+    """One for each step; if there are none, the fields below count."""
+    scale: Scale = 1.0
+    scale_2: Scale | None = None
+    """For the low-noise expert of a model with two; None is `scale`."""
+    start: Part = 0.0
+    stop: Part = 1.0
+    """Part of the steps before which, and from which on, there is no guidance; whole steps, rounded down."""
+
+    def at(self, index: int, steps: int, second: bool = False) -> float:
+        """The scale of step `index`, from 0; `second` for the second expert."""
+        if self.scales:
+            return self.scales[index]
+        if not int(self.start * steps) <= index < int(self.stop * steps):
+            return 1.0
+        return self.scale_2 if second and self.scale_2 is not None else self.scale
+
+    def check(self, steps: int) -> None:
+        """Raises NodeError unless it is for so many steps."""
+        if self.scales and len(self.scales) != steps:
+            raise NodeError(
+                f"the guidance schedule is for {len(self.scales)} steps, not {steps}",
+                where="guide",
+                hint=f"give {steps} scales, or set steps to {len(self.scales)}",
+            )
+
+
+Guide = StreamGuidance | RescaledGuidance | ComponentGuidance | ScheduledGuidance
 """All kinds. A family says which of them its pipelines know."""
 
 
@@ -130,6 +161,42 @@ def guide_rescaled(
         is without guidance, 0 to 1; see https://huggingface.co/papers/2305.08891, section 3.4.
     """
     return RescaledGuidance(scale=guidance, rescale=rescale)
+
+
+@node("diffusion/guide_by_step", fold=True)
+def guide_by_step(
+    *,
+    guidance: Annotated[float, Field(ge=1, le=100)] = 5.0,
+    guidance_2: Annotated[float, Field(ge=1, le=100)] | None = None,
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    stop: Part = 1.0,
+    scales: list[Scale] | None = None,
+) -> ScheduledGuidance:
+    """Follow the prompt more closely at some steps than at others, or only at a part of them.
+
+    guidance: away from the negative prompt, between start and stop; guidance_2: the same for the low-noise
+        expert of a model with two, empty is `guidance`.
+    start, stop: part of the steps before which, and from which on, the prompt is not guided: half the work.
+        0.2 and 0.8 of 50 steps guide steps 10 to 39; see https://huggingface.co/papers/2404.07724.
+    scales: one number for each step, in place of all the others; 1 or less is no guidance. For steps that a
+        refinement or a video's strength leaves out there is a number too.
+    Raises NodeError for nothing between start and stop, or for scales beside them.
+    """
+    if stop <= start:
+        raise NodeError("nothing lies between start and stop", where="stop", hint="stop must be the larger")
+    if scales is None:
+        return ScheduledGuidance(scale=guidance, scale_2=guidance_2, start=start, stop=stop)
+    if not scales:
+        raise NodeError(
+            "there are no scales", where="scales", hint="give one for each step, or leave it empty"
+        )
+    if (start, stop) != (0.0, 1.0) or guidance_2 is not None:
+        raise NodeError(
+            "scales say all for every step",
+            where="scales",
+            hint="leave start, stop and guidance_2 as they are",
+        )
+    return ScheduledGuidance(scales=tuple(scales))
 
 
 Method = Literal["classifier_free", "zero_star", "adaptive_projected", "tangential"]

@@ -52,6 +52,8 @@ class Call:
     """True if the pipeline is given samples to go on from, not only a size."""
     guide: Guide | None = None
     """How to follow the prompt, in place of `guidance`."""
+    two: bool = False
+    """Whether there are two experts."""
     native: Native | None = None
     """The model's own settings."""
     sigmas: tuple[float, ...] | None = None
@@ -181,6 +183,8 @@ class Family:
     """How wide prompt embeddings are: an entry of the denoiser's config, or worked out from it."""
     guides: tuple[str, ...] = ()
     """Kinds of guidance that its pipelines know beside a scale."""
+    doubles: bool = False
+    """Whether its pipelines run both prompts as one batch, which they put together before the first step."""
     negative_prompts: bool = True
     """False for models that never look at a negative prompt."""
     reads_image: bool = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..guidance import RescaledGuidance
 from ..pixels import pil
 from ..values import Geometry, Given, Latents, Native
 from . import Call, Config, Configs, Family, Solver, Task
@@ -88,7 +89,11 @@ def arguments(call: Call) -> dict[str, Any]:
         "num_frames": call.latents.frames,
         "frame_rate": call.latents.fps,
         "num_inference_steps": call.steps,
-        **(call.guide.arguments() if call.guide else {"guidance_scale": call.guidance}),
+        **(
+            call.guide.arguments()
+            if isinstance(call.guide, RescaledGuidance)
+            else {"guidance_scale": call.guidance}
+        ),
     }
 
 
@@ -170,7 +175,8 @@ FAMILY = Family(
     serves=serves,
     encode=encode,
     blank_prompt=blank_prompt,
-    guides=("rescaled",),
+    guides=("rescaled", "schedule"),
+    doubles=True,
     decode=decode,
     pack=pack,
     unpack=unpack,

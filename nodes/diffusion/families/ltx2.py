@@ -17,6 +17,7 @@ from typing import Any
 
 from graphflow.values import Image, Video
 
+from ..guidance import StreamGuidance
 from ..pixels import pil, pils
 from ..stand_ins import AudioVAEStandIn, ConnectorsStandIn
 from ..streams import adjust, finish, skipped, sound_of, unpack
@@ -150,7 +151,8 @@ def blank_prompt(config: Config, dtype: Any) -> dict[str, Any]:
 
 def arguments(call: Call) -> dict[str, Any]:
     """Arguments of LTX2Pipeline.__call__. The frame rate is one of the denoiser's inputs."""
-    guide = call.guide.arguments() if call.guide else {"guidance_scale": call.guidance}
+    chosen = call.guide
+    guide = chosen.arguments() if isinstance(chosen, StreamGuidance) else {"guidance_scale": call.guidance}
     own = dict(call.native.arguments) if call.native else {}
     own.pop("image_crf", None)
     return {

@@ -74,6 +74,7 @@ FAMILY = Family(
     geometry=geometry,
     encode=wan.encode,
     decode=wan.decode,
+    guides=("schedule",),
     packages=("ftfy",),
     prompt_style="one long caption: subject with its looks, action, expression, setting, camera",
 )

@@ -188,5 +188,6 @@ FAMILY = Family(
     serves=serves,
     encode=encode,
     decode=decode,
+    guides=("schedule",),
     prompt_style="one flowing paragraph: subject, action, setting, light, camera",
 )
