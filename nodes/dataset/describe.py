@@ -118,10 +118,11 @@ def _described(frames: NDArray[Any], first: int, last: int, ground: Ground) -> D
     from .differ import difference
     from .objects import ground_of, things_of
 
-    things = things_of(frames[first], ground), things_of(frames[last], ground)
-    grounds = ground, ground
-    if ground.plain:
-        grounds = ground_of(frames[first][None]), ground_of(frames[last][None])
+    grounds = ground_of(frames[first][None]), ground_of(frames[last][None])
+    plain = grounds[0].plain and grounds[1].plain
+    if not plain or (ground.plain and grounds[0].colour == grounds[1].colour):
+        grounds = ground, ground  # the whole clip knows better than one frame
+    things = things_of(frames[first], grounds[0]), things_of(frames[last], grounds[1])
     return _told(difference(*things, grounds), things, grounds)
 
 

@@ -38,7 +38,7 @@ def _areas(size: int, count: int) -> Floats:
     pixels = numpy.arange(size)
     first = numpy.maximum(edges[:-1, None], pixels)
     last = numpy.minimum(edges[1:, None], pixels + 1)
-    return (numpy.maximum(0, last - first) * (count / size)).astype(numpy.float32)
+    return numpy.asarray(numpy.maximum(0, last - first) * (count / size), dtype=numpy.float32)
 
 
 def box(frames: Floats, radius: int) -> Floats:

@@ -47,7 +47,13 @@ class Thing:
     """Not cut off by the frame's edge."""
 
     @property
+    def contrast(self) -> float:
+        """How far it stands out, grey levels."""
+        return 255 * self.mass / self.area
+
+    @property
     def name(self) -> str:
+        """What it is called."""
         return f"{self.colour} {self.shape}"
 
 

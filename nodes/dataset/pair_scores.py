@@ -27,6 +27,8 @@ CHANGED = 24
 SMOOTH = 30.0
 """Variance of the Laplacian, squared grey levels, under which a picture is smooth and says nothing of
 sharpness."""
+FAINT = 50.0
+"""Grey levels under which an object that fades is too faint to follow."""
 BUSY = 6
 """More objects than these, or none that stand out: their tracks say nothing."""
 
@@ -123,7 +125,9 @@ def between_scores(scene: Scene, first: int, last: int) -> Mapping[str, Score]:
     how often one became another shape. `unclear`: objects cannot be told, and those columns are empty.
     """
     low, high = min(first, last), max(first, last)
-    within = scene.things[low : high + 1]
+    within = [
+        [thing for thing in things if thing.contrast > FAINT] for things in scene.things[low : high + 1]
+    ]
     scores: dict[str, Score] = {
         "change_max": float(scene.change[low + 1 : high + 1].max(initial=0)),
         "flicker": _flicker(scene.light[low : high + 1]),
