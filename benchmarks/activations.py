@@ -195,6 +195,12 @@ def _inputs(case: Case, dtype: torch.dtype) -> dict[str, Any]:
             mask = torch.ones(rows, 256, dtype=torch.int64)
             found = _empty({**shapes, "pooled_projections": (rows, 768)}, dtype)
             return {**found, "encoder_attention_mask": mask, "timestep": step}
+        case "WanAnimateTransformer3DModel":
+            shapes = {"hidden_states": (rows, 36, *case.cells), "encoder_hidden_states": (rows, 512, 4096)}
+            poses, faces = (rows, 16, frames - 1, height, width), (rows, 3, 4 * frames - 7, 512, 512)
+            driven = {"pose_hidden_states": poses, "face_pixel_values": faces}
+            seen = {"encoder_hidden_states_image": (rows, 257, 1280)}
+            return {**_empty({**shapes, **driven, **seen}, dtype), "timestep": step}
         case "WanVACETransformer3DModel":
             shapes = {"hidden_states": clip, "control_hidden_states": (rows, 96, *case.cells)}
             found = _empty({**shapes, "encoder_hidden_states": (rows, 512, 4096)}, dtype)
@@ -207,6 +213,7 @@ def _inputs(case: Case, dtype: torch.dtype) -> dict[str, Any]:
 _WAN = {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 2}
 _WAN_14B = {"num_attention_heads": 40, "ffn_dim": 13824, "num_layers": 2}
 _VACE = {**_WAN, "num_layers": 4, "vace_layers": [0, 2]}
+_ANIMATE = {**_WAN_14B, "num_layers": 5, "in_channels": 36, "latent_channels": 16, "image_dim": 1280}
 _LTX = {"num_attention_heads": 32, "num_layers": 2, "cross_attention_dim": 2048}
 _HUNYUAN = {"num_attention_heads": 24, "num_layers": 1, "num_single_layers": 1, "num_refiner_layers": 1}
 _RESIDUAL = {
@@ -219,6 +226,8 @@ TRANSFORMERS = (
     Case("WanTransformer3DModel", _WAN, (9, 60, 104)),
     Case("WanTransformer3DModel", _WAN_14B, (9, 60, 104)),
     Case("WanVACETransformer3DModel", _VACE, (9, 60, 104)),
+    Case("WanAnimateTransformer3DModel", _ANIMATE, (9, 60, 104)),
+    Case("WanAnimateTransformer3DModel", {**_ANIMATE, **_WAN, "num_layers": 5}, (21, 60, 104)),
     Case("SkyReelsV2Transformer3DModel", _WAN, (9, 68, 120)),
     Case("LTXVideoTransformer3DModel", _LTX, (21, 16, 24)),
     Case("LTXVideoTransformer3DModel", _LTX, (13, 22, 38), rows=2),

@@ -60,10 +60,12 @@ DENOISING: Mapping[str, Denoising] = {
     "WanVACETransformer3DModel": Denoising(
         (Stage(5.6, 2.0),), (Stage(5.8, 2.0), Stage(12.7)), kept="vace_layers"
     ),
+    "WanAnimateTransformer3DModel": Denoising((Stage(6.1, 2.0),), (Stage(6.3, 2.0), Stage(13.1))),
     "SkyReelsV2Transformer3DModel": _WAN,
     "LTXVideoTransformer3DModel": _LTX,
     "LTX2VideoTransformer3DModel": Denoising((Stage(19.0),), (Stage(22.5),), batched=True),
     "HunyuanVideoTransformer3DModel": Denoising((Stage(16.5),), (Stage(18.5),), text=256),
+    "HunyuanVideoFramepackTransformer3DModel": Denoising((Stage(16.5),), (Stage(18.5),), text=256 + 729),
     "HunyuanVideo15Transformer3DModel": Denoising(
         (Stage(14.5), Stage(9.9, pair=5.5)), (Stage(18.5), Stage(10.1, pair=3.8)), text=1985
     ),

@@ -7,15 +7,17 @@ segments have no steps, and their decoder is given the latents they had come to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, Unknown, node
+from graphflow.node import Context, Estimate, Unknown, node
 from graphflow.values import Image, Seed, Video
 
+from .activations import conditioning, decoding, denoising
 from .checks import blank_condition, check_denoise, stand_in
 from .denoise import Guidance, Steps
 from .families import family
@@ -48,9 +50,29 @@ def _foreseen(
         _check_lengths(vae, latents, segment, overlap, background is None, mask is None)
 
 
+def _forecast(known: Mapping[str, Any]) -> Estimate | None:
+    """What one segment needs where it needs most: it is encoded, denoised and decoded in turn.
+
+    Beside it, in float32, all of the driving video and the frames of finished segments wait on the device.
+    """
+    latents, segment = known.get("latents"), known.get("segment")
+    if not isinstance(latents, Latents) or segment is None:
+        return None
+    clip = {**known, "latents": latents.model_copy(update={"frames": segment})}
+    longer = latents.model_copy(update={"frames": segment + latents.geometry.temporal})  # and the picture
+    parts = denoising({**known, "latents": longer}), conditioning(clip), decoding(clip)
+    found = [part for part in parts if part is not None]
+    if len(found) < len(parts):
+        return None
+    pixels = 3 * latents.width * latents.height * latents.frames
+    device = max(part.device for part in found) + 2 * 4 * pixels
+    return Estimate(device, pixels, measured=all(part.measured for part in found))
+
+
 @node(
     "diffusion/animate",
     check=_foreseen,
+    forecast=_forecast,
     depends=(".checks", ".denoise", ".tap", ".shell", ".pixels", ".values", *MAKING),
 )
 def animate(

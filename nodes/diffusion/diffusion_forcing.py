@@ -8,8 +8,10 @@ does it all.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -36,13 +38,25 @@ _DEPENDS = (".checks", ".forcing_plan", ".windows", ".tap", ".shell", ".stand_in
 
 
 def _forecast(known: Mapping[str, Any]) -> Estimate | None:
-    """What one window needs; the clip may be longer."""
+    """What one window needs, and what stands beside it: each frame's solver remembers latents and predictions
+    of its last steps, which are slices of whole windows; the clip is put together anew for each window."""
     denoiser, latents = known.get("denoiser"), known.get("latents")
     if not (isinstance(denoiser, Denoiser) and isinstance(latents, Latents)):
         return None
     longest = min(latents.frames, known.get("base_num_frames") or denoiser.native.frames)
     window = latents.model_copy(update={"frames": longest})
-    return denoising({**known, "latents": window})
+    found = denoising({**known, "latents": window})
+    numbers = [
+        math.prod(clip.geometry.latent_shape(clip.width, clip.height, clip.frames))
+        for clip in (window, latents)
+    ]
+    kept = round(4 * (_KEPT_WINDOWS * numbers[0] + _KEPT_CLIPS * numbers[1]))
+    return found and replace(found, device=found.device + kept)
+
+
+_KEPT_WINDOWS, _KEPT_CLIPS = 5.5, 3.6
+"""Tensors of a window's and of the clip's size beside those of a plain denoise, float32; counted, as the
+coefficients of `activations.py`."""
 
 
 def _foreseen(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -12,10 +14,12 @@ from graphflow.node import Context, Estimate, State, Unknown, node
 from graphflow.values import Seed
 
 from .activations import denoising
-from .checks import check_denoise
+from .asked import check_guide
+from .checks import check_denoise, check_negative
 from .denoise import Guidance, Steps
 from .families import Call, family
 from .families.framepack import SECTION
+from .guidance import TrueGuidance
 from .preview import preview_clip
 from .recipes import MAKING, Denoiser, Experts, Scheduler
 from .shell import cancel_points, shell
@@ -33,12 +37,17 @@ _DEPENDS = (".checks", ".denoise", ".windows", ".tap", ".shell", ".stand_ins", "
 
 
 def _forecast(known: Mapping[str, Any]) -> Estimate | None:
-    """What one section needs with all before it, which are packed into the room of about three frames."""
+    """What one section needs with all before it, which are packed into the room of about three frames.
+
+    The clip so far, in float32, stands beside it about three times.
+    """
     latents, section = known.get("latents"), known.get("latent_window_size") or SECTION
     if not isinstance(latents, Latents):
         return None
     frames = (section + 2) * latents.geometry.temporal + 1
-    return denoising({**known, "latents": latents.model_copy(update={"frames": frames})})
+    found = denoising({**known, "latents": latents.model_copy(update={"frames": frames})})
+    clip = math.prod(latents.geometry.latent_shape(latents.width, latents.height, latents.frames))
+    return found and replace(found, device=found.device + 3 * 4 * clip)
 
 
 def _foreseen(
@@ -46,6 +55,7 @@ def _foreseen(
     prompt: PromptEmbeds | Unknown,
     latents: Latents | Unknown,
     condition: Condition | Unknown,
+    guide: TrueGuidance | Unknown | None,
     latent_window_size: int | Unknown,
     sampling: Sampling | Unknown,
 ) -> Mapping[str, Any] | None:
@@ -53,6 +63,8 @@ def _foreseen(
     if isinstance(denoiser, Unknown) or isinstance(latents, Unknown):
         return None
     check_denoise(denoiser, prompt, latents, condition, NODE)
+    if not isinstance(guide, Unknown):
+        check_negative(denoiser, prompt, guide)
     if not (isinstance(latent_window_size, Unknown) or isinstance(sampling, Unknown)):
         told = None if isinstance(condition, Unknown) else condition
         _sections(Call(latents, 1, 1.0, None, told), latent_window_size, sampling)
@@ -67,6 +79,7 @@ def framepack(
     latents: Latents,
     condition: Condition,
     ctx: Context,
+    guide: TrueGuidance | None = None,
     *,
     seed: Seed = 0,
     steps: Steps | None = None,
@@ -78,6 +91,7 @@ def framepack(
 
     latents: empty; they say the size and the length of the clip, a whole number of sections after the image.
     condition: the first image, and the last one if sampling is `inverted_anti_drifting`.
+    guide: to keep away from a negative prompt too; it says how strongly in place of `guidance`.
     steps: of each section. guidance: an input of the model. Empty is the model's own.
     latent_window_size: latent frames of a section; 9 is what the models were made for, 36 frames.
     sampling: `inverted_anti_drifting` makes the last section first and ends at the image, for FramePack;
@@ -87,8 +101,10 @@ def framepack(
     """
     native, steps = denoiser.native, scheduler.count(steps)
     chosen = native.guidance if guidance is None else guidance
-    call = Call(latents, steps or native.steps, chosen, None, condition)
+    call = Call(latents, steps or native.steps, chosen, None, condition, guide=guide)
     check_denoise(denoiser, prompt, latents, condition, NODE)
+    check_guide(denoiser, guide, guidance)
+    check_negative(denoiser, prompt, guide)
     sections = _sections(call, latent_window_size, sampling)
     temporal = latents.geometry.temporal
     arguments = {
