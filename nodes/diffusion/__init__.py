@@ -10,7 +10,7 @@ from .duration import load_duration_head, predict_frames
 from .encode import encode_prompt
 from .extension import condition_extension
 from .framepack import framepack
-from .guidance import guide_by_component, guide_by_step, guide_rescaled, guide_streams
+from .guidance import guide_by_component, guide_by_step, guide_rescaled, guide_streams, guide_true_cfg
 from .keyframes import condition_keyframes, keyframe
 from .latents import empty_latents, noise_latents
 from .load import load_denoiser, load_image_encoder, load_model, load_scheduler, load_text_encoder, load_vae
@@ -57,6 +57,7 @@ __all__ = [
     "guide_by_step",
     "guide_rescaled",
     "guide_streams",
+    "guide_true_cfg",
     "keyframe",
     "latents_distance",
     "latents_like",

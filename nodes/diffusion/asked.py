@@ -23,7 +23,7 @@ def call_of(
 ) -> Call:
     """Settings with the model's own in place of the empty ones."""
     native, two, steps = denoiser.native, denoiser.experts == 2, scheduler.count(steps)
-    _check_guide(denoiser, guide, guidance, guidance_2)
+    check_guide(denoiser, guide, guidance, guidance_2)
     if guidance_2 is not None and not two:
         raise NodeError(
             "guidance_2 needs a model with two experts",
@@ -51,8 +51,8 @@ def call_of(
     )
 
 
-def _check_guide(
-    denoiser: Denoiser, guide: Guide | None, guidance: float | None, guidance_2: float | None
+def check_guide(
+    denoiser: Denoiser, guide: Guide | None, guidance: float | None, guidance_2: float | None = None
 ) -> None:
     """Refuse a kind of guidance that the model does not know, or two at once."""
     if guide is None:

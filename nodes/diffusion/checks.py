@@ -13,6 +13,7 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import UNKNOWN, Unknown
 
 from .families import Configs, Family, Task, family, served
+from .guidance import Guide, TrueGuidance
 from .latents import check_reach
 from .recipes import VAE, Denoiser, ImageEncoder
 from .values import Blank, Condition, Given, Latents, PromptEmbeds
@@ -62,6 +63,25 @@ def check_parts(
         )
     if isinstance(prompt, PromptEmbeds) and "prompt_embeds" in prompt.tensors:
         _check_width(denoiser, prompt.tensors["prompt_embeds"].shape[-1])
+
+
+def check_negative(denoiser: Denoiser, prompt: PromptEmbeds | Unknown, guide: Guide | None) -> None:
+    """Refuse a negative prompt that the model would not look at, and none where there must be one."""
+    if isinstance(prompt, Unknown) or family(denoiser.family).negative_prompts:
+        return
+    model, asked = denoiser.source.model, isinstance(guide, TrueGuidance)
+    if prompt.negative and not asked:
+        raise NodeError(
+            f"model {model!r} does not look at a negative prompt by itself",
+            where="prompt",
+            hint="wire guide_true_cfg, or leave the negative prompt empty",
+        )
+    if asked and not prompt.negative:
+        raise NodeError(
+            "there is no negative prompt to keep away from",
+            where="prompt",
+            hint="give encode_prompt a negative prompt, such as 'blurred'",
+        )
 
 
 def _check_width(denoiser: Denoiser, width: int) -> None:

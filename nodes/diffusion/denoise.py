@@ -19,7 +19,7 @@ from graphflow.values import Seed
 
 from .activations import denoising
 from .asked import call_of, range_of, task_for
-from .checks import check_denoise, task_of
+from .checks import check_denoise, check_negative, task_of
 from .families import Begin, Call, Keep, family
 from .guidance import Guide
 from .preview import preview_clip
@@ -57,6 +57,7 @@ def foreseen(
     if UNKNOWN in numbers:
         return None
     asked: Any = numbers
+    check_negative(denoiser, prompt, guide)
     call = call_of(denoiser, scheduler, latents, condition, guide, *asked[:3])
     _, end = range_of(scheduler, call, *asked[3:])
     stopped = SamplerState(step=end, steps=call.steps, scheduler=scheduler.digest(), history={})
@@ -115,6 +116,7 @@ def denoise(
     Raises ValueMismatch for parts of different models, NodeError for steps that cannot be run.
     """
     check_denoise(denoiser, prompt, latents, condition)
+    check_negative(denoiser, prompt, guide)
     call = call_of(denoiser, scheduler, latents, condition, guide, steps, guidance, guidance_2)
     start, end = range_of(scheduler, call, start_step, end_step)
     run = _begin(ctx, denoiser, scheduler, call, seed, start, end)

@@ -32,7 +32,15 @@ def _foreseen(
     length = max_sequence_length or text_encoder.native.max_sequence_length
     if isinstance(length, Unknown):
         return None
-    return {"out": PromptEmbeds(family=text_encoder.family, tensors={}, max_sequence_length=length)}
+    if isinstance(negative_prompt, Unknown):
+        return None
+    told = _holds_negative(text_encoder, negative_prompt)
+    embeds = PromptEmbeds(family=text_encoder.family, tensors={}, max_sequence_length=length, negative=told)
+    return {"out": embeds}
+
+
+def _holds_negative(text_encoder: TextEncoder, negative_prompt: str) -> bool:
+    return bool(negative_prompt) or family(text_encoder.family).negative_prompts
 
 
 @node("diffusion/encode_prompt", check=_foreseen, forecast=encoding, depends=(".shell", *OPENING))
@@ -48,7 +56,8 @@ def encode_prompt(
     """Encode what the video should show, and what it should not.
 
     image: the first image, only for models whose text encoder reads it too, as HunyuanVideo image to video.
-    prompt, negative_prompt: free text; both may be empty. Some models take no negative prompt.
+    prompt, negative_prompt: free text; both may be empty. Some models take a negative prompt only together
+        with guide_true_cfg.
     max_sequence_length: tokens; longer prompts are cut, shorter ones padded. Empty: the model's own.
     Returns embeddings of shape (1, max_sequence_length, text width) in the text encoder's dtype, on the CPU.
     """
@@ -65,13 +74,14 @@ def encode_prompt(
         family=text_encoder.family,
         tensors={name: tensor.cpu() for name, tensor in tensors.items()},
         max_sequence_length=length,
+        negative=_holds_negative(text_encoder, negative_prompt),
     )
 
 
 def _check(text_encoder: TextEncoder, negative_prompt: str, image: Image | Unknown | None) -> None:
     """Refuse what the family cannot do, before anything is loaded."""
     rules, model = family(text_encoder.family), text_encoder.source.model
-    if negative_prompt and not rules.negative_prompts:
+    if negative_prompt and not (rules.negative_prompts or "true_cfg" in rules.guides):
         raise NodeError(
             f"model {model!r} takes no negative prompt",
             where="negative_prompt",

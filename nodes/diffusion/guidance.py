@@ -74,6 +74,21 @@ class ComponentGuidance(Value):
         return {}
 
 
+class TrueGuidance(Value):
+    """Classifier-free guidance of models that have learnt to do without: a second pass for the negative
+    prompt, beside the guidance that is one of their inputs."""
+
+    kind: Literal["true_cfg"] = "true_cfg"
+    scale: Scale
+    embedded: Scale | None = None
+    """What the model is told; None is its own."""
+
+    def arguments(self) -> dict[str, Any]:
+        """By the argument names of diffusers' HunyuanVideo pipelines."""
+        told = {} if self.embedded is None else {"guidance_scale": self.embedded}
+        return {"true_cfg_scale": self.scale, **told}
+
+
 class ScheduledGuidance(Value):
     """Classifier-free guidance that is another at every step; at 1 or less a step leaves it out."""
 
@@ -105,7 +120,7 @@ class ScheduledGuidance(Value):
             )
 
 
-Guide = StreamGuidance | RescaledGuidance | ComponentGuidance | ScheduledGuidance
+Guide = StreamGuidance | RescaledGuidance | ComponentGuidance | TrueGuidance | ScheduledGuidance
 """All kinds. A family says which of them its pipelines know."""
 
 
@@ -161,6 +176,21 @@ def guide_rescaled(
         is without guidance, 0 to 1; see https://huggingface.co/papers/2305.08891, section 3.4.
     """
     return RescaledGuidance(scale=guidance, rescale=rescale)
+
+
+@node("diffusion/guide_true_cfg", fold=True)
+def guide_true_cfg(
+    *,
+    guidance: Annotated[float, Field(gt=1, le=100)] = 6.0,
+    embedded: Annotated[float, Field(ge=0, le=100)] | None = None,
+) -> TrueGuidance:
+    """Keep away from a negative prompt with a model that has learnt to do without one: HunyuanVideo 1.0 and
+    FramePack. Doubles the work.
+
+    guidance: away from the negative prompt, which encode_prompt must be given. embedded: the guidance that
+        the model is told; empty is its own.
+    """
+    return TrueGuidance(scale=guidance, embedded=embedded)
 
 
 @node("diffusion/guide_by_step", fold=True)

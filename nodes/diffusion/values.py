@@ -155,6 +155,8 @@ class PromptEmbeds(Value):
     family: str
     tensors: dict[str, Tensor]
     max_sequence_length: Positive
+    negative: bool = True
+    """Whether a negative prompt is in it; some models only look at one if they are asked to."""
 
 
 class Blank(Value):

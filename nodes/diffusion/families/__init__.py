@@ -186,7 +186,7 @@ class Family:
     doubles: bool = False
     """Whether its pipelines run both prompts as one batch, which they put together before the first step."""
     negative_prompts: bool = True
-    """False for models that never look at a negative prompt."""
+    """False for models that look at a negative prompt only if their guide asks for it, or never."""
     reads_image: bool = False
     """True for models whose text encoder looks at the first image beside the prompt."""
     packages: tuple[str, ...] = ()

@@ -90,5 +90,6 @@ FAMILY = Family(
     decode=decode,
     text_width="text_embed_dim",
     negative_prompts=False,
+    guides=hunyuan.FAMILY.guides,
     prompt_style="one short sentence that says who moves and how, such as: the girl dances gracefully",
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..guidance import TrueGuidance
 from ..values import Geometry, Latents, Native
 from . import Call, Config, Configs, Family, Solver, Task
 
@@ -17,6 +18,7 @@ PIPELINE_MULTIPLE = 16
 
 EMBEDS = ("prompt_embeds", "pooled_prompt_embeds", "prompt_attention_mask")
 """What `encode_prompt` gives, in its order and by the call's argument names."""
+NEGATIVE_EMBEDS = tuple(f"negative_{name}" for name in EMBEDS)
 
 
 def native(configs: Configs) -> Native:
@@ -45,13 +47,18 @@ def geometry(configs: Configs) -> Geometry:
 
 
 def encode(pipe: Any, prompt: str, negative_prompt: str, max_sequence_length: int) -> dict[str, Any]:
-    """By both encoders, the first with the pipeline's own template around the prompt.
+    """By both encoders, the first with the pipeline's own template around the prompt; a negative prompt only
+    if there is one.
 
     prompt_embeds: (1, max_sequence_length, text width); prompt_attention_mask: int64, (1,
     max_sequence_length); pooled_prompt_embeds: (1, width of the second encoder).
     """
     tensors = pipe.encode_prompt(prompt=prompt, max_sequence_length=max_sequence_length)
-    return dict(zip(EMBEDS, tensors, strict=True))
+    found = dict(zip(EMBEDS, tensors, strict=True))
+    if negative_prompt:
+        other = pipe.encode_prompt(prompt=negative_prompt, max_sequence_length=max_sequence_length)
+        found |= dict(zip(NEGATIVE_EMBEDS, other, strict=True))
+    return found
 
 
 def arguments(call: Call) -> dict[str, Any]:
@@ -62,6 +69,7 @@ def arguments(call: Call) -> dict[str, Any]:
         "num_frames": call.latents.frames,
         "num_inference_steps": call.steps,
         "guidance_scale": call.guidance,
+        **(call.guide.arguments() if isinstance(call.guide, TrueGuidance) else {}),
     }
 
 
@@ -100,5 +108,6 @@ FAMILY = Family(
     decode=decode,
     text_width="text_embed_dim",
     negative_prompts=False,
+    guides=("true_cfg",),
     prompt_style="one paragraph: theme, objects and their places, actions, background, light, camera",
 )

@@ -7,6 +7,7 @@ Numbers are those of the signature and the documentation of diffusers' HunyuanVi
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,10 +39,14 @@ def encode(
 
     prompt_embeds: (1, 576 + text tokens, text width), with a mask.
     """
-    tensors = pipe.encode_prompt(
-        image=pil(image), prompt=prompt, max_sequence_length=max_sequence_length, image_embed_interleave=1
-    )
-    return dict(zip(hunyuan.EMBEDS, tensors, strict=True))
+    options = {"max_sequence_length": max_sequence_length, "image_embed_interleave": 1}
+    tensors = pipe.encode_prompt(image=pil(image), prompt=prompt, **options)
+    found = dict(zip(hunyuan.EMBEDS, tensors, strict=True))
+    if negative_prompt:
+        black = pil(Image(pixels=image.pixels * 0))  # as the pipeline does
+        other = pipe.encode_prompt(image=black, prompt=negative_prompt, **options)
+        found |= dict(zip(hunyuan.NEGATIVE_EMBEDS, other, strict=True))
+    return found
 
 
 def arguments(call: Call) -> dict[str, Any]:
@@ -54,7 +59,9 @@ def adjusted(pipe: Any, call: Call, begin: Begin) -> Keep:
     where they begin: also into latents of a stopped run, which hold it already."""
     encode_prompt, prepare = pipe.encode_prompt, pipe.prepare_latents
 
-    def thinned(*args: Any, image_embed_interleave: int, **kwargs: Any) -> tuple[Any, Any, Any]:
+    usual = inspect.signature(encode_prompt).parameters["image_embed_interleave"].default
+
+    def thinned(*args: Any, image_embed_interleave: int = usual, **kwargs: Any) -> tuple[Any, Any, Any]:
         words, pooled, mask = encode_prompt(*args, **kwargs)
         return _thin(words, image_embed_interleave), pooled, _thin(mask, image_embed_interleave)
 
@@ -120,5 +127,6 @@ FAMILY = Family(
     decode=decode,
     text_width="text_embed_dim",
     negative_prompts=False,
+    guides=hunyuan.FAMILY.guides,
     prompt_style=hunyuan.FAMILY.prompt_style,
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from graphflow_nodes.diffusion import empty_latents, encode_prompt, load_model, load_scheduler
+from graphflow_nodes.diffusion import denoise, empty_latents, encode_prompt, load_model, load_scheduler
 from graphflow_nodes.diffusion.families import Configs, family
 
 from graphflow.errors import NodeError
-from graphflow.testing import run_node
+from graphflow.testing import check_node, run_node
 from tests.support.tiny_family import FamilyBench
 from tests.support.tiny_hunyuan import TOKENS, save_tiny_hunyuan
 from tests.support.wan_bench import PROMPT
@@ -52,12 +52,18 @@ def test_guidance_costs_no_second_pass(tiny: FamilyBench) -> None:
     assert points[0] == points[1]
 
 
-def test_a_negative_prompt_is_refused_before_anything_is_loaded(tiny: FamilyBench) -> None:
-    context = FamilyBench(tiny.folder).context()
-    with pytest.raises(NodeError, match="takes no negative prompt"):
-        run_node(
-            encode_prompt, tiny.model.text_encoder, context=context, prompt="a", negative_prompt="blurred"
-        )
+def test_a_negative_prompt_that_nobody_looks_at_is_refused_before_anything_is_loaded(
+    tiny: FamilyBench,
+) -> None:
+    """Already while planning; the second pass that looks at it is asked for by guide_true_cfg."""
+    model = tiny.model
+    told = check_node(encode_prompt, text_encoder=model.text_encoder, negative_prompt="blurred")
+    known = {"denoiser": model.denoiser, "latents": run_node(empty_latents, model.vae), "prompt": told["out"]}
+    with pytest.raises(NodeError, match="does not look at a negative prompt by itself"):
+        check_node(denoise, **known, scheduler=model.scheduler)
+    prompt, context = tiny.encode(negative_prompt="blurred"), FamilyBench(tiny.folder).context()
+    with pytest.raises(NodeError, match="does not look at a negative prompt by itself"):
+        tiny.denoise(prompt=prompt, context=context)
     assert not context.opened
 
 
