@@ -27,10 +27,13 @@ from .modify import (
     quantise,
     tile_vae,
 )
+from .quiet import keep_quiet
 from .schedule import scheduler
 from .snap import latents_like
 from .step_caches import attention_cache, first_block_cache, magnitude_cache, taylor_cache
 from .upsample import load_latent_upsampler, refine_latents, upsample_latents
+
+keep_quiet()
 
 __all__ = [
     "animate",

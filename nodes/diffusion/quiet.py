@@ -1,0 +1,34 @@
+"""What libraries log while they are imported, and nobody can act on, stays off people's terminals.
+
+transformers and diffusers import torchao wherever it is installed, whether or not anything is quantised; it
+then tells which of its kernels were built for other machines. Only these very messages are kept back.
+"""
+
+from __future__ import annotations
+
+import logging
+
+DULL = {
+    "torchao": "Failed to load ",
+    "torch.utils._pytree": " is an Enum subclass and is now natively supported",
+    "diffusers.quantizers.torchao.torchao_quantizer": "Unable to import `torchao` Tensor objects",
+    "diffusers.schedulers.scheduling_flow_match_euler_discrete": "`timesteps` were passed without `sigmas`",
+}
+"""By the name of the logger, a part of the message."""
+
+
+def keep_quiet() -> None:
+    """Keep the dull messages back from now on."""
+    for name, part in DULL.items():
+        logging.getLogger(name).addFilter(_Without(part))
+
+
+class _Without(logging.Filter):
+    """Lets all pass but messages with `part` in them."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__()
+        self.part = part
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self.part not in record.getMessage()
