@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-output
 
-.PHONY: demo test test-fast lint format bench docs lock clean
+.PHONY: demo test test-fast lint format bench docs editor editor-check lock clean
 
 demo: $(VENV)/.runtime  ## make a video from a prompt, with no GPU and no download
 	$(BIN)/graphflow run text_to_video \
@@ -31,6 +31,18 @@ bench: $(VENV)/.dev  ## the figures of the README
 
 docs: $(VENV)/.runtime  ## the generated pages
 	$(BIN)/python docs/generate.py
+
+editor: editor/node_modules  ## build the web editor into the package
+	cd editor && npm run build
+
+editor-check: editor/node_modules  ## its types, its tests, and whether the committed build is the one of the source
+	cd editor && npm test && npm run build
+	git diff --exit-code -- graphflow/server/static
+	test -z "$$(git status --porcelain -- graphflow/server/static)"
+
+editor/node_modules: editor/package-lock.json
+	cd editor && npm ci
+	touch $@
 
 lock:  ## exact versions, from a fresh environment
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

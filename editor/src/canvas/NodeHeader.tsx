@@ -1,0 +1,132 @@
+/** The title bar of a node, with its state and progress. */
+
+import { useEffect, useState } from 'react';
+import { renameTitle } from '../commands/rename';
+import { titleOf } from '../document/nodes';
+import type { NodeEntry } from '../document/types';
+import type { Def } from '../schema/defs';
+import { missingPorts } from '../schema/judge';
+import type { NodeState } from '../store/runs';
+import { duration } from '../parts/text';
+import { Icon } from '../parts/icons';
+import { useLive, useTabRun } from './state';
+
+const WORDS: Readonly<Record<NodeState, string>> = {
+  idle: '',
+  cached: 'cached',
+  will: 'will run',
+  waiting: 'waiting',
+  running: 'running',
+  done: 'done',
+  failed: 'failed',
+  skipped: 'skipped',
+};
+
+interface Props {
+  readonly id: string;
+  readonly entry: NodeEntry;
+  readonly def: Def;
+  readonly known: boolean;
+  readonly state: NodeState;
+  readonly far: boolean;
+}
+
+export function NodeHeader({ id, entry, def, known, state, far }: Props) {
+  const title = titleOf(entry, def.title);
+  const [editing, setEditing] = useState(false);
+  const missing = known && missingPorts(def, entry).length > 0;
+  return (
+    <div
+      className="node-header"
+      onDoubleClick={() => setEditing(true)}
+      title={known ? `${def.id}\n${def.doc}` : `${def.id} is not installed`}
+    >
+      {editing && !far ? (
+        <input
+          className="node-rename nodrag"
+          aria-label={`title of ${id}`}
+          defaultValue={title}
+          autoFocus
+          onBlur={(event) => {
+            renameTitle(id, event.target.value.trim(), def.title);
+            setEditing(false);
+          }}
+          onKeyDown={(event) => {
+            if (event.key === 'Enter') event.currentTarget.blur();
+            if (event.key === 'Escape') setEditing(false);
+            event.stopPropagation();
+          }}
+        />
+      ) : (
+        <span className="node-title">{title}</span>
+      )}
+      {!known && (
+        <span className="badge bad">
+          <Icon name="warn" size={11} /> not installed
+        </span>
+      )}
+      {entry.ui?.mode && <span className="badge">{entry.ui.mode === 'bypass' ? 'bypassed' : 'muted'}</span>}
+      {missing && !entry.ui?.mode && state !== 'failed' && (
+        <span className="badge warn" title={`needs ${missingPorts(def, entry).join(', ')}`}>
+          incomplete
+        </span>
+      )}
+      {!missing && <StateBadge id={id} state={state} />}
+    </div>
+  );
+}
+
+function StateBadge({ id, state }: { id: string; state: NodeState }) {
+  const live = useLive(id);
+  const story = useTabRun((run) => run.stories[id]);
+  if (state === 'idle') return null;
+  const items = (story?.steps ?? 0) + (story?.cached ?? 0);
+  const counted = live !== undefined && items > 1 ? ` ${live.cached + live.done + live.failed}/${items}` : '';
+  const time = state === 'done' && live && live.seconds > 0 ? ` ${duration(live.seconds)}` : '';
+  const guess = state === 'will' && typeof story?.seconds === 'number' ? ` ~${duration(story.seconds)}` : '';
+  const why = state === 'failed' ? (live?.message ?? '') : (story?.reasons.join('\n') ?? '');
+  return (
+    <span className={`badge state ${state}`} title={why} data-testid={`state-${id}`}>
+      <span className="dot" aria-hidden="true" />
+      {WORDS[state]}
+      {counted}
+      {time}
+      {guess}
+    </span>
+  );
+}
+
+/** A line under the title that fills, with the time left. */
+export function NodeProgress({ id, state }: { id: string; state: NodeState }) {
+  const progress = useLive(id)?.progress;
+  if (state !== 'running') return null;
+  const share = progress ? progress.done / Math.max(1, progress.total) : undefined;
+  return (
+    <div
+      className={`node-progress ${share === undefined ? 'unknown' : ''}`}
+      role="progressbar"
+      aria-label={`progress of ${id}`}
+      aria-valuenow={progress?.done}
+      aria-valuemax={progress?.total}
+    >
+      <div style={share === undefined ? undefined : { transform: `scaleX(${share})` }} />
+      {progress && (
+        <span>
+          {progress.done}/{progress.total}
+          <TimeLeft eta={progress.eta} at={progress.at} />
+        </span>
+      )}
+    </div>
+  );
+}
+
+/** Counts down between reports. */
+function TimeLeft({ eta, at }: { eta: number | null; at: number }) {
+  const [, tick] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => tick((count) => count + 1), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  if (eta === null) return null;
+  return <> · {duration(Math.max(0, eta - (Date.now() - at) / 1_000))} left</>;
+}

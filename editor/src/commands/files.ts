@@ -1,0 +1,219 @@
+/** Opening, saving, closing; files that are dropped. */
+
+import { template, upload, workflow } from '../connection/http';
+import { Refusal, socket } from '../connection/socket';
+import type { Point } from '../document/nodes';
+import { EMPTY, type Workflow } from '../document/types';
+import { autoLayoutIfBare } from '../canvas/layout';
+import { forgetInner } from '../store/catalogue';
+import { runnable } from '../store/session';
+import { activate, activeTab, closeTab, isDirty, openTab, updateTab, useTabs, type Tab } from '../store/tabs';
+import { complain, openDialog, say, useUi } from '../store/ui';
+import { placeNode } from './graph';
+import { setParam } from '../document/nodes';
+import { edit } from '../store/tabs';
+import type { Command } from './types';
+
+const open = (): boolean => activeTab() !== undefined;
+
+/** Open a template as a new, unsaved workflow. */
+export async function openTemplate(name: string, mode: Tab['mode'] = 'graph'): Promise<void> {
+  try {
+    const doc = await template(name);
+    openTab(await autoLayoutIfBare(doc), { title: name, mode });
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** Open a workflow that the server keeps; one that is open already is shown. */
+export async function openSaved(name: string, version?: string): Promise<void> {
+  const there = useTabs.getState().tabs.find((tab) => tab.saved?.name === name);
+  if (there !== undefined && version === undefined) {
+    activate(there.id);
+    return;
+  }
+  try {
+    const told = await socket.ask({ type: 'open', name, version: version ?? null }, 'opened');
+    const doc = await autoLayoutIfBare(told.document as unknown as Workflow);
+    if (version === undefined)
+      openTab(doc, { title: name, saved: { name, version: told.workflow.version, doc } });
+    else openTab(doc, { title: `${name} (older)` });
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** Open a document that came from somewhere else, such as a file or a run. */
+export async function openDocument(doc: Workflow, title: string): Promise<void> {
+  openTab(await autoLayoutIfBare(doc), { title });
+}
+
+export function newWorkflow(): void {
+  openTab({ ...EMPTY }, { title: 'untitled' });
+}
+
+async function saveAs(tab: Tab, name: string, seen: string | null): Promise<void> {
+  const doc = tab.line.now;
+  try {
+    const { workflow: info } = await socket.ask(
+      { type: 'save', name, document: runnable(doc) as unknown as Record<string, unknown>, seen },
+      'saved',
+    );
+    updateTab(tab.id, (one) => ({
+      ...one,
+      title: info.name,
+      stale: false,
+      saved: { name: info.name, version: info.version, doc },
+    }));
+    forgetInner(info.name, doc);
+    say(`saved as ${info.name}`, 'good');
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'workflow.conflict')
+      openDialog('conflict', { tab: tab.id, name });
+    else complain(error);
+  }
+}
+
+/** Save the open workflow; asks for a name if it has none. */
+export function save(): void {
+  const tab = activeTab();
+  if (tab === undefined) return;
+  if (tab.saved) void saveAs(tab, tab.saved.name, tab.saved.version);
+  else askName(tab);
+}
+
+function askName(tab: Tab): void {
+  openDialog('ask', {
+    title: 'Save the workflow as',
+    value: tab.saved?.name ?? tab.title,
+    onAnswer: (name: string) => void saveAs(activeTab() ?? tab, name.trim(), null),
+  });
+}
+
+/** Save over what another client saved meanwhile. */
+export async function overwrite(id: string, name: string): Promise<void> {
+  const tab = useTabs.getState().tabs.find((one) => one.id === id);
+  if (tab === undefined) return;
+  try {
+    const told = await socket.ask({ type: 'open', name, version: null }, 'opened');
+    await saveAs(tab, name, told.workflow.version);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+function download(): void {
+  const tab = activeTab();
+  if (tab === undefined) return;
+  const text = JSON.stringify(runnable(tab.line.now), null, 2);
+  const url = URL.createObjectURL(new Blob([`${text}\n`], { type: 'application/json' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = `${(tab.saved?.name ?? tab.title).replace(/[^\w.-]+/g, '_')}.json`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+function close(): void {
+  const tab = activeTab();
+  if (tab === undefined) return;
+  if (isDirty(tab)) openDialog('close', { tab: tab.id });
+  else closeTab(tab.id);
+}
+
+/** Close a tab; asks first if it holds what no file holds. */
+export function closeTabAsked(id: string): void {
+  const tab = useTabs.getState().tabs.find((one) => one.id === id);
+  if (tab && isDirty(tab)) openDialog('close', { tab: id });
+  else closeTab(id);
+}
+
+function pickFile(): void {
+  const input = document.createElement('input');
+  input.type = 'file';
+  input.multiple = true;
+  input.onchange = () => void openDropped([...(input.files ?? [])]);
+  input.click();
+}
+
+const LOADERS: Readonly<Record<string, string>> = {
+  image: 'media/load_image',
+  video: 'media/load_video',
+  audio: 'media/load_audio',
+};
+
+/**
+ * Files that were dropped: one that a workflow made opens that workflow; other media become a node that loads them, where
+ * they were dropped.
+ */
+export async function openDropped(files: readonly File[], at?: Point): Promise<void> {
+  for (const [index, file] of files.entries()) {
+    try {
+      const asset = await upload(file);
+      const told = await socket.ask({ type: 'inspect', asset: asset.asset }, 'inspected');
+      if (told.document !== null) {
+        await openDocument(told.document as unknown as Workflow, file.name.replace(/\.\w+$/, ''));
+        say(`opened the workflow that made ${file.name}`, 'good');
+        continue;
+      }
+      const loader = LOADERS[asset.media_type.split('/')[0] ?? ''];
+      if (loader === undefined || activeTab() === undefined) {
+        say(
+          `${file.name} carries no workflow`,
+          'bad',
+          activeTab() ? '' : 'open a workflow first to use it as an input',
+        );
+        continue;
+      }
+      const id = placeNode(loader, at ? { x: at.x + index * 30, y: at.y + index * 30 } : { x: 0, y: 0 });
+      edit('load a file', (doc) => setParam(doc, id, 'path', `asset:${asset.asset}`));
+    } catch (error) {
+      complain(error);
+    }
+  }
+}
+
+/** The kept workflow or template of that name, for looking into a node made of it. */
+export async function openInner(name: string): Promise<void> {
+  try {
+    await socket.ask({ type: 'open', name, version: null }, 'opened');
+    await openSaved(name);
+  } catch {
+    await workflow(name).then((doc) => openDocument(doc, name), complain);
+  }
+}
+
+export const FILES: readonly Command[] = [
+  { id: 'file.new', title: 'New workflow', group: 'Workflow', keys: 'Alt+N', run: newWorkflow },
+  { id: 'file.open', title: 'Open a file ...', group: 'Workflow', keys: 'Ctrl+O', run: pickFile },
+  {
+    id: 'file.save',
+    title: 'Save',
+    group: 'Workflow',
+    keys: 'Ctrl+S',
+    everywhere: true,
+    enabled: open,
+    run: save,
+  },
+  {
+    id: 'file.saveAs',
+    title: 'Save under another name ...',
+    group: 'Workflow',
+    keys: 'Ctrl+Shift+S',
+    everywhere: true,
+    enabled: open,
+    run: () => {
+      const tab = activeTab();
+      if (tab) askName(tab);
+    },
+  },
+  { id: 'file.download', title: 'Download as JSON', group: 'Workflow', enabled: open, run: download },
+  { id: 'file.close', title: 'Close the tab', group: 'Workflow', keys: 'Alt+W', enabled: open, run: close },
+  {
+    id: 'file.library',
+    title: 'Show kept workflows',
+    group: 'Workflow',
+    run: () => useUi.setState({ panel: 'workflows' }),
+  },
+];

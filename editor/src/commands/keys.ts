@@ -1,0 +1,52 @@
+/** From a key press to a command. */
+
+import { COMMANDS, type Command } from '.';
+
+/** How a key press is written in the table: `Ctrl+Shift+Z`, `F`, `Delete`. */
+export function keyOf(event: KeyboardEvent): string {
+  const key = event.key === ' ' ? 'Space' : event.key.length === 1 ? event.key.toUpperCase() : event.key;
+  const shifted = event.shiftKey && (event.key.length > 1 || /[A-Z]/i.test(event.key));
+  return [
+    event.ctrlKey || event.metaKey ? 'Ctrl' : '',
+    event.altKey ? 'Alt' : '',
+    shifted ? 'Shift' : '',
+    key,
+  ]
+    .filter(Boolean)
+    .join('+');
+}
+
+const BY_KEY: ReadonlyMap<string, Command> = new Map(
+  COMMANDS.flatMap((command) =>
+    [command.keys, ...(command.also ?? [])].flatMap((keys) => (keys ? [[keys, command] as const] : [])),
+  ),
+);
+
+function typing(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLElement && target.closest('input, textarea, select, [contenteditable]') !== null
+  );
+}
+
+/** Listen to the page's keys. Gives a function that stops it. */
+export function listen(): () => void {
+  const onKey = (event: KeyboardEvent): void => {
+    const command = BY_KEY.get(keyOf(event));
+    if (command === undefined || event.defaultPrevented) return;
+    if (document.querySelector('[role=dialog], [role=menu]') !== null && !command.everywhere) return;
+    const target = event.target;
+    if (typing(target) && !command.everywhere) return;
+    if (
+      event.key === 'Enter' &&
+      target instanceof HTMLElement &&
+      target.closest('button, a, [role=button]') &&
+      !event.ctrlKey
+    )
+      return;
+    if (command.enabled?.() === false) return;
+    event.preventDefault();
+    command.run();
+  };
+  addEventListener('keydown', onKey);
+  return () => removeEventListener('keydown', onKey);
+}

@@ -1,0 +1,3 @@
+/** What is said between editor and server, generated from the server's models. */
+
+export type * from '../generated/protocol';

@@ -1,0 +1,25 @@
+/** Start: restore what was open, connect, draw. */
+
+import '@xyflow/react/dist/style.css';
+import './style/tokens.css';
+import './style/shell.css';
+import './style/node.css';
+import './style/widgets.css';
+import './style/panels.css';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { App } from './App';
+import { keepTabs, restoreTabs } from './store/autosave';
+import { start } from './store/session';
+
+restoreTabs();
+keepTabs();
+start();
+const root = document.getElementById('root');
+if (root !== null) {
+  createRoot(root).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  );
+}

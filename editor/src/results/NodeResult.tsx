@@ -1,0 +1,117 @@
+/** What a node made, on the node: the live preview while it works, then the result. */
+
+import { memo, useEffect, useRef, useState } from 'react';
+import { onPreview } from '../store/previews';
+import type { Def } from '../schema/defs';
+import { Button } from '../parts/Button';
+import { openDialog } from '../store/ui';
+import { useLive, useTabRun } from '../canvas/state';
+import { kindOf, resultHeight } from './resultHeight';
+import { ShownView } from './ShownView';
+import { useResult } from './useResult';
+
+export const NodeResult = memo(function NodeResult({ id, def }: { id: string; def: Def }) {
+  const height = useTabRun((run) => resultHeight(run, id, def));
+  const keys = useTabRun((run) => run.results[id]);
+  const running = useLive(id)?.state === 'running';
+  const previewed = useTabRun((run) => run.previewed[id] === true);
+  const value = useTabRun((run) => run.values[id]);
+  if (height === 0) return null;
+  const kind = kindOf(def);
+  const live = previewed && (running || kind === 'none' || keys === undefined);
+  return (
+    <div className={`result ${kind}`} style={{ height }}>
+      {live ? (
+        <Preview id={id} title={def.title} />
+      ) : keys ? (
+        <Results keys={keys} title={def.title} />
+      ) : (
+        <Told value={value} />
+      )}
+    </div>
+  );
+});
+
+function Told({ value }: { value: Readonly<Record<string, unknown>> | undefined }) {
+  const text = Object.values(value ?? {})
+    .map((one) => (typeof one === 'string' ? one : JSON.stringify(one)))
+    .join('\n');
+  return <pre className="told nowheel">{text}</pre>;
+}
+
+/** Frames are drawn as they come; React is not asked. */
+function Preview({ id, title }: { id: string; title: string }) {
+  const ref = useRef<HTMLImageElement>(null);
+  useEffect(() => {
+    let last = '';
+    const stop = onPreview(id, (frame) => {
+      const image = ref.current;
+      if (image === null) return;
+      const url = URL.createObjectURL(frame);
+      image.src = url;
+      image.dataset.seq = String(Number(image.dataset.seq ?? 0) + 1);
+      if (last !== '') URL.revokeObjectURL(last);
+      last = url;
+    });
+    return () => {
+      stop();
+      if (last !== '') URL.revokeObjectURL(last);
+    };
+  }, [id]);
+  return (
+    <img
+      ref={ref}
+      className="preview"
+      alt={`preview of ${title}`}
+      data-testid={`preview-${id}`}
+      draggable={false}
+    />
+  );
+}
+
+/** A node's results: one of its items, with arrows to the others. */
+function Results({ keys, title }: { keys: Readonly<Record<string, string>>; title: string }) {
+  const items = Object.keys(keys);
+  const [place, setPlace] = useState(0);
+  const item = items[Math.min(place, items.length - 1)] ?? '';
+  const found = useResult(keys[item]);
+  if (found === undefined || found === 'loading') return <div className="waiting">...</div>;
+  if (found === 'gone') return <div className="gone">not kept; run again to see it</div>;
+  const shown = Object.entries(found.outputs).filter(([, one]) => one.kind !== 'none');
+  const first = shown[0]?.[1];
+  if (first === undefined) return null;
+  return (
+    <>
+      <ShownView shown={first} title={title} />
+      <div className="result-tools nodrag">
+        {items.length > 1 && (
+          <span className="pager">
+            <button
+              type="button"
+              aria-label="earlier item"
+              disabled={place === 0}
+              onClick={() => setPlace(place - 1)}
+            >
+              ‹
+            </button>
+            {place + 1}/{items.length}
+            <button
+              type="button"
+              aria-label="next item"
+              disabled={place >= items.length - 1}
+              onClick={() => setPlace(place + 1)}
+            >
+              ›
+            </button>
+          </span>
+        )}
+        <Button
+          icon="expand"
+          size={13}
+          label={`see the result of ${title} large`}
+          onClick={() => openDialog('view', { keys, item, title })}
+        />
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,30 @@
+/** How much room a node's result takes, known before anything is drawn. */
+
+import { RESULT, RESULT_SMALL } from '../schema/geometry';
+import type { Def } from '../schema/defs';
+import { coreOf } from '../schema/shapes';
+import { useCatalogue } from '../store/catalogue';
+import type { TabRun } from '../store/runs';
+
+export type Kind = 'media' | 'small' | 'none';
+
+const MEDIA = new Set(['image', 'video', 'file']);
+
+/** What kind of result a type of node has. */
+export function kindOf(def: Def | undefined): Kind {
+  if (def === undefined) return 'none';
+  const { types } = useCatalogue.getState().catalogue;
+  const shows = def.outputs.map((output) => types.get(coreOf(output.shape))?.shows ?? 'none');
+  if (shows.some((one) => MEDIA.has(one))) return 'media';
+  return shows.every((one) => one === 'none') ? 'none' : 'small';
+}
+
+export function resultHeight(run: TabRun, id: string, def: Def | undefined): number {
+  if (run.previewed[id] === true) return RESULT;
+  const kind = kindOf(def);
+  if (kind === 'none' || run.results[id] === undefined) {
+    const told = kind === 'small' && run.values[id] !== undefined;
+    return told ? RESULT_SMALL : 0;
+  }
+  return kind === 'media' ? RESULT : RESULT_SMALL;
+}

@@ -1,0 +1,132 @@
+/** The first screen: templates with pictures, and the workflows that are kept. */
+
+import { useState } from 'react';
+import { newWorkflow, openDropped, openSaved, openTemplate } from '../commands/files';
+import { perform } from '../commands';
+import { useLibrary } from '../panels/WorkflowsPanel';
+import { Button } from '../parts/Button';
+import { search } from '../parts/fuzzy';
+import { Icon } from '../parts/icons';
+import { ago, plural } from '../parts/text';
+import type { TemplateInfo } from '../connection/messages';
+import { useCatalogue } from '../store/catalogue';
+import { useSession } from '../store/session';
+
+export function Home() {
+  const templates = useCatalogue((state) => state.templates);
+  const problem = useCatalogue((state) => state.problem);
+  const status = useSession((state) => state.status);
+  const library = useLibrary();
+  const [query, setQuery] = useState('');
+  const found = search(query, templates, (one) => [one.name.replaceAll('_', ' '), one.description]);
+  const kept = search(query, library?.workflows ?? [], (one) => [one.name, one.description]);
+  return (
+    <main
+      className="home"
+      aria-label="first screen"
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => {
+        event.preventDefault();
+        void openDropped([...event.dataTransfer.files]);
+      }}
+    >
+      <div className="home-inner">
+        <header>
+          <div>
+            <h1>What do you want to make?</h1>
+            <p>
+              Pick a template, change its prompt, press Run. Or drop a video that graphflow made: its workflow
+              opens.
+            </p>
+          </div>
+          <div className="home-actions">
+            <Button icon="plus" label="New workflow" onClick={newWorkflow}>
+              Empty workflow
+            </Button>
+            <Button icon="upload" label="Open a file" onClick={() => perform('file.open')}>
+              Open a file
+            </Button>
+          </div>
+        </header>
+        <label className="find large">
+          <Icon name="search" />
+          <input
+            type="search"
+            autoFocus
+            placeholder="Search templates and workflows"
+            aria-label="search templates and workflows"
+            value={query}
+            onChange={(event) => setQuery(event.target.value)}
+          />
+        </label>
+        {status === 'refused' && (
+          <p className="notice bad" role="alert">
+            This browser has no key to the server. Open the address that <code>graphflow serve</code> printed;
+            it carries the token.
+          </p>
+        )}
+        {problem && status !== 'refused' && (
+          <p className="notice bad" role="alert">
+            {problem}
+          </p>
+        )}
+        {kept.length > 0 && (
+          <section aria-label="your workflows">
+            <h2>Your workflows</h2>
+            <div className="kept">
+              {kept.map((one) => (
+                <button key={one.name} type="button" onClick={() => void openSaved(one.name)}>
+                  <b>{one.name}</b>
+                  <small>
+                    {plural(one.nodes, 'node')} · {ago(one.time)}
+                  </small>
+                </button>
+              ))}
+            </div>
+          </section>
+        )}
+        <section aria-label="templates">
+          <h2>Templates</h2>
+          <div className="gallery">
+            {found.map((one) => (
+              <Card key={one.name} template={one} />
+            ))}
+          </div>
+          {found.length === 0 && templates.length > 0 && <p className="empty">no template is like that</p>}
+        </section>
+      </div>
+    </main>
+  );
+}
+
+function Card({ template }: { template: TemplateInfo }) {
+  const name = template.name.replaceAll('_', ' ');
+  return (
+    <article className="card">
+      <button
+        type="button"
+        className="card-open"
+        onClick={() => void openTemplate(template.name)}
+        aria-label={`open ${name}`}
+      >
+        {template.picture ? (
+          <img src={template.picture} alt="" loading="lazy" />
+        ) : (
+          <span className="no-picture" />
+        )}
+        <b>{name}</b>
+        <span>{template.description}</span>
+      </button>
+      <footer>
+        <small>{plural(template.nodes, 'node')}</small>
+        <Button
+          label={`open ${name} as an app`}
+          tone="quiet"
+          onClick={() => void openTemplate(template.name, 'app')}
+        >
+          As an app
+        </Button>
+      </footer>
+    </article>
+  );
+}

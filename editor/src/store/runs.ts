@@ -1,0 +1,267 @@
+/** Runs: the queue, and for each tab what explain foresaw and what the run it watches has done. */
+
+import { create } from 'zustand';
+import type {
+  Event,
+  Explained,
+  NodeStory,
+  ProblemText,
+  RunInfo,
+  Snapshot,
+  Total,
+} from '../connection/messages';
+import type { Inferred } from '../schema/judge';
+
+export type NodeState = 'idle' | 'cached' | 'will' | 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
+
+/** What a run has done with one node, its items together. */
+export interface Live {
+  readonly state: NodeState;
+  readonly cached: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly running: number;
+  readonly progress?: {
+    readonly done: number;
+    readonly total: number;
+    readonly eta: number | null;
+    readonly at: number;
+  };
+  readonly seconds: number;
+  readonly message: string;
+  readonly hint: string;
+  /** Addresses of results by item. */
+  readonly keys: Readonly<Record<string, string>>;
+}
+
+export interface TabRun {
+  /** What would happen, from explain; inner nodes are gathered under their workflow node. */
+  readonly stories: Readonly<Record<string, NodeStory>>;
+  readonly total: Total | undefined;
+  readonly types: Inferred;
+  readonly values: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly problems: readonly ProblemText[];
+  /** The run that is watched. */
+  readonly run: string;
+  readonly live: Readonly<Record<string, Live>>;
+  readonly started: number;
+  /** Newest known results by node: item to key. */
+  readonly results: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Nodes that a preview came of: they keep room for it. */
+  readonly previewed: Readonly<Record<string, true>>;
+}
+
+interface State {
+  runs: Readonly<Record<string, RunInfo>>;
+  paused: boolean;
+  tabs: Readonly<Record<string, TabRun>>;
+}
+
+export const IDLE: TabRun = {
+  stories: {},
+  total: undefined,
+  types: {},
+  values: {},
+  problems: [],
+  run: '',
+  live: {},
+  started: 0,
+  results: {},
+  previewed: {},
+};
+
+export const useRuns = create<State>(() => ({ runs: {}, paused: false, tabs: {} }));
+
+export function runOf(tab: string): TabRun {
+  return useRuns.getState().tabs[tab] ?? IDLE;
+}
+
+export function updateRun(tab: string, change: (run: TabRun) => TabRun): void {
+  useRuns.setState((state) => {
+    const before = state.tabs[tab] ?? IDLE;
+    const after = change(before);
+    return after === before ? state : { tabs: { ...state.tabs, [tab]: after } };
+  });
+}
+
+export function isOver(info: RunInfo | undefined): boolean {
+  return info === undefined || !(info.state === 'queued' || info.state === 'running');
+}
+
+/** The node of the open document that a node of the expanded one stands in. */
+export function outer(node: string): string {
+  const slash = node.indexOf('/');
+  return slash < 0 ? node : node.slice(0, slash);
+}
+
+const GRAVEST = ['failed', 'run', 'waiting', 'cached', 'folded', 'not needed'];
+
+function gathered(a: NodeStory, b: NodeStory): NodeStory {
+  const worse = GRAVEST.indexOf(a.state) <= GRAVEST.indexOf(b.state) ? a : b;
+  const seconds = a.seconds === null && b.seconds === null ? null : (a.seconds ?? 0) + (b.seconds ?? 0);
+  const memory = a.memory === null && b.memory === null ? null : Math.max(a.memory ?? 0, b.memory ?? 0);
+  const reasons = [...new Set([...a.reasons, ...b.reasons])].slice(0, 8);
+  return { ...worse, reasons, seconds, memory, steps: a.steps + b.steps, cached: a.cached + b.cached };
+}
+
+/** What explain told. Results that are in the cache are shown at once. */
+export function foreseen(tab: string, told: Explained): void {
+  const stories: Record<string, NodeStory> = {};
+  const found: Record<string, Readonly<Record<string, string>>> = {};
+  for (const story of told.nodes) {
+    const id = outer(story.node);
+    const before = stories[id];
+    stories[id] = before === undefined ? story : gathered(before, story);
+    if (id === story.node && story.state === 'cached') found[id] = story.keys;
+  }
+  updateRun(tab, (run) => ({
+    ...run,
+    stories: kept(run.stories, stories),
+    total: told.total,
+    types: told.types,
+    values: told.values,
+    problems: [],
+    results: kept(run.results, { ...run.results, ...found }),
+  }));
+}
+
+/** The new record, with values of the old one where they are equal: what is equal is not drawn again. */
+function kept<T>(before: Readonly<Record<string, T>>, after: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(after).map(([id, one]) => {
+      const old = before[id];
+      return [id, old !== undefined && JSON.stringify(old) === JSON.stringify(one) ? old : one];
+    }),
+  );
+}
+
+/** The workflow cannot run as it is. */
+export function refused(tab: string, problems: readonly ProblemText[]): void {
+  updateRun(tab, (run) => ({ ...run, stories: {}, total: undefined, problems }));
+}
+
+export function watched(tab: string, run: string): void {
+  updateRun(tab, (before) => ({ ...before, run, live: {}, started: Date.now() }));
+}
+
+const FRESH: Live = {
+  state: 'idle',
+  cached: 0,
+  done: 0,
+  failed: 0,
+  running: 0,
+  seconds: 0,
+  message: '',
+  hint: '',
+  keys: {},
+};
+
+/** A preview came: the node makes room for it. */
+export function previewed(run: string, id: string): void {
+  for (const [tab, one] of Object.entries(useRuns.getState().tabs)) {
+    if (one.run !== run || one.previewed[id] === true) continue;
+    updateRun(tab, (before) => ({ ...before, previewed: { ...before.previewed, [id]: true } }));
+  }
+}
+
+/** One event of a run, for every tab that watches it. */
+export function happened(event: Event): void {
+  for (const [tab, run] of Object.entries(useRuns.getState().tabs)) {
+    if (run.run === event.run) updateRun(tab, (before) => after(before, event));
+  }
+}
+
+function after(run: TabRun, event: Event): TabRun {
+  if (event.type === 'run.accepted') return { ...run, live: {} };
+  if (!('node' in event) || event.type === 'node.preview') return run;
+  const id = outer(event.node);
+  const before = run.live[id] ?? FRESH;
+  const next = lived(before, event);
+  const live = { ...run.live, [id]: next };
+  if (event.type === 'node.finished' || event.type === 'node.cached') {
+    if (id !== event.node || !event.key) return { ...run, live };
+    const item = event.item.join('.');
+    const others = Object.keys(before.keys).length === 0 ? {} : run.results[id];
+    return { ...run, live, results: { ...run.results, [id]: { ...others, [item]: event.key } } };
+  }
+  return { ...run, live };
+}
+
+type NodeEvent = Extract<Event, { node: string }>;
+
+function lived(live: Live, event: NodeEvent): Live {
+  const keyed = 'key' in event && event.key ? { ...live.keys, [event.item.join('.')]: event.key } : live.keys;
+  switch (event.type) {
+    case 'node.started':
+      return { ...live, state: 'running', running: live.running + 1, progress: undefined };
+    case 'node.progress': {
+      const { done, total, eta } = event;
+      return { ...live, state: 'running', progress: { done, total, eta, at: Date.now() } };
+    }
+    case 'node.cached':
+      return settled({ ...live, cached: live.cached + 1, keys: keyed });
+    case 'node.finished': {
+      const running = Math.max(0, live.running - 1);
+      return settled({
+        ...live,
+        running,
+        done: live.done + 1,
+        seconds: live.seconds + event.seconds,
+        keys: keyed,
+      });
+    }
+    case 'node.failed': {
+      const running = Math.max(0, live.running - 1);
+      return settled({ ...live, running, failed: live.failed + 1, message: event.message, hint: event.hint });
+    }
+    case 'node.skipped':
+      return {
+        ...live,
+        state: live.failed > 0 ? 'failed' : 'skipped',
+        message: live.message || event.reason,
+      };
+    default:
+      return live;
+  }
+}
+
+function settled(live: Live): Live {
+  if (live.running > 0) return { ...live, state: 'running' };
+  const state: NodeState = live.failed > 0 ? 'failed' : live.done > 0 ? 'done' : 'cached';
+  return { ...live, state, progress: undefined };
+}
+
+/** One message that stands for all that was missed. */
+export function caughtUp(told: Snapshot): void {
+  for (const [tab, run] of Object.entries(useRuns.getState().tabs)) {
+    if (run.run !== told.run) continue;
+    const live: Record<string, Live> = {};
+    for (const [node, counts] of Object.entries(told.nodes)) {
+      const id = outer(node);
+      const { cached = 0, running = 0, done = 0, failed = 0, skipped = 0 } = counts;
+      const one = settled({ ...(live[id] ?? FRESH), cached, running, done, failed });
+      live[id] = skipped > 0 && done + cached + failed + running === 0 ? { ...one, state: 'skipped' } : one;
+    }
+    updateRun(tab, (before) => ({ ...before, live }));
+  }
+}
+
+export function queueChanged(info: RunInfo): void {
+  useRuns.setState((state) => ({ runs: { ...state.runs, [info.run]: info } }));
+}
+
+/** How a node stands: what the run does, else what explain foresees. */
+export function stateOf(run: TabRun, id: string, over: boolean): NodeState {
+  const live = run.live[id];
+  if (live !== undefined && (!over || live.state === 'failed')) return live.state;
+  const story = run.stories[id];
+  if (!over && run.run !== '' && story?.state !== 'folded')
+    return story?.state === 'cached' ? 'cached' : 'waiting';
+  if (story === undefined) return live?.state ?? 'idle';
+  if (story.state === 'run') return 'will';
+  if (story.state === 'cached' || (story.state === 'not needed' && story.reasons[0]?.includes('cache'))) {
+    return live?.state === 'done' ? 'done' : 'cached';
+  }
+  if (story.state === 'failed') return 'failed';
+  return story.state === 'waiting' ? 'will' : 'idle';
+}

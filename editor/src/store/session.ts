@@ -1,0 +1,203 @@
+/** What the editor asks of the server: explain after each edit, submit, watch, cancel. Starts with the page. */
+
+import type { RunInfo } from '../connection/messages';
+import { Refusal, socket, type AnswerOf, type Status } from '../connection/socket';
+import { create } from 'zustand';
+import { sameMeaning } from '../document/meaning';
+import { effective } from '../document/off';
+import type { Workflow } from '../document/types';
+import { judgeOff } from '../schema/judge';
+import { defOf, loadCatalogue, useCatalogue } from './catalogue';
+import { showPreview } from './previews';
+import {
+  caughtUp,
+  foreseen,
+  happened,
+  isOver,
+  outer,
+  previewed,
+  queueChanged,
+  refused,
+  runOf,
+  updateRun,
+  useRuns,
+  watched,
+} from './runs';
+import { tabOf, updateTab, useTabs, type Tab } from './tabs';
+import { complain, say, useUi } from './ui';
+
+interface State {
+  status: Status;
+  version: string;
+}
+
+export const useSession = create<State>(() => ({ status: 'connecting', version: '' }));
+
+/** The document as it runs: what is switched off taken out. */
+export function runnable(doc: Workflow): Workflow {
+  return effective(doc, judgeOff(useCatalogue.getState().catalogue, defOf));
+}
+
+/** The name that a tab's runs go by. */
+export function nameOf(tab: Tab): string {
+  return tab.saved?.name ?? (tab.line.now.name || tab.title);
+}
+
+function plain(doc: Workflow): Record<string, unknown> {
+  return doc as unknown as Record<string, unknown>;
+}
+
+// ---------------------------------------------------------------------------------------- explain
+
+const PAUSE_MS = 150;
+let timer: ReturnType<typeof setTimeout> | undefined;
+let asked = 0;
+
+/** Ask again what would run, when typing has stopped for a moment. */
+export function explainSoon(): void {
+  clearTimeout(timer);
+  timer = setTimeout(() => void explain(), PAUSE_MS);
+}
+
+async function explain(): Promise<void> {
+  const tab = tabOf(useTabs.getState());
+  if (tab === undefined || useSession.getState().status !== 'open' || !useCatalogue.getState().ready) return;
+  const number = ++asked;
+  const document = plain(runnable(tab.line.now));
+  try {
+    const told = await socket.ask({ type: 'explain', workflow: nameOf(tab), document }, 'explained');
+    if (number === asked) foreseen(tab.id, told);
+  } catch (error) {
+    if (number !== asked || !(error instanceof Refusal) || error.code === 'connection') return;
+    const problems =
+      error.problems.length > 0 ? error.problems : [{ ...error, path: '', message: error.message }];
+    refused(tab.id, problems);
+  }
+}
+
+// ---------------------------------------------------------------------------------------- runs
+
+/** Draw new numbers for the seeds that are empty and not locked: done by the server, told back by the document. */
+export async function submit(targets: readonly string[] | null = null): Promise<void> {
+  const tab = tabOf(useTabs.getState());
+  if (tab === undefined) return;
+  try {
+    const document = plain(runnable(tab.line.now));
+    const request = crypto.randomUUID();
+    const { run } = await socket.ask(
+      { type: 'submit', workflow: nameOf(tab), document, targets: targets && [...targets], request },
+      'accepted',
+    );
+    queueChanged(run);
+    watched(tab.id, run.run);
+    await watch(run.run);
+  } catch (error) {
+    if (error instanceof Refusal && error.problems.length > 0) {
+      refused(tab.id, error.problems);
+      useUi.setState({ problems: true });
+      say(
+        error.problems.length === 1
+          ? '1 thing must be mended first'
+          : `${error.problems.length} things must be mended first`,
+        'bad',
+      );
+    } else complain(error);
+  }
+}
+
+async function watch(run: string): Promise<void> {
+  await socket.ask({ type: 'watch', run, after: 0, previews: true }, 'watching');
+}
+
+/** Follow a run of the queue in the active tab. */
+export async function follow(run: string): Promise<void> {
+  const tab = tabOf(useTabs.getState());
+  if (tab === undefined) return;
+  watched(tab.id, run);
+  await watch(run).catch(complain);
+}
+
+export function currentRun(tab: string): RunInfo | undefined {
+  return useRuns.getState().runs[runOf(tab).run];
+}
+
+/** Cancel the active tab's run. */
+export async function cancel(run?: string): Promise<void> {
+  const id = run ?? runOf(useTabs.getState().active).run;
+  if (id === '') return;
+  await socket.ask({ type: 'cancel', run: id }, 'done').catch(complain);
+}
+
+function ended(info: RunInfo): void {
+  const tabs = Object.entries(useRuns.getState().tabs).filter(([, run]) => run.run === info.run);
+  if (tabs.length === 0) return;
+  void socket.ask({ type: 'unwatch', run: info.run }, 'done').catch(() => undefined);
+  explainSoon();
+  if (info.state === 'failed') {
+    say(info.message || 'the run failed', 'bad');
+    useUi.setState({ problems: true });
+  } else if (info.state === 'cancelled') say('cancelled; what is done is kept');
+  for (const [tab, run] of tabs) {
+    const failed = Object.entries(run.live).find(([, live]) => live.state === 'failed');
+    if (failed) updateTab(tab, (one) => ({ ...one, selection: new Set([outer(failed[0])]) }));
+  }
+}
+
+// ---------------------------------------------------------------------------------------- start
+
+/** Connect, and keep every store up to date. Called once. */
+export function start(): void {
+  socket.onStatus((status, welcome) => void greeted(status, welcome));
+  socket.onMessage((message) => {
+    if (message.type === 'event') {
+      const { event } = message;
+      if (event.type === 'node.preview') {
+        showPreview(outer(event.node), event.media_type, event.data);
+        previewed(event.run, outer(event.node));
+      } else happened(event);
+    } else if (message.type === 'snapshot') caughtUp(message);
+    else if (message.type === 'paused') useRuns.setState({ paused: message.on });
+    else if (message.type === 'run') {
+      const before = useRuns.getState().runs[message.run.run];
+      queueChanged(message.run);
+      if (isOver(message.run) && !isOver(before)) ended(message.run);
+    }
+  });
+  let last: Workflow | undefined;
+  let tab = '';
+  useTabs.subscribe((state) => {
+    const now = tabOf(state);
+    const same =
+      now?.id === tab && now !== undefined && last !== undefined && sameMeaning(now.line.now, last);
+    tab = now?.id ?? '';
+    last = now?.line.now;
+    if (!same) explainSoon();
+  });
+  useCatalogue.subscribe((state, before) => {
+    if (state.ready !== before.ready || state.inner !== before.inner) explainSoon();
+  });
+  void loadCatalogue();
+  socket.connect();
+}
+
+async function greeted(status: Status, welcome?: AnswerOf<'welcome'>): Promise<void> {
+  useSession.setState({ status, ...(welcome && { version: welcome.version }) });
+  if (welcome === undefined) return;
+  const queued = Object.fromEntries(welcome.queue.map((run) => [run.run, run]));
+  const open = new Set(welcome.queue.map((run) => run.run));
+  useRuns.setState((state) => ({ paused: welcome.paused, runs: { ...state.runs, ...queued } }));
+  if (!useCatalogue.getState().ready) await loadCatalogue();
+  for (const [tab, run] of Object.entries(useRuns.getState().tabs)) {
+    if (run.run === '' || (!open.has(run.run) && isOver(useRuns.getState().runs[run.run]))) continue;
+    updateRun(tab, (before) => ({ ...before, live: {} }));
+    await watch(run.run)
+      .then(async () => {
+        if (open.has(run.run)) return;
+        const info = (await (await fetch(`/api/runs/${run.run}`)).json()) as RunInfo;
+        queueChanged(info);
+        ended(info);
+      })
+      .catch(() => updateRun(tab, (before) => ({ ...before, run: '' })));
+  }
+  explainSoon();
+}

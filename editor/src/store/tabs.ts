@@ -1,0 +1,171 @@
+/** Open workflows: each tab has its document with history, its selection and its view. */
+
+import { create } from 'zustand';
+import { restored } from '../document/off';
+import { EMPTY, type Workflow } from '../document/types';
+import { begin, redo, step, undo, type Timeline } from './history';
+
+export interface View {
+  readonly x: number;
+  readonly y: number;
+  readonly zoom: number;
+}
+
+export interface Saved {
+  /** The name under which the server keeps it. */
+  readonly name: string;
+  readonly version: string;
+  readonly doc: Workflow;
+}
+
+export interface Tab {
+  readonly id: string;
+  readonly title: string;
+  readonly line: Timeline<Workflow>;
+  readonly saved: Saved | undefined;
+  readonly selection: ReadonlySet<string>;
+  readonly view: View | undefined;
+  readonly mode: 'graph' | 'app';
+  /** Another client saved a newer version. */
+  readonly stale: boolean;
+}
+
+interface State {
+  tabs: readonly Tab[];
+  active: string;
+}
+
+export const useTabs = create<State>(() => ({ tabs: [], active: '' }));
+
+const NONE: ReadonlySet<string> = new Set();
+
+let made = 0;
+
+function newId(): string {
+  return `tab-${Date.now().toString(36)}-${(made++).toString(36)}`;
+}
+
+export interface Opening {
+  readonly title?: string;
+  readonly saved?: Saved;
+  readonly mode?: Tab['mode'];
+  readonly activate?: boolean;
+}
+
+/** Open a document in a new tab; gives the tab's id. */
+export function openTab(doc: Workflow, how: Opening = {}): string {
+  const now = restored(doc);
+  const tab: Tab = {
+    id: newId(),
+    title: how.title ?? (doc.name || 'untitled'),
+    line: begin(now),
+    saved: how.saved && { ...how.saved, doc: now },
+    selection: NONE,
+    view: undefined,
+    mode: how.mode ?? 'graph',
+    stale: false,
+  };
+  useTabs.setState((state) => ({
+    tabs: [...state.tabs, tab],
+    active: how.activate === false ? state.active : tab.id,
+  }));
+  return tab.id;
+}
+
+export function closeTab(id: string): void {
+  useTabs.setState((state) => {
+    const place = state.tabs.findIndex((tab) => tab.id === id);
+    const tabs = state.tabs.filter((tab) => tab.id !== id);
+    const active = state.active === id ? (tabs[Math.min(place, tabs.length - 1)]?.id ?? '') : state.active;
+    return { tabs, active };
+  });
+}
+
+/** Show a tab; an empty id shows the first screen. */
+export function activate(id: string): void {
+  useTabs.setState({ active: id });
+}
+
+export function tabOf(state: State, id = state.active): Tab | undefined {
+  return state.tabs.find((tab) => tab.id === id);
+}
+
+export function activeTab(): Tab | undefined {
+  return tabOf(useTabs.getState());
+}
+
+export function activeDoc(): Workflow {
+  return activeTab()?.line.now ?? EMPTY;
+}
+
+export function useActive<T>(pick: (tab: Tab) => T, otherwise: T): T {
+  return useTabs((state) => {
+    const tab = tabOf(state);
+    return tab === undefined ? otherwise : pick(tab);
+  });
+}
+
+export function useDoc(): Workflow {
+  return useActive((tab) => tab.line.now, EMPTY);
+}
+
+export function updateTab(id: string, change: (tab: Tab) => Tab): void {
+  useTabs.setState((state) => {
+    let same = true;
+    const tabs = state.tabs.map((tab) => {
+      if (tab.id !== id) return tab;
+      const next = change(tab);
+      same &&= next === tab;
+      return next;
+    });
+    return same ? state : { tabs };
+  });
+}
+
+/** The one way to change the open document. merge: see history.ts. */
+export function edit(label: string, change: (doc: Workflow) => Workflow, merge = ''): void {
+  updateTab(useTabs.getState().active, (tab) => {
+    const line = step(tab.line, change(tab.line.now), label, merge);
+    return line === tab.line ? tab : { ...tab, line, selection: existing(tab.selection, line.now) };
+  });
+}
+
+export function travel(way: 'undo' | 'redo'): void {
+  updateTab(useTabs.getState().active, (tab) => {
+    const line = way === 'undo' ? undo(tab.line) : redo(tab.line);
+    return line === tab.line ? tab : { ...tab, line, selection: existing(tab.selection, line.now) };
+  });
+}
+
+export function select(ids: Iterable<string>): void {
+  const next = new Set(ids);
+  updateTab(useTabs.getState().active, (tab) =>
+    equal(tab.selection, next) ? tab : { ...tab, selection: next },
+  );
+}
+
+export function setView(id: string, view: View): void {
+  updateTab(id, (tab) => ({ ...tab, view }));
+}
+
+/** Wires stand in the selection too, and are kept; what names a node or mark that is gone is not. */
+function existing(selection: ReadonlySet<string>, doc: Workflow): ReadonlySet<string> {
+  const there = (id: string): boolean => {
+    if (id.startsWith('wire ')) return true;
+    const [kind, mark] = id.split(':');
+    if (mark === undefined) return Object.hasOwn(doc.nodes, id);
+    const ui = doc.ui as Readonly<Record<string, object | undefined>> | undefined;
+    return Object.hasOwn(ui?.[`${kind}s`] ?? {}, mark);
+  };
+  const left = [...selection].filter(there);
+  return left.length === selection.size ? selection : new Set(left);
+}
+
+function equal(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((one) => b.has(one));
+}
+
+/** Whether a tab holds what no file holds. */
+export function isDirty(tab: Tab): boolean {
+  return tab.saved === undefined ? tab.line.past.length > 0 : tab.saved.doc !== tab.line.now;
+}
