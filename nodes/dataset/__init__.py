@@ -8,7 +8,7 @@ from .export import export_pairs, export_sessions
 from .export_clips import export_clips
 from .filter import filter_items
 from .funnel import funnel, kept_items
-from .inspect import find_cuts, measure, measure_blocks, score_frames, split_shots
+from .inspect import find_cuts, load_clip, measure, measure_blocks, score_frames, split_shots
 from .judge import judge_pairs, rule_judge
 from .listing import list_files
 from .pairs import frame_pairs, measure_pairs, swap_pairs
@@ -39,6 +39,7 @@ __all__ = [
     "judge_pairs",
     "kept_items",
     "list_files",
+    "load_clip",
     "load_table",
     "measure",
     "measure_blocks",

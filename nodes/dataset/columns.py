@@ -73,7 +73,7 @@ def _canonical(pair: EditPair, made: Made) -> Row:
         "clip_id": pair.source,
         "frame_src": pair.frame_before,
         "frame_tgt": pair.frame_after,
-        "model_ref": pair.model,
+        "model_ref": pair.model or ", ".join(model.get("name", "") for model in made.models),
         "seed": -1 if pair.seed is None else pair.seed,
         "workflow_sha": made.workflow_sha,
         "scores": json.dumps(pair.scores, sort_keys=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
@@ -24,6 +24,32 @@ _PARTS = (
     ".values", ".measure", ".motion", ".flow", ".picture", ".shots", ".hashing", ".frames", ".reading",
     ".caption", "graphflow_nodes.media.decode", "graphflow_nodes.evaluation.classic_flow",
 )  # fmt: skip
+
+
+class LoadedClip(NamedTuple):
+    """A clip's frames, and what is known of it."""
+
+    video: Video
+    source: str
+    caption: str
+
+
+@node("dataset/load_clip", depends=(".values", ".reading", ".caption", "graphflow_nodes.media.decode"))
+def load_clip(
+    clip: Clip,
+    *,
+    max_side: Annotated[int, Field(ge=8, le=16_384)] | None = None,
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None,
+) -> LoadedClip:
+    """The frames of a clip, without borders. max_side: scales larger frames down. fps: takes or repeats
+    frames.
+
+    Raises StorageError if the file cannot be read any more, NodeError for a clip that was refused.
+    """
+    if clip.rejected:
+        raise NodeError(f"{clip.id} was refused: {clip.reason}", hint="put dataset/kept before this")
+    frames = frames_of_clip(clip, max_side, fps)
+    return LoadedClip(Video(frames=frames, fps=fps or clip.fps), clip.source, clip.caption)
 
 
 class FrameScorer(Recipe):

@@ -122,7 +122,8 @@ def between_scores(scene: Scene, first: int, last: int) -> Mapping[str, Score]:
     its usual step, in shares of the frame; `mass_jump`: the largest sudden change of how much stands out,
     against the most; `count_flips`: objects that went and came again; `colour_jump`, `colour_drift`: the
     largest change of an object's colour at once, and from first to last, in RGB of 0..255; `shape_changes`:
-    how often one became another shape. `unclear`: objects cannot be told, and those columns are empty.
+    how often one became another shape; `cut_off`: one leaves the frame in part. `unclear`: objects cannot be
+    told, and those columns are empty.
     """
     low, high = min(first, last), max(first, last)
     within = [
@@ -145,7 +146,7 @@ def between_scores(scene: Scene, first: int, last: int) -> Mapping[str, Score]:
 
 
 _UNKNOWN: dict[str, Score] = dict.fromkeys(
-    ("step_excess", "mass_jump", "count_flips", "colour_jump", "colour_drift", "shape_changes")
+    ("step_excess", "mass_jump", "count_flips", "colour_jump", "colour_drift", "shape_changes", "cut_off")
 )
 
 
@@ -172,6 +173,7 @@ def _tracked(
         "colour_jump": max(colours),
         "colour_drift": max(drift, default=0.0),
         "shape_changes": max(shapes, sum(named)),
+        "cut_off": not all(thing.whole for things in (within[0], within[-1]) for thing in things),
     }
 
 

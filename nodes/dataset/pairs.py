@@ -29,7 +29,7 @@ to: it is 0.98 for a ball that crossed the frame."""
 CLIP_BANDS = (
     "change_max < 27 and flicker < 0.08 and (unclear or step_excess < 0.08)"
     " and (unclear or mass_jump < 0.35) and (unclear or count_flips == 0) and (unclear or colour_jump < 40)"
-    " and (unclear or shape_changes == 0)"
+    " and (unclear or shape_changes == 0) and (unclear or not cut_off)"
     ' and (unclear or colour_drift < 60 or edit_type == "recolor")'
 )
 """The default condition on the clip between them: no cut, no flicker, nothing that jumps, goes for a while or
@@ -86,8 +86,8 @@ def measure_pairs(video: Video, pairs: list[EditPair]) -> list[EditPair]:
 
     Adds the columns changed_area, unchanged_mae, sharp_ratio, embed_sim, ssim, phash_distance, exposure of
     the frames; change_max, flicker, path, objects_before, objects_after, unclear, step_excess, mass_jump,
-    count_flips, colour_jump, colour_drift, shape_changes of the clip between them. Raises NodeError if a pair
-    is not of this clip.
+    count_flips, colour_jump, colour_drift, shape_changes, cut_off of the clip between them. Raises NodeError
+    if a pair is not of this clip.
     """
     from .pair_scores import between_scores, pair_scores, scene_of
 

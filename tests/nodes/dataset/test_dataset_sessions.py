@@ -75,7 +75,7 @@ def test_the_rule_judge_tells_what_was_asked_from_what_was_not() -> None:
         clip = video(frames)
         pairs += run_node(describe_pairs, clip, run_node(frame_pairs, clip))
     good = run_node(judge_pairs, pairs, run_node(rule_judge))
-    assert all(pair.scores["judge_followed"] == 100 and pair.scores["judge_kept"] >= 90 for pair in good)
+    assert all(pair.scores["judge_followed"] == 100 and pair.scores["judge_kept"] >= 80 for pair in good)
     wrong = [pair.model_copy(update={"instruction": "make the red circle blue"}) for pair in pairs]
     assert all(p.scores["judge_followed"] == 0 for p in run_node(judge_pairs, wrong, run_node(rule_judge)))
 
