@@ -159,13 +159,13 @@ def train(run: VaeRun) -> None:
     pool.grow(64)
     check = render(sample_scenes(16, 4711))
     noted = saved = progress.spent
-    for loss in _steps(run, vae, codec, pool, trainee, progress):
-        if progress.spent > noted + 60 or progress.done >= 1:
+    for loss, last in _steps(run, vae, codec, pool, trainee, progress):
+        if last or progress.spent > noted + 60:
             noted = progress.spent
             trainee.ema.swap()
             append_log(run.work / "vae.log", _record(progress, loss) | measure(vae, codec, check))
             trainee.ema.swap()
-        if progress.spent > saved + 120 or progress.done >= 1:
+        if last or progress.spent > saved + 120:
             saved = progress.spent
             trainee.save(run.checkpoint, progress)
 
@@ -177,10 +177,10 @@ def _steps(
     pool: LayerPool,
     trainee: Trainee,
     progress: Progress,
-) -> Iterator[float]:
-    """Train, yielding the running decoder loss after each step."""
-    running = 0.0
-    while progress.done < 1:
+) -> Iterator[tuple[float, bool]]:
+    """Train, yielding the running decoder loss after each step, and whether it is the last; there is one."""
+    running, last = 0.0, False
+    while not last:
         factor = rate_factor(progress.step, progress.done)
         trainee.muon.rate = run.muon_rate * factor
         for group in trainee.adam.param_groups:
@@ -200,7 +200,8 @@ def _steps(
         if progress.step % 4 == 0:
             pool.grow()
         running = loss.item() if running == 0 else 0.98 * running + 0.02 * loss.item()
-        yield running
+        last = progress.done >= 1
+        yield running, last
 
 
 def _record(progress: Progress, loss: float) -> dict[str, object]:

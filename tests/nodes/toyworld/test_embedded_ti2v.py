@@ -60,7 +60,7 @@ def test_one_picture_goes_every_way_it_is_told(pipeline: Stock) -> None:
 
 
 def test_words_alone_are_followed_too() -> None:
-    prompts = held_out_prompts()
+    prompts = held_out_prompts(32)
     pipeline = open_pipeline(FOLDER)
     assert pipeline.config.expand_timesteps
     rates = rate(generate(pipeline, [p.text for p in prompts], read_settings(FOLDER)), prompts).rates
@@ -69,7 +69,7 @@ def test_words_alone_are_followed_too() -> None:
 
 
 def test_single_pictures_show_what_they_are_told() -> None:
-    rates = stills(FOLDER, 32)["rates"]
+    rates = stills(FOLDER, 24)["rates"]
     assert isinstance(rates, dict)
     bars = {"color": 0.9, "background": 0.95, "shape": 0.7}
     assert {name: rates[name] for name, bar in bars.items() if rates[name] < bar} == {}
