@@ -23,7 +23,8 @@ import { setView, tabOf, useActive, useDoc, useTabs } from '../store/tabs';
 import { say, useUi } from '../store/ui';
 import { resultHeight } from '../results/resultHeight';
 import { applyEdges, applyNodes, type Carried } from './changes';
-import { make, splitWire, verdictOf } from './connect';
+import { splitWire } from '../document/reroute';
+import { make, verdictOf } from './connect';
 import { CanvasMenu, type MenuAt } from './CanvasMenu';
 import { CanvasTools } from './CanvasTools';
 import { beginDrag, endDrag } from './drag';
@@ -183,6 +184,7 @@ export function Canvas() {
             pannable
             zoomable
             ariaLabel="overview"
+            style={{ width: 168, height: 112 }}
             nodeColor={(node) =>
               node.type === 'graph'
                 ? node.data.color

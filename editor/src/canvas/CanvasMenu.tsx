@@ -1,7 +1,7 @@
 /** The menu of the right mouse button: commands that make sense on what was clicked. */
 
 import { useEffect } from 'react';
-import { splitWire } from './connect';
+import { splitWire } from '../document/reroute';
 import { removeWires } from './changes';
 import { wireOf } from './flow';
 import { commandById, type Command } from '../commands';

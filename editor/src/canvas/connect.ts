@@ -1,10 +1,10 @@
 /** Connections that a person draws: judged while they are dragged, made when they are dropped. */
 
-import { addReroute, feedReroute, mark, rerouted } from '../document/annotate';
-import { addNode, freeId, type Point } from '../document/nodes';
+import { feedReroute, mark, rerouted } from '../document/annotate';
+import { addNode, freeId } from '../document/nodes';
 import { own } from '../document/records';
 import type { Workflow } from '../document/types';
-import { closesCircle, connect, split } from '../document/wires';
+import { connect, split } from '../document/wires';
 import { judge, judgeShapes, shapeOfWire, type Verdict } from '../schema/judge';
 import type { Converter } from '../schema/defs';
 import type { Shape } from '../schema/shapes';
@@ -93,27 +93,4 @@ function converted(doc: Workflow, ends: Ends, converter: Converter): Workflow {
     ui,
   });
   return connect(next, wireText(defOf(converter.node), id, converter.output), ends.target, ends.input);
-}
-
-/** Put a reroute into a wire. */
-export function splitWire(doc: Workflow, node: string, input: string, index: number, at: Point): Workflow {
-  const wires = own(own(doc.nodes, node)?.inputs, input);
-  const wire = typeof wires === 'string' ? wires : wires?.[index];
-  if (wire === undefined || closesCircle(doc, split(wire).node, node)) return doc;
-  const places = own(own(doc.nodes, node)?.ui?.via, input);
-  const before = typeof places === 'string' ? places : places?.[index];
-  const from = before ? `reroute:${before}` : wire;
-  const [next, id] = addReroute(doc, { x: at.x, y: at.y, from });
-  const entry = own(next.nodes, node);
-  if (entry === undefined) return doc;
-  const via =
-    typeof wires === 'string'
-      ? id
-      : (wires ?? []).map((_, place) => (place === index ? id : (placeOf(places, place) ?? null)));
-  const ui = { ...entry.ui, via: { ...entry.ui?.via, [input]: via } };
-  return { ...next, nodes: { ...next.nodes, [node]: { ...entry, ui } } };
-}
-
-function placeOf(places: string | readonly (string | null)[] | undefined, index: number): string | null {
-  return typeof places === 'string' ? (index === 0 ? places : null) : (places?.[index] ?? null);
 }

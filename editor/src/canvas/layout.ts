@@ -1,6 +1,7 @@
 /** Automatic layout: in a worker, so that a large graph does not hold up the page. */
 
-import { geometry } from '../schema/geometry';
+import { geometry, RESULT } from '../schema/geometry';
+import { kindOf } from '../results/resultHeight';
 import { links, split } from '../document/wires';
 import { moveTo, positionOf, type Point } from '../document/nodes';
 import type { Workflow } from '../document/types';
@@ -25,7 +26,8 @@ function question(doc: Workflow, ids: ReadonlySet<string>): Asked {
   const nodes = Object.entries(doc.nodes)
     .filter(([id]) => ids.has(id))
     .map(([id, entry]) => {
-      const size = geometry(defOf(entry.type) ?? unknownDef(entry), entry, 0);
+      const def = defOf(entry.type) ?? unknownDef(entry);
+      const size = geometry(def, entry, kindOf(def) === 'media' ? RESULT : 0);
       const box = known.get(id);
       return { id, width: size.width, height: Math.max(size.height, box?.height ?? 0) };
     });

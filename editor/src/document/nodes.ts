@@ -2,7 +2,7 @@
 
 import { changed, fresh, omit, own, put } from './records';
 import { ID, type NodeEntry, type NodeUi, type Parameter, type Workflow } from './types';
-import { rewire, split, withNode } from './wires';
+import { disconnect, rewire, split, withNode } from './wires';
 
 export interface Point {
   readonly x: number;
@@ -63,8 +63,12 @@ export function renameNode(doc: Workflow, from: string, to: string): Workflow {
   return retarget(rewire(next, swap), swap);
 }
 
+/** Set a literal; a wire in its place goes, since a setting has one or the other. */
 export function setParam(doc: Workflow, id: string, name: string, value: unknown): Workflow {
-  return withNode(doc, id, (entry) => ({ ...entry, params: put(entry.params, name, value) }));
+  return withNode(disconnect(doc, id, name), id, (entry) => ({
+    ...entry,
+    params: put(entry.params, name, value),
+  }));
 }
 
 /** Back to the node's own default. */

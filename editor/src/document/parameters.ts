@@ -3,7 +3,7 @@
 import { setParam } from './nodes';
 import { fresh, omit, own, put } from './records';
 import type { Parameter, Workflow } from './types';
-import { disconnect, split } from './wires';
+import { split } from './wires';
 
 export interface Target {
   readonly node: string;
@@ -42,7 +42,7 @@ export function setParameter(doc: Workflow, name: string, value: unknown): Workf
   if (parameter === undefined) return doc;
   let next = doc;
   for (const target of targetsOf(parameter)) {
-    next = setParam(disconnect(next, target.node, target.name), target.node, target.name, value);
+    next = setParam(next, target.node, target.name, value);
   }
   if (parameter.default === undefined || parameter.default === null) return next;
   return { ...next, parameters: put(next.parameters, name, { ...parameter, default: value }) };

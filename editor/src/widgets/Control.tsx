@@ -54,7 +54,6 @@ function AreaControl({ setting, value, onChange, label, roomy }: ControlProps) {
       aria-label={label}
       value={text(value)}
       rows={roomy ? 4 : 3}
-      placeholder={setting.doc}
       maxLength={setting.schema.maxLength}
       spellCheck
       onChange={(event) => onChange(event.target.value)}

@@ -13,7 +13,9 @@ export function NumberControl({ setting, value, onChange, label }: ControlProps)
       ? (number - (range.min ?? 0)) / ((range.max ?? 1) - (range.min ?? 0))
       : 0;
   return (
-    <span className={`control number nodrag ${range.slider ? 'sliding' : ''}`}>
+    <span
+      className={`control number nodrag ${range.slider ? 'sliding' : ''} ${number === undefined ? 'unset' : ''}`}
+    >
       {range.slider && (
         <input
           type="range"
