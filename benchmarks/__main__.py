@@ -12,6 +12,7 @@ import sys
 
 ALL: dict[str, list[str]] = {
     "graphs": ["--large"],
+    "server": [],
     "parallel": [],
     "startup": [],
     "disk_cache": [],

@@ -129,10 +129,15 @@ def save(
     *,
     out_dir: str = "",
 ) -> None:
-    """Write the record of a run. Nodes that it did not touch stay as they were. Raises StorageError."""
+    """Write the record of a run. Nodes that it did not touch stay as they were. Raises StorageError.
+
+    A run that found everything as it was, such as one from the cache alone, leaves the record alone.
+    """
     kept = {(e.node, _item(e.item)): e.stored for e in told if isinstance(e, events.NodeFinished)}
     before = read(data_dir, identity)
     record = recorded(graph, plan, environment, kept, before, out_dir=out_dir)
+    if before is not None and record.model_copy(update={"time": before.time}) == before:
+        return
     path = record_path(data_dir, identity)
     files.make_folder(path.parent)
     files.write_atomic(path, record.model_dump_json(exclude_defaults=True).encode())

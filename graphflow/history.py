@@ -17,8 +17,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Literal
 
-from graphflow import events, files, made
-from graphflow.errors import StorageError, shorten
+from graphflow import events, made
+from graphflow.database import opened, sqlite_errors, transaction
+from graphflow.errors import shorten
 from graphflow.events import Event
 from graphflow.made import Made
 from graphflow.queued import STATES, QueuedRun, Refused, State, Submission, Unknown, read_run
@@ -46,6 +47,7 @@ CREATE TABLE IF NOT EXISTS runs (
     deaths INTEGER NOT NULL DEFAULT 0, cancelling INTEGER NOT NULL DEFAULT 0, retry_of TEXT,
     code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '', results TEXT NOT NULL DEFAULT '{}');
 CREATE INDEX IF NOT EXISTS waiting ON runs (state, priority DESC, position, number);
+CREATE INDEX IF NOT EXISTS of_client ON runs (client, state, position);
 CREATE TABLE IF NOT EXISTS events (
     run TEXT NOT NULL, seq INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (run, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
@@ -65,26 +67,13 @@ class History:
         self.path = path
         self._clock = clock
         self._lock = RLock()
-        files.make_folder(path.parent)
-        with _sqlite_errors(path):
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-            if version > VERSION:
-                self._db.close()
-                raise StorageError(
-                    "the history was written by a newer graphflow", where=str(path), hint="update graphflow"
-                )
-            self._db.executescript(_TABLES + made.TABLES)
-            self._db.execute(f"PRAGMA user_version={VERSION}")
+        self._db = opened(path, _TABLES + made.TABLES, VERSION)
         self.recovered = self._recover()
         self.prune()
 
     def close(self) -> None:
         """Write everything into the one file and close it."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.close()
 
@@ -127,8 +116,11 @@ class History:
         return float(max(served[0] if served else 0.0, mine if mine is not None else 0.0)) + 1.0
 
     def take(self) -> QueuedRun | None:
-        """The run whose turn it is, now running; None if none waits or the queue is paused."""
-        with self._change() as db:
+        """The run whose turn it is, now running; None if none waits or the queue is paused.
+
+        Not synced: after a power cut it waits again, and with it is gone whatever it had done.
+        """
+        with self._change(synced=False) as db:
             if self._paused():
                 return None
             row = db.execute(f"SELECT * FROM runs WHERE state='queued' {_ORDER} LIMIT 1").fetchone()
@@ -182,18 +174,18 @@ class History:
                 (run.id, run.attempt),
             )
 
-    def cancel(self, id: str) -> QueuedRun:
-        """Cancel a run that waits; mark one that runs, so that it stays cancelled whatever happens.
+    def cancel(self, *ids: str) -> list[QueuedRun]:
+        """Cancel runs that wait; mark those that run, so that they stay cancelled whatever happens.
 
-        Cancelling a run that is over changes nothing. Raises Unknown.
+        Cancelling a run that is over changes nothing. Raises Unknown; then none is cancelled.
         """
         with self._change() as db:
-            run = self._get(id)
-            if run.state == "queued":
-                self._end_waiting(run, "cancelled", events.RunCancelled(run=id, seconds=0.0))
-            elif run.state == "running":
-                db.execute("UPDATE runs SET cancelling=1 WHERE id=?", (id,))
-            return self._get(id)
+            for run in [self._get(id) for id in ids]:
+                if run.state == "queued":
+                    self._end_waiting(run, "cancelled", events.RunCancelled(run=run.id, seconds=0.0))
+                elif run.state == "running":
+                    db.execute("UPDATE runs SET cancelling=1 WHERE id=?", (run.id,))
+            return [self._get(id) for id in ids]
 
     def retry(self, id: str, client: str = "") -> QueuedRun:
         """Queue a run that failed or was cancelled once more, under a new id. Raises Unknown, Refused."""
@@ -241,7 +233,7 @@ class History:
 
     @property
     def paused(self) -> bool:
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             return self._paused()
 
     def _paused(self) -> bool:
@@ -252,19 +244,19 @@ class History:
 
     def get(self, id: str) -> QueuedRun:
         """One run. Raises Unknown."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             return self._get(id)
 
     def queue(self) -> list[QueuedRun]:
         """What runs and what waits, in the order in which it will run."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             running = self._db.execute("SELECT * FROM runs WHERE state='running' ORDER BY started").fetchall()
             waiting = self._db.execute(f"SELECT * FROM runs WHERE state='queued' {_ORDER}").fetchall()
             return [read_run(row) for row in (*running, *waiting)]
 
     def ended(self, limit: int = 100) -> list[QueuedRun]:
         """Runs that are over, newest first."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             rows = self._db.execute(
                 "SELECT * FROM runs WHERE state NOT IN ('queued','running') ORDER BY number DESC LIMIT ?",
                 (limit,),
@@ -273,15 +265,18 @@ class History:
 
     def counts(self) -> dict[str, int]:
         """How many runs are in each state."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             rows = self._db.execute("SELECT state, count(*) FROM runs GROUP BY state").fetchall()
             return {**dict.fromkeys(STATES, 0), **{row[0]: row[1] for row in rows}}
 
     # ------------------------------------------------------------------------ events
 
     def append(self, told: Sequence[Event]) -> list[Event]:
-        """Store events of running runs; they come back numbered, in this order, each run's without a gap."""
-        with self._change():
+        """Store events of running runs; they come back numbered, in this order, each run's without a gap.
+
+        Not synced: the end of a run is, and with it all that came before.
+        """
+        with self._change(synced=False):
             return self._append(told)
 
     def _append(self, told: Sequence[Event]) -> list[Event]:
@@ -297,7 +292,7 @@ class History:
 
     def last_seq(self, run: str) -> int:
         """Number of a run's last stored event; 0 if it has none."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             return self._last_seq(run)
 
     def _last_seq(self, run: str) -> int:
@@ -305,7 +300,7 @@ class History:
 
     def events(self, run: str, after: int = 0, limit: int = 1_000_000) -> list[Event]:
         """A run's stored events behind number `after`, in order."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             rows = self._db.execute(
                 "SELECT data FROM events WHERE run=? AND seq>? ORDER BY seq LIMIT ?", (run, after, limit)
             ).fetchall()
@@ -315,12 +310,12 @@ class History:
 
     def made(self, workflow: str, node: str, limit: int = 20) -> list[Made]:
         """Results of a node in the runs of a workflow, newest first, each key once."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             return made.of_node(self._db, workflow, node, limit)
 
     def seconds(self, workflow: str) -> tuple[dict[str, float], dict[str, float]]:
         """How long a step takes: by node of a workflow, and by node type."""
-        with self._lock, _sqlite_errors(self.path):
+        with self._lock, sqlite_errors(self.path):
             return made.seconds_by_node(self._db, workflow), made.seconds_by_type(self._db)
 
     # ------------------------------------------------------------------------ upkeep
@@ -371,30 +366,7 @@ class History:
         return read_run(row)
 
     @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of the block or nothing. Synced when the block is left."""
-        with self._lock, _sqlite_errors(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                files.faultpoint("history.before_commit")
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-            files.faultpoint("history.after_commit")
-
-
-@contextmanager
-def _sqlite_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises into a StorageError about its file."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if "full" in str(error):
-            raise StorageError(
-                "the disk is full", where=str(path), hint=files.FREE_SPACE, code="storage.full"
-            ) from error
-        hint = "move the file away to begin with an empty history" if "malformed" in str(error) else ""
-        raise StorageError(f"the history: {error}", where=str(path), hint=hint) from error
+    def _change(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction; see `transaction`."""
+        with self._lock, sqlite_errors(self.path), transaction(self._db, synced=synced):
+            yield self._db

@@ -37,7 +37,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "result",
         "run explain",
         "workspace testing",
-        "api queued made",
+        "api queued made database",
         "history assets",
         "server",
         "async_client",

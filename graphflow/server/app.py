@@ -169,7 +169,7 @@ class Server:
             return
         await socket.accept()
         session = Session(self.desk, self.hub, self.codec, self.limits)
-        sending = asyncio.create_task(session.outbox.drain(socket.send_bytes))
+        sending = asyncio.create_task(session.outbox.drain(lambda frame: _send(socket, frame)))
         reading = asyncio.create_task(session.serve(lambda: _frame(socket)))
         try:
             await asyncio.wait([sending, reading], return_when=asyncio.FIRST_COMPLETED)
@@ -183,6 +183,14 @@ class Server:
                     traceback.print_exception(one)
             with suppress(RuntimeError, WebSocketDisconnect):
                 await _close(socket, session.outbox.dead)
+
+
+async def _send(socket: WebSocket, frame: bytes) -> None:
+    """Send, or raise OSError if the client is gone."""
+    try:
+        await socket.send_bytes(frame)
+    except WebSocketDisconnect as gone:
+        raise ConnectionError(f"the client is gone ({gone.code})") from None
 
 
 async def _close(socket: WebSocket, at_once: bool) -> None:

@@ -122,9 +122,9 @@ class Desk:
     def cancel(self, id: str | None) -> list[str]:
         """Cancel one run or all that wait or run; gives those concerned. Raises Unknown."""
         ids = [id] if id is not None else [run.id for run in reversed(self.history.queue())]
-        for one in ids:
-            if self.history.cancel(one).state == "running":
-                self.dispatch.cancel(one)
+        for run in self.history.cancel(*ids):
+            if run.state == "running":
+                self.dispatch.cancel(run.id)
         return ids
 
     def retry(self, id: str, client: str) -> QueuedRun:

@@ -12,7 +12,7 @@ class ServerLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    clients: int = 64
+    clients: int = 128
     """Websockets at a time."""
     message_bytes: int = 9 * MIB
     """Largest message of a client: the largest document and what is around it."""

@@ -253,9 +253,9 @@ def test_the_queue_has_an_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_cancelling_a_waiting_run_ends_it_with_an_event(path: Path) -> None:
     queue = History(path)
     id = add(queue)
-    assert queue.cancel(id).state == "cancelled"
+    assert [run.state for run in queue.cancel(id)] == ["cancelled"]
     assert [event.type for event in queue.events(id)] == ["run.cancelled"]
-    assert queue.cancel(id).state == "cancelled"
+    assert [run.state for run in queue.cancel(id)] == ["cancelled"]
     assert queue.last_seq(id) == 1
 
 
@@ -263,7 +263,7 @@ def test_a_cancelled_run_does_not_come_back_after_a_crash(path: Path) -> None:
     queue = History(path)
     id = add(queue)
     taken(queue)
-    assert queue.cancel(id).state == "running"
+    assert [run.state for run in queue.cancel(id)] == ["running"]
     die(queue)
     assert History(path).get(id).state == "cancelled"
 
@@ -345,7 +345,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(id=consumes(ids))
     def cancel(self, id: str) -> None:
-        if self.queue.cancel(id).state == "cancelled":
+        if self.queue.cancel(id)[0].state == "cancelled":
             self.over.setdefault(id, "cancelled")
 
     @rule()

@@ -220,6 +220,7 @@ def serve(tmp_path: Path) -> Serve:
             socket.create_server(("127.0.0.1", 0)) as listener,
             Workspace(tmp_path / "data", registry=registry, device=device) as workspace,
         ):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             port = listener.getsockname()[1]
             server = Server(workspace, policy(TOKEN, "127.0.0.1", port), limits=limits, **options)
             running = uvicorn_for(server)

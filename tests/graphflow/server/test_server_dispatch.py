@@ -121,10 +121,10 @@ def test_items_that_failed_are_named_in_the_results_of_a_run_that_finished(desk:
 def test_a_full_disk_makes_runs_wait_and_loses_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     full, real = threading.Event(), History._change
 
-    def change(self: History) -> Any:
+    def change(self: History, *, synced: bool = True) -> Any:
         if full.is_set():
             raise StorageError("the disk is full", code="storage.full")
-        return real(self)
+        return real(self, synced=synced)
 
     monkeypatch.setattr(History, "_change", change)
     desk.dispatch.start()
