@@ -1,6 +1,32 @@
-"""Measures of clips that need no weights. Importing this needs no torch."""
+"""Evaluation: metrics of clips, the defect bench that proves them, statistics, reports, gates and choices.
 
-from .choice import best
+Importing this needs no torch.
+"""
+
+from .bench import case_label, defect_bench, defect_cases, defect_clip
+from .choice import best, best_by
+from .flow import classic_flow, flow
+from .gate import assert_bench, assert_metric
+from .measure import join_tables, measure, measurement, merge_scores, metric_value, score_table
 from .quality import clip_quality, sharpness
 
-__all__ = ["best", "clip_quality", "sharpness"]
+__all__ = [
+    "assert_bench",
+    "assert_metric",
+    "best",
+    "best_by",
+    "case_label",
+    "classic_flow",
+    "clip_quality",
+    "defect_bench",
+    "defect_cases",
+    "defect_clip",
+    "flow",
+    "join_tables",
+    "measure",
+    "measurement",
+    "merge_scores",
+    "metric_value",
+    "score_table",
+    "sharpness",
+]
