@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -20,7 +21,7 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
 
 
 class EditorFiles(StaticFiles):
-    """Serves `folder`. A page that is not there is the editor, which knows its own addresses."""
+    """Serves `folder`. A page that a person goes to and that is not there is the editor itself."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder, html=True)
@@ -29,7 +30,7 @@ class EditorFiles(StaticFiles):
         name = path.replace("\\", "/").strip("/")
         if name.startswith("api/"):
             raise HTTPException(404)
-        if "." not in name:
+        if "." not in name and "text/html" in Headers(scope=scope).get("accept", ""):
             path = "index.html"
         response = await super().get_response(path, scope)
         found = response.status_code in (200, 206, 304)

@@ -181,7 +181,9 @@ def test_an_address_of_the_editor_is_the_editor_and_a_file_that_is_not_there_is_
 ) -> None:
     async def story() -> None:
         async with serve(static=built) as live:
-            assert b"editor" in (await live.ask("GET", "/workflows/mine", auth=False)).body
+            page = {"Accept": "text/html,*/*"}
+            assert b"editor" in (await live.ask("GET", "/workflows/mine", headers=page, auth=False)).body
+            assert (await live.ask("GET", "/workflows/mine", auth=False)).status == 404
             for path in (
                 "/assets/index-000000.js",
                 "/none.js",
