@@ -19,6 +19,7 @@ ALL: dict[str, list[str]] = {
     "text_to_video": [],
     "families": [],
     "edit_loop": [],
+    "curation": [],
     "memory_forecast": [],
     "offload": [],
 }

@@ -10,7 +10,7 @@ from .filter import filter_items
 from .funnel import funnel, kept_items
 from .inspect import find_cuts, load_clip, measure, measure_blocks, score_frames, split_shots
 from .judge import judge_pairs, rule_judge
-from .listing import list_files
+from .listing import list_files, use_file
 from .pairs import frame_pairs, measure_pairs, swap_pairs
 from .requests import edit_requests
 from .sessions import sessions
@@ -51,4 +51,5 @@ __all__ = [
     "split",
     "split_shots",
     "swap_pairs",
+    "use_file",
 ]

@@ -70,13 +70,13 @@ def export_clips(
     return Export(sheet, manifest, len(good))
 
 
-def clip_row(clip: Clip) -> dict[str, Any]:
-    """What is told of a clip: where it is, its caption, its columns."""
+def clip_row(clip: Clip, *, path: bool = False) -> dict[str, Any]:
+    """What is told of a clip: what it was cut from, its caption, its columns. path: with the whole path."""
     crop = clip.crop or (0, 0, clip.height, clip.width)
     return {
         "id": clip.id,
         "source": clip.source,
-        "path": clip.path,
+        "path": clip.path if path else Path(clip.path).name,
         "start": clip.start,
         "end": clip.end,
         "crop": json.dumps(list(crop)),
@@ -135,7 +135,7 @@ def _webdataset(folder: Path, split: str, clips: Iterator[Clip], count: int, how
 def _jsonl(folder: Path, split: str, clips: Iterator[Clip], count: int, how: tuple[int, int]) -> None:
     from .writers import write_lines
 
-    write_lines(folder / f"{split}.jsonl", (clip_row(clip) for clip in clips))
+    write_lines(folder / f"{split}.jsonl", (clip_row(clip, path=True) for clip in clips))
 
 
 def _parquet(folder: Path, split: str, clips: Iterator[Clip], count: int, how: tuple[int, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy
 from numpy.typing import NDArray
 
@@ -58,17 +59,7 @@ def laplacian(frames: Floats) -> Floats:
 
 
 def hsv(frames: NDArray[Any]) -> Floats:
-    """Hue 0..360, saturation 0..1 and value 0..1 of uint8 (..., 3)."""
-    pixels = frames.astype(numpy.float32) / 255
-    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
-    value = peak(pixels)
-    low = numpy.minimum(numpy.minimum(red, green), blue)
-    span = value - low
-    safe = numpy.where(span > 0, span, 1)
-    hue = numpy.where(
-        value == red,
-        (green - blue) / safe % 6,
-        numpy.where(value == green, (blue - red) / safe + 2, (red - green) / safe + 4),
-    )
-    saturation = span / numpy.where(value > 0, value, 1)
-    return numpy.stack([numpy.where(span > 0, hue * 60, 0), saturation, value], axis=-1).astype(numpy.float32)
+    """Hue 0..360, saturation 0..1 and value 0..1 of uint8 (..., height, width, 3)."""
+    flat = numpy.ascontiguousarray(frames).reshape(-1, frames.shape[-2], 3)
+    found = cv2.cvtColor(flat.astype(numpy.float32) / 255, cv2.COLOR_RGB2HSV)
+    return numpy.asarray(found, dtype=numpy.float32).reshape(frames.shape)

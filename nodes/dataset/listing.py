@@ -10,7 +10,7 @@ from pydantic import Field
 
 from graphflow.errors import StorageError
 from graphflow.node import Context, node
-from graphflow.values import Value
+from graphflow.values import SavedFile, Value
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")
 MAX_FILES = 1_000_000
@@ -56,6 +56,12 @@ def list_files(
             VideoFile(path=str(file), name=file.relative_to(root).as_posix(), digest=digest, problem=problem)
         )
     return listed
+
+
+@node("dataset/use_file", fold=True)
+def use_file(file: SavedFile) -> VideoFile:
+    """A video that this workflow saved, as a file to curate. Its content was hashed when it was saved."""
+    return VideoFile(path=file.path, name=Path(file.path).name, digest=file.digest)
 
 
 def _files(folder: str) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy
 from numpy.typing import NDArray
 
@@ -11,6 +12,8 @@ from .frames import Floats, hsv, luma
 from .hashing import bits, hamming
 from .settings import Method
 
+LOOK = 80
+"""Pixels of the longer side that are looked at for changes of colour; more say the same."""
 CONTENT = 27.0
 """Mean change of hue, saturation and value (each on 0..255) that PySceneDetect's content detector calls a
 cut."""
@@ -31,17 +34,25 @@ def changes(frames: NDArray[Any]) -> Floats:
     frames: uint8 (frames, height, width, 3). The first entry is 0. Hue goes round: 359 is near 0, and it
     counts only as far as both pixels have a colour and are not black.
     """
+    stride = max(1, max(frames.shape[1:3]) // LOOK)
     found = numpy.zeros(len(frames), dtype=numpy.float32)
-    before = hsv(frames[0])
+    before = hsv(frames[0, ::stride, ::stride])
+    vivid = _vividness(before)
     for place in range(1, len(frames)):
-        now = hsv(frames[place])
-        turn = numpy.abs(now[..., 0] - before[..., 0])
-        colour = numpy.minimum(now[..., 1] * now[..., 2], before[..., 1] * before[..., 2])
-        hue = (numpy.minimum(turn, 360 - turn) * (255 / 180) * numpy.minimum(1, 2 * colour)).mean()
-        rest = numpy.abs(now[..., 1:] - before[..., 1:]).mean(axis=(0, 1)) * 255
-        found[place] = (hue + rest[0] + rest[1]) / 3
-        before = now
+        now = hsv(frames[place, ::stride, ::stride])
+        vivid_now = _vividness(now)
+        apart = cv2.absdiff(now, before)
+        turn = numpy.minimum(apart[..., 0], 360 - apart[..., 0])
+        hue = (turn * numpy.minimum(vivid, vivid_now)).mean() * (255 / 180)
+        _, saturation, value, _ = cv2.mean(apart)
+        found[place] = (hue + 255 * (saturation + value)) / 3
+        before, vivid = now, vivid_now
     return found
+
+
+def _vividness(pixels: Floats) -> Floats:
+    """How much the hue of each pixel means, 0..1: nothing where it is grey or black."""
+    return numpy.asarray(numpy.minimum(1, 2 * pixels[..., 1] * pixels[..., 2]), dtype=numpy.float32)
 
 
 def cuts(frames: NDArray[Any], method: Method = "content", shortest: int = 1) -> list[int]:
