@@ -8,6 +8,7 @@ program that started it closes the pipe or dies.
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import os
 import shutil
 import signal
@@ -20,7 +21,6 @@ from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from threading import Event as Flag
-from threading import Thread
 from typing import Any, NoReturn
 
 from graphflow.cache import entryfile
@@ -173,9 +173,11 @@ class Child:
             case {"do": "discard", "key": key}:
                 self.cache.discard(key)
             case {"do": "fetch", "id": id, "key": key, "folders": folders}:
-                Thread(
+                threading.Thread(
                     target=self.fetch, args=(id, key, folders), name="graphflow-fetch", daemon=True
                 ).start()
+            case {"do": "warm"}:
+                threading.Thread(target=_import_torch, name="graphflow-warm", daemon=True).start()
             case _:
                 raise AssertionError(f"unknown frame {frame.get('do')!r}")
 
@@ -242,8 +244,14 @@ class Child:
             os._exit(1)
 
 
+def _import_torch() -> None:
+    """So that the first step that needs it need not wait."""
+    with suppress(ImportError):  # a step will say what is missing
+        importlib.import_module("torch")
+
+
 def _end(failed: threading.ExceptHookArgs) -> NoReturn:
-    """End with a thread: the program would wait for what it was to say. Out of memory, no more can be said."""
+    """End with a thread: the program would wait for what it was to say, which may be that memory is gone."""
     if issubclass(failed.exc_type, MemoryError):
         os.write(2, b"graphflow worker: out of memory\n")
     else:
