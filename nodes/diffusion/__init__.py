@@ -5,6 +5,7 @@ from .audio import decode_audio, load_audio_decoder
 from .condition import condition_control, condition_image, condition_video
 from .decode import decode
 from .denoise import denoise
+from .diffusion_decode import decode_by_diffusion, load_diffusion_decoder
 from .diffusion_forcing import diffusion_forcing
 from .duration import load_duration_head, predict_frames
 from .encode import encode_prompt
@@ -48,6 +49,7 @@ __all__ = [
     "condition_video",
     "decode",
     "decode_audio",
+    "decode_by_diffusion",
     "decode_tiles",
     "denoise",
     "denoise_long",
@@ -66,6 +68,7 @@ __all__ = [
     "latents_like",
     "load_audio_decoder",
     "load_denoiser",
+    "load_diffusion_decoder",
     "load_duration_head",
     "load_image_encoder",
     "load_latent_upsampler",

@@ -144,7 +144,7 @@ def _ltx() -> _Made:
         "audio_vae": tiny_ltx2._audio_vae(),
         "vocoder": tiny_ltx2._vocoder(),
         "duration_head": tiny_ltx2._duration_head(),
-        "diffusion_decoder": _diffusion_decoder(),
+        "diffusion_decoder": tiny_diffusion_decoder(),
         "scheduler": FlowMatchEulerDiscreteScheduler(
             use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05, shift_terminal=0.1
         ),
@@ -152,7 +152,7 @@ def _ltx() -> _Made:
     return LTX25AutoBlocks(), parts, {}
 
 
-def _diffusion_decoder() -> Any:
+def tiny_diffusion_decoder() -> Any:
     """Its last stage works on patches of 4 pixels, so that it is quick."""
     import torch
     from diffusers import LTX2VideoDiffusionDecoderModel
