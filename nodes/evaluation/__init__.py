@@ -3,11 +3,14 @@
 Importing this needs no torch.
 """
 
+from .arena import blind_pairs, rank, read_votes
 from .bench import case_label, defect_bench, defect_cases, defect_clip
 from .choice import best, best_by
+from .compare import compare
 from .flow import classic_flow, flow
 from .gate import assert_bench, assert_metric
 from .measure import join_tables, measure, measurement, merge_scores, metric_value, score_table
+from .physics import physics_iq, simulate
 from .quality import clip_quality, sharpness
 
 __all__ = [
@@ -15,9 +18,11 @@ __all__ = [
     "assert_metric",
     "best",
     "best_by",
+    "blind_pairs",
     "case_label",
     "classic_flow",
     "clip_quality",
+    "compare",
     "defect_bench",
     "defect_cases",
     "defect_clip",
@@ -27,6 +32,10 @@ __all__ = [
     "measurement",
     "merge_scores",
     "metric_value",
+    "physics_iq",
+    "rank",
+    "read_votes",
     "score_table",
     "sharpness",
+    "simulate",
 ]

@@ -196,6 +196,11 @@ def _penetration(scene: Scene, rng: np.random.Generator, strength: float) -> Sce
     return replace(scene, bodies=colliding(rng, scene.frames, scene.side, strength))
 
 
+def _momentum(scene: Scene, rng: np.random.Generator, strength: float) -> Scene:
+    """One of two bodies leaves slower than it should."""
+    return replace(scene, bodies=colliding(rng, scene.frames, scene.side, 0.0, strength))
+
+
 def _part_loss(scene: Scene, rng: np.random.Generator, strength: float) -> Scene:
     body = replace(scene.bodies[0], limbs=None, lost=())
     at = _middle(scene.frames, rng)
@@ -240,6 +245,9 @@ DEFECTS: Mapping[str, Defect] = MappingProxyType(
             "bodies enter each other, radii", (0.3, 0.6, 1.2), ("collision",), scene=_penetration
         ),
         "speed_jump": Defect("all at once so many times as fast", (1.6, 2.2, 3.0), _FREE, scene=_speed_jump),
+        "momentum": Defect(
+            "speed that one of two bodies keeps, factor", (0.5, 0.25, 0.0), ("collision",), scene=_momentum
+        ),
         "part_loss": Defect("a limb is gone, radii", (0.4, 0.5, 0.65), ("limbs",), scene=_part_loss),
         "energy_gain": Defect(
             "a bounce gives energy, factor", (1.15, 1.3, 1.6), ("bounce",), scene=_energy_gain

@@ -20,8 +20,8 @@ ALWAYS = "dynamic_degree"
 Names = Annotated[str, Field(max_length=2000)]
 
 _PARTS = (
-    ".appearance .assignment .blobs .camera .classic_flow .clip .flight .frames .light .movement .objects "
-    ".picture .suite .tracks .values .vision"
+    ".appearance .assignment .blobs .camera .classic_flow .clip .flight .frames .light .momentum .movement "
+    ".objects .picture .suite .tracks .values .vision"
 )
 PARTS = tuple(_PARTS.split())
 """Modules whose code decides what a metric gives."""

@@ -91,10 +91,13 @@ def _collision(rng: np.random.Generator, frames: int, side: int) -> tuple[tuple[
     return colliding(rng, frames, side, 0.0), None
 
 
-def colliding(rng: np.random.Generator, frames: int, side: int, depth: float) -> tuple[Body, ...]:
+def colliding(
+    rng: np.random.Generator, frames: int, side: int, depth: float, kick: float = 1.0
+) -> tuple[Body, ...]:
     """Two discs of equal mass that meet head-on and bounce back elastically.
 
-    depth: how far they go into each other before, in radii; 0 is a true collision.
+    depth: how far they go into each other before, in radii; 0 is a true collision. kick: how many times as
+    fast as it should the left one leaves.
     """
     radius = side * rng.uniform(0.11, 0.13)
     level = rng.uniform(0.3, 0.7) * side
@@ -106,7 +109,9 @@ def colliding(rng: np.random.Generator, frames: int, side: int, depth: float) ->
     speeds = (meet - radius - left) / half, (right - meet - radius) / half
     late = 2 * depth * radius / sum(speeds)
     turn = half + late
-    one = np.where(time < turn, left + speeds[0] * time, left + speeds[0] * turn - speeds[1] * (time - turn))
+    one = np.where(
+        time < turn, left + speeds[0] * time, left + speeds[0] * turn - kick * speeds[1] * (time - turn)
+    )
     two = np.where(
         time < turn, right - speeds[1] * time, right - speeds[1] * turn + speeds[0] * (time - turn)
     )

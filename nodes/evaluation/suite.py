@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from . import appearance, camera, light, movement, objects, picture
+from . import appearance, camera, light, momentum, movement, objects, picture
 from .clip import Clip, Metric, Reading, Unmeasurable
 from .values import Measurement, Missing, Scores
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
-        for part in (light, picture, movement, camera, appearance, objects)
+        for part in (light, picture, movement, camera, appearance, objects, momentum)
         for metric in part.METRICS
     }
 )
