@@ -110,6 +110,10 @@ class Workspace:
                 self._runners[device] = self._start_runner(device)
             return self._runners[device]
 
+    def use_runner(self, runner: Runner) -> None:
+        """Take a runner made elsewhere for the first device; closed with the workspace."""
+        self._runners[self.device] = runner
+
     def _start_runner(self, device: str) -> Runner:
         share = max(1, (os.cpu_count() or 1) // len(self.devices))
         if self._runner_kind == "process":

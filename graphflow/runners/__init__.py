@@ -80,6 +80,9 @@ class Runner(Protocol):
     def start(self, settings: Settings, post: Post, watched: Flag) -> Session:
         """Begin a run. `post` may be called from any thread; `watched` says if previews are wanted."""
 
+    def warm(self) -> None:
+        """Make ready: a run will come soon. Call it from a thread that lives as long as the runner."""
+
     def has(self, key: str) -> bool:
         """Whether the result of a step can be had."""
 

@@ -177,7 +177,7 @@ class Child:
                     target=self.fetch, args=(id, key, folders), name="graphflow-fetch", daemon=True
                 ).start()
             case {"do": "warm"}:
-                threading.Thread(target=_import_torch, name="graphflow-warm", daemon=True).start()
+                _import_torch()
             case _:
                 raise AssertionError(f"unknown frame {frame.get('do')!r}")
 
@@ -245,7 +245,7 @@ class Child:
 
 
 def _import_torch() -> None:
-    """So that the first step that needs it need not wait."""
+    """So that the first step need not wait for it. Not beside a step, which would see half of it."""
     with suppress(ImportError):  # a step will say what is missing
         importlib.import_module("torch")
 

@@ -36,6 +36,9 @@ class InlineRunner:
     def start(self, settings: Settings, post: Post, watched: Flag) -> InlineSession:
         return InlineSession(self, Bench(self.cache, self.pool, settings), post, watched)
 
+    def warm(self) -> None:
+        """Nothing: what nodes need is imported in this process when one asks for it."""
+
     def has(self, key: str) -> bool:
         return self.cache.has(key)
 

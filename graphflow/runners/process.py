@@ -79,6 +79,13 @@ class ProcessRunner:
         self._ids = count(1)
         self._closed = False
 
+    def warm(self) -> None:
+        """Start the worker, and let it import what nodes will need."""
+        with self._lock:
+            if self._worker is None and not self._closed:
+                self._worker = self._start_worker()
+                self._worker.send("warm")
+
     # ------------------------------------------------------------------------ results
 
     def has(self, key: str) -> bool:

@@ -173,6 +173,7 @@ class Dispatch:
         self._changes = 0
         """How often the queue changed, so that no change is slept through."""
         self._stopping = False
+        self._warm = False
         self._threads = [
             Thread(target=self._serve, args=(device,), name=f"graphflow-run-{device}-{i}", daemon=True)
             for i in range(parallel)
@@ -189,6 +190,12 @@ class Dispatch:
         with self._wake:
             self._changes += 1
             self._wake.notify_all()
+
+    def warm(self) -> None:
+        """Somebody is there: let the workers start, since a run will come soon."""
+        if not self._warm:
+            self._warm = True
+            self.wake()
 
     def cancel(self, id: str) -> None:
         """Stop a run that is under way and marked in the history."""
@@ -221,7 +228,7 @@ class Dispatch:
     # ------------------------------------------------------------------------ one run
 
     def _serve(self, device: str) -> None:
-        while (run := self._next()) is not None:
+        while (run := self._next(device)) is not None:
             active = _Active(run, device)
             with self._lock:
                 self._active[run.id] = active
@@ -234,7 +241,7 @@ class Dispatch:
                 self.journal.forget(run.id)
                 self._changed(run.id)
 
-    def _next(self) -> QueuedRun | None:
+    def _next(self, device: str) -> QueuedRun | None:
         """The next run, when there is one; None when the program ends."""
         while not self._stopping:
             seen = self._changes
@@ -245,6 +252,8 @@ class Dispatch:
                 run, again = None, RETRY_SECONDS
             if run is not None:
                 return run
+            if self._warm:
+                self.workspace.runner_of(device).warm()
             with self._wake:
                 if self._changes == seen:
                     self._wake.wait(again)

@@ -209,6 +209,7 @@ class Session:
             raise Refused(text, code="server.protocol", hint="update graphflow, or reload the page")
         self._greeted = True
         self.client = request.client
+        self._desk.dispatch.warm()
         history = self._desk.history
         queue = await asyncio.to_thread(history.queue)
         paused = await asyncio.to_thread(lambda: history.paused)

@@ -36,8 +36,8 @@ class Shop:
         self.data_dir = data_dir
         self.workspace = Workspace(data_dir, packs=[PACKS], registry=registry(), device="cpu")
         if kind == "process":
-            self.workspace._runner = ProcessRunner(
-                self.workspace.cache, packs=[PACKS], limits=limits, cpu_slots=2
+            self.workspace.use_runner(
+                ProcessRunner(self.workspace.cache, packs=[PACKS], limits=limits, cpu_slots=2)
             )
         self.events: list[Event] = []
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from graphflow.events import CacheNotice, Event
@@ -218,7 +219,7 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has the device")
     with Shop(tmp_path) as shop:
-        shop.workspace._runner = ProcessRunner(shop.workspace.cache, device="cuda:0", packs=[PACKS])
+        shop.workspace.use_runner(ProcessRunner(shop.workspace.cache, device="cuda:0", packs=[PACKS]))
         assert set(failed(shop.run(one(shop, "slow"))).values()) == {"resource.device"}
 
 
@@ -309,3 +310,22 @@ def test_endings_are_told_in_words() -> None:
     lines = ["noise", "Fatal Python error: Aborted", "", "Current thread:", '  File "a.py", line 3 in f', "x"]
     assert last_words(lines) == 'Fatal Python error: Aborted; File "a.py", line 3 in f'
     assert last_words([]) == ""
+
+
+def uses_torch(pid: int) -> bool:
+    return any("libtorch" in one.path for one in psutil.Process(pid).memory_maps())
+
+
+def test_a_worker_that_was_warmed_up_takes_the_first_step_and_has_torch(tmp_path: Path) -> None:
+    with Shop(tmp_path, limits=LIMITS) as shop:
+        found = runner(shop)
+        found.warm()
+        worker = found._worker
+        assert worker is not None
+        end = time.monotonic() + 60
+        while worker._process is None or not uses_torch(worker._process.pid):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        next_run_works(shop)
+        found.warm()
+        assert found._worker is worker

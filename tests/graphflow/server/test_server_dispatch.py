@@ -261,3 +261,16 @@ def test_a_stop_gives_back_the_runs_of_every_device(two: Desk) -> None:
 def test_devices_of_different_kinds_would_make_different_results_and_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="of one kind"):
         Workspace(tmp_path, registry=NODES, device=("cpu", "cuda:0"))
+
+
+def test_workers_start_when_somebody_is_there(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    warmed: list[str] = []
+    for device in two.workspace.devices:
+        runner = two.workspace.runner_of(device)
+        monkeypatch.setattr(runner, "warm", lambda device=device: warmed.append(device))
+    two.dispatch.start()
+    time.sleep(0.05)
+    assert not warmed
+    two.dispatch.warm()
+    two.until(lambda: set(warmed) == {"cpu:0", "cpu:1"})
+    assert two.ended(two.submit(NUMBERS)) == "finished"
