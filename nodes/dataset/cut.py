@@ -91,37 +91,23 @@ def _unreadable(file: VideoFile, reason: str) -> Clip:
 def _windows(file: VideoFile, ctx: Context, cuts: list[float] | None, wish: _Wish) -> Iterator[list[Clip]]:
     """The clips of each minute of the file."""
     from .measure import SIDE
-    from .reading import Cut, decode_video
+    from .reading import Cut, decode_video, timeline_of
 
     path = Path(file.path)
-    seconds, rate, native = _probed(path)
+    timeline = timeline_of(path)
+    seconds = timeline.length
+    if seconds > LONGEST_FILE:
+        raise StorageError(f"it is {seconds / 3600:.1f} hours long", where=str(path), hint="cut it first")
     begin = 0.0
-    while begin == 0.0 or begin < seconds - 0.5 / rate:
-        end = begin + WINDOW if seconds > 1.5 * WINDOW and begin + 1.5 * WINDOW < seconds else None
+    while True:
+        end = begin + WINDOW if begin + 1.5 * WINDOW < seconds else None
         cut = Cut(begin, end, None, SIDE, MOST_FRAMES)
-        frames, fps = decode_video(path, cut, lambda done, total: ctx.check())
-        pixels = frames.numpy()
-        height, width = (
-            native if (native[0] > native[1]) == (pixels.shape[1] > pixels.shape[2]) else native[::-1]
-        )
-        yield _shots(file, pixels, fps, begin, (height, width), cuts, wish)
+        frames, fps = decode_video(path, cut, lambda done, total: ctx.check(), timeline)
+        yield _shots(file, frames.numpy(), fps, begin, (timeline.height, timeline.width), cuts, wish)
         ctx.progress(int(min(seconds, begin + WINDOW)), int(max(1, seconds)))
         if end is None:
             return
         begin = end
-
-
-def _probed(path: Path) -> tuple[float, float, tuple[int, int]]:
-    """Seconds, frames a second, and the stored height and width."""
-    from .reading import opened
-
-    with opened(path, "video") as (container, stream):
-        seconds = (container.duration or 0) / 1e6
-        rate = min(1000.0, float(stream.average_rate or stream.guessed_rate or 25) or 25.0)
-        size = stream.codec_context.height, stream.codec_context.width
-    if seconds > LONGEST_FILE:
-        raise StorageError(f"it is {seconds / 3600:.1f} hours long", where=str(path), hint="cut it first")
-    return seconds, rate, size
 
 
 def _shots(

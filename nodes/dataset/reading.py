@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from graphflow_nodes.media.containers import opened
-from graphflow_nodes.media.decode import Cut, decode_image, decode_video
+from graphflow_nodes.media.decode import Cut, decode_video, timeline_of
 from graphflow_nodes.media.embed import KEY, provenance_text
 from graphflow_nodes.media.encode import H264, encode_video
 from graphflow_nodes.media.files import still_stands
@@ -14,11 +13,10 @@ __all__ = [
     "KEY",
     "Cut",
     "contact_sheet",
-    "decode_image",
     "decode_video",
     "encode_video",
-    "opened",
     "provenance_text",
     "spread",
     "still_stands",
+    "timeline_of",
 ]

@@ -94,6 +94,11 @@ class Timeline:
     """Quarter turns to the left that put a frame upright, as phones ask for."""
 
     @property
+    def length(self) -> float:
+        """Seconds from the first frame to the end of the last."""
+        return (self.moments[-1] - self.moments[0]) * self.unit + 1 / self.rate
+
+    @property
     def seconds(self) -> list[float]:
         return [(moment - self.moments[0]) * self.unit for moment in self.moments]
 
@@ -101,13 +106,16 @@ class Timeline:
 # ------------------------------------------------------------------------------------------- videos
 
 
-def decode_video(path: Path, cut: Cut, report: Report) -> tuple[Tensor, float]:
+def decode_video(
+    path: Path, cut: Cut, report: Report, timeline: Timeline | None = None
+) -> tuple[Tensor, float]:
     """The frames of a video that `cut` asks for, (frames, height, width, 3), and their rate.
 
     Decodes straight into one tensor. report: called with the frames done and wanted; may raise to cancel.
+    timeline: what `timeline_of` told of the file, if it was asked before.
     Raises StorageError for what is no video, is broken, cut off (unless `cut` keeps it) or over the limits.
     """
-    timeline = _timeline(path)
+    timeline = timeline or timeline_of(path)
     positions = _positions(timeline, cut, path)
     height, width = _fitted(timeline.height, timeline.width, cut.max_side)
     frames = _empty(len(positions), height, width, path)
@@ -124,7 +132,11 @@ def decode_video(path: Path, cut: Cut, report: Report) -> tuple[Tensor, float]:
     return frames, cut.fps or timeline.rate
 
 
-def _timeline(path: Path) -> Timeline:
+def timeline_of(path: Path) -> Timeline:
+    """What a video's packets say: when its frames come, their size, whether any are missing.
+
+    Raises StorageError for what is no video, has no frames or is over the limits.
+    """
     with opened(path, "video") as (container, stream):
         context = stream.codec_context
         _check_size(context.width, context.height, path)
