@@ -31,7 +31,7 @@ from .modify import (
 from .quiet import keep_quiet
 from .schedule import scheduler
 from .snap import latents_like
-from .step_caches import attention_cache, first_block_cache, magnitude_cache, taylor_cache
+from .step_caches import attention_cache, faster_cache, first_block_cache, magnitude_cache, taylor_cache
 from .upsample import load_latent_upsampler, refine_latents, upsample_latents
 
 keep_quiet()
@@ -56,6 +56,7 @@ __all__ = [
     "diffusion_forcing",
     "empty_latents",
     "encode_prompt",
+    "faster_cache",
     "first_block_cache",
     "framepack",
     "guide_by_component",

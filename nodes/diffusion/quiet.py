@@ -13,6 +13,7 @@ DULL = {
     "torch.utils._pytree": " is an Enum subclass and is now natively supported",
     "diffusers.quantizers.torchao.torchao_quantizer": "Unable to import `torchao` Tensor objects",
     "diffusers.guiders.guider_utils": "Guiders are currently an experimental feature",
+    "diffusers.hooks.faster_cache": "FasterCache is a purely experimental feature",
     "diffusers.schedulers.scheduling_flow_match_euler_discrete": "`timesteps` were passed without `sigmas`",
 }
 """By the name of the logger, a part of the message."""

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from graphflow.node import node
 
-from .modifiers.step_cache import Broadcast, FirstBlock, Magnitude, Share, StepCache, Taylor
+from .modifiers.step_cache import Broadcast, Faster, FirstBlock, Magnitude, Share, StepCache, Taylor
 from .recipes import Denoiser
 
 Interval = Annotated[int, Field(ge=2, le=100)]
@@ -90,3 +90,23 @@ def attention_cache(
     """
     chosen = Broadcast(interval=interval, cross_interval=cross_interval, begin=begin, end=end)
     return _with(denoiser, chosen)
+
+
+@node("diffusion/faster_cache", fold=True)
+def faster_cache(
+    denoiser: Denoiser,
+    *,
+    interval: Interval = 2,
+    weight: Share = 0.5,
+    begin: Timestep = 681.0,
+    end: Timestep = 0.0,
+) -> Denoiser:
+    """Foresee the output of attention layers from their last two (the attention half of FasterCache).
+
+    interval: steps from one that is computed to the next.
+    weight: how much of the last change is added; 0 uses the last output again, as attention_cache does.
+    begin, end: it acts between these timesteps, counted down from 1000.
+    For all models but LTX-2. The other half of FasterCache, which foresees the pass for the negative prompt,
+    fails on video models.
+    """
+    return _with(denoiser, Faster(interval=interval, weight=weight, begin=begin, end=end))

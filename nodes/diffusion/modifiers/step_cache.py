@@ -2,8 +2,8 @@
 slightly other results.
 
 What a cache remembers is not part of a checkpoint: a denoise with one begins anew when it is resumed.
-diffusers' FasterCache is left out: it fails on the transformers of video models, and is experimental by its
-own word.
+Of diffusers' FasterCache only the half that foresees attention is used: the other, which foresees the pass
+without the prompt, fails on every transformer of a video model.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
@@ -75,7 +75,20 @@ class Broadcast(Value):
     """Timesteps, counted down from 1000, between which outputs are used again."""
 
 
-StepCache = FirstBlock | Magnitude | Taylor | Broadcast
+class Faster(Value):
+    """Foresee each attention layer's output from its last two: the attention half of FasterCache.
+    https://arxiv.org/abs/2410.19355"""
+
+    interval: Annotated[int, Field(ge=2, le=100)] = 2
+    """Steps from one that is computed to the next."""
+    weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """How much of the last change is added; 0 uses the last output as it is."""
+    begin: Annotated[float, Field(ge=0, le=1000)] = 681.0
+    end: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Timesteps, counted down from 1000, between which outputs are foreseen."""
+
+
+StepCache = FirstBlock | Magnitude | Taylor | Broadcast | Faster
 
 
 def check_step_cache(cache: StepCache, model: Any) -> None:
@@ -101,6 +114,12 @@ def check_step_cache(cache: StepCache, model: Any) -> None:
                 where="step_cache",
                 hint="set whole to false",
             )
+    if isinstance(cache, Faster) and name.startswith("LTX2"):
+        raise NodeError(
+            f"{name} attends to two streams of unlike sizes, which this step cache takes for one",
+            where="step_cache",
+            hint="use the Taylor step cache, with whole set to false",
+        )
     if isinstance(cache, Taylor) and not cache.whole and not _attention_layers(model):
         raise NodeError(
             f"no attention layer of {name} is named as expected", where="step_cache", hint="set whole to true"
@@ -147,8 +166,8 @@ def _enabled(module: Any, cache: StepCache, steps: int, position: _Position) -> 
     try:
         with ExitStack() as stack:
             stack.callback(module._reset_stateful_cache)  # half-used, it would break the next run
-            if isinstance(cache, Broadcast):
-                _separate_contexts(module)
+            if isinstance(cache, Broadcast | Faster):
+                _separate_contexts(module, _SHARED[type(cache)])
                 stack.callback(module.register_forward_pre_hook(moment, with_kwargs=True).remove)
             if isinstance(cache, Magnitude):
                 stack.callback(module.register_forward_pre_hook(position.tell).remove)
@@ -180,6 +199,16 @@ def _config(cache: StepCache, steps: int, moment: Callable[[], float]) -> Any:
                 taylor_factors_dtype=torch.float32,
                 use_lite_mode=cache.whole,
                 cache_identifiers=None if cache.whole else list(ATTENTION),
+            )
+        case Faster():
+            return diffusers.FasterCacheConfig(
+                spatial_attention_block_skip_range=cache.interval,
+                spatial_attention_timestep_skip_range=(cache.end, cache.begin),
+                spatial_attention_block_identifiers=("blocks", "transformer_blocks"),
+                temporal_attention_block_skip_range=None,
+                attention_weight_callback=lambda _: cache.weight,
+                is_guidance_distilled=True,  # for the half that leaves every pass alone
+                current_timestep_callback=moment,
             )
         case _:
             between = (cache.end, cache.begin)
@@ -234,16 +263,38 @@ class _Position:
         leader.state_manager.get_state().step_index = step
 
 
-def _separate_contexts(module: Any) -> None:
+class _Shared(NamedTuple):
+    """Hooks of diffusers that have one memory where every pass needs its own."""
+
+    module: str
+    key: str
+    """Of the constant under which they are registered."""
+    hook: str
+    state: str
+
+
+_PAB = "PyramidAttentionBroadcast"
+_SHARED: dict[type, _Shared] = {
+    Broadcast: _Shared(
+        "pyramid_attention_broadcast", "_PYRAMID_ATTENTION_BROADCAST_HOOK", f"{_PAB}Hook", f"{_PAB}State"
+    ),
+    Faster: _Shared(
+        "faster_cache", "_FASTER_CACHE_BLOCK_HOOK", "FasterCacheBlockHook", "FasterCacheBlockState"
+    ),
+}
+
+
+def _separate_contexts(module: Any, shared: _Shared) -> None:
     """Give each attention layer's cache a memory for every pass of the guidance.
 
     diffusers' has one: with guidance in two passes, as Wan's, the pass without the prompt would be given what
     the pass with it has computed.
     """
-    pab: Any = importlib.import_module("diffusers.hooks.pyramid_attention_broadcast")
+    owner: Any = importlib.import_module(f"diffusers.hooks.{shared.module}")
     hooks: Any = importlib.import_module("diffusers.hooks.hooks")
+    base: Any = getattr(owner, shared.hook)
 
-    class Separate(pab.PyramidAttentionBroadcastHook):  # type: ignore[misc]
+    class Separate(base):  # type: ignore[misc]
         state_manager: Any
 
         @property
@@ -254,10 +305,17 @@ def _separate_contexts(module: Any) -> None:
             self.state_manager.reset()
             return module
 
+        @property
+        def timestep_skip_range(self) -> tuple[float, float]:
+            if self.state.cache is None:  # a denoise that begins late has nothing to go on from
+                return 0.0, 0.0
+            between: tuple[float, float] = vars(self)["timestep_skip_range"]
+            return between
+
     for part in module.modules():
         registry = getattr(part, "_diffusers_hook", None)
-        hook = registry.get_hook(pab._PYRAMID_ATTENTION_BROADCAST_HOOK) if registry is not None else None
+        hook = registry.get_hook(getattr(owner, shared.key)) if registry is not None else None
         if hook is not None:
             del hook.state
-            hook.state_manager = hooks.StateManager(pab.PyramidAttentionBroadcastState)
+            hook.state_manager = hooks.StateManager(getattr(owner, shared.state))
             hook.__class__ = Separate

@@ -11,6 +11,7 @@ import pytest
 import torch
 from graphflow_nodes.diffusion import (
     attention_cache,
+    faster_cache,
     first_block_cache,
     magnitude_cache,
     offload,
@@ -32,6 +33,7 @@ CACHES: dict[str, Callable[[Any], Any]] = {
     "taylor": lambda d: run_node(taylor_cache, d, interval=2, warmup=1),
     "taylor_attention": lambda d: run_node(taylor_cache, d, interval=2, warmup=1, whole=False),
     "attention": lambda d: run_node(attention_cache, d, begin=1000.0, end=0.0),
+    "faster": lambda d: run_node(faster_cache, d, begin=1000.0, end=0.0),
 }
 
 
@@ -178,7 +180,7 @@ def test_with_offloaded_blocks(bench: Benches, cache: str) -> None:
 WORKS = {
     "ltx": set(CACHES),
     "hunyuan": set(CACHES),
-    "skyreels": {"taylor", "taylor_attention", "attention"},
+    "skyreels": {"taylor", "taylor_attention", "attention", "faster"},
 }
 
 
@@ -201,8 +203,31 @@ def test_other_families_work_or_refuse_before_loading(families: Families, family
     assert not context.opened
 
 
+def test_faster_cache_is_the_broadcast_if_nothing_of_the_last_change_is_added(bench: Benches) -> None:
+    """Both use a layer's last output again; only the first steps and the weight tell them apart."""
+    tiny = bench("wan21")
+    between = {"begin": 1000.0, "end": 0.0}
+    same, other, usual = (
+        treated(tiny, denoiser=recipe).denoise(steps=6).samples
+        for recipe in (
+            run_node(faster_cache, tiny.model.denoiser, weight=0.0, **between),
+            run_node(faster_cache, tiny.model.denoiser, weight=1.0, **between),
+            run_node(attention_cache, tiny.model.denoiser, **between),
+        )
+    )
+    assert torch.equal(same, usual) and not torch.equal(other, usual)
+
+
+def test_faster_cache_and_ltx2(families: Families) -> None:
+    tiny, context = families("ltx2"), LocalContext()
+    recipe = CACHES["faster"](tiny.model.denoiser).during(0, 4)
+    with pytest.raises(NodeError, match="two streams of unlike sizes"), context.use(recipe):
+        pass
+    assert not context.opened
+
+
 def test_faster_cache_still_fails(bench: Benches) -> None:
-    """Why there is no node for it: with the arguments of its own documentation it breaks on Wan."""
+    """Why only its attention half is used: with the arguments of its own documentation it breaks on Wan."""
     from diffusers import FasterCacheConfig
 
     tiny = Bench(bench("wan21").folder)
