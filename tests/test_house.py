@@ -119,6 +119,7 @@ def test_node_packs_import_the_public_modules_and_their_own_siblings_only(path: 
 
 
 PACK_EXTRAS: dict[str, tuple[str, ...]] = {
+    "nodes/evaluation/files.py": ("graphflow_nodes.media.files",),  # one way to save
     "nodes/dataset/flow.py": ("graphflow_nodes.evaluation.classic_flow",),  # one optical flow
     "nodes/dataset/reading.py": ("graphflow_nodes.media",),  # one decoder and one encoder of files
 }
