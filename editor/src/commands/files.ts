@@ -5,7 +5,7 @@ import { Refusal, socket } from '../connection/socket';
 import type { Point } from '../document/nodes';
 import { EMPTY, type Workflow } from '../document/types';
 import { autoLayoutIfBare } from '../canvas/layout';
-import { forgetInner } from '../store/catalogue';
+import { forgetInner, useCatalogue } from '../store/catalogue';
 import { runnable } from '../store/session';
 import { activate, activeTab, closeTab, isDirty, openTab, updateTab, useTabs, type Tab } from '../store/tabs';
 import { complain, openDialog, say, useUi } from '../store/ui';
@@ -15,6 +15,8 @@ import { edit } from '../store/tabs';
 import type { Command } from './types';
 
 const open = (): boolean => activeTab() !== undefined;
+/** What is switched off can be taken out only when the nodes are known. */
+const ready = (): boolean => open() && useCatalogue.getState().ready;
 
 /** Open a template as a new, unsaved workflow. */
 export async function openTemplate(name: string, mode: Tab['mode'] = 'graph'): Promise<void> {
@@ -185,15 +187,29 @@ export async function openInner(name: string): Promise<void> {
 }
 
 export const FILES: readonly Command[] = [
-  { id: 'file.new', title: 'New workflow', group: 'Workflow', keys: 'Alt+N', run: newWorkflow },
-  { id: 'file.open', title: 'Open a file ...', group: 'Workflow', keys: 'Ctrl+O', run: pickFile },
+  {
+    id: 'file.new',
+    title: 'New workflow',
+    group: 'Workflow',
+    keys: 'Alt+N',
+    everywhere: true,
+    run: newWorkflow,
+  },
+  {
+    id: 'file.open',
+    title: 'Open a file ...',
+    group: 'Workflow',
+    keys: 'Ctrl+O',
+    everywhere: true,
+    run: pickFile,
+  },
   {
     id: 'file.save',
     title: 'Save',
     group: 'Workflow',
     keys: 'Ctrl+S',
     everywhere: true,
-    enabled: open,
+    enabled: ready,
     run: save,
   },
   {
@@ -202,14 +218,22 @@ export const FILES: readonly Command[] = [
     group: 'Workflow',
     keys: 'Ctrl+Shift+S',
     everywhere: true,
-    enabled: open,
+    enabled: ready,
     run: () => {
       const tab = activeTab();
       if (tab) askName(tab);
     },
   },
-  { id: 'file.download', title: 'Download as JSON', group: 'Workflow', enabled: open, run: download },
-  { id: 'file.close', title: 'Close the tab', group: 'Workflow', keys: 'Alt+W', enabled: open, run: close },
+  { id: 'file.download', title: 'Download as JSON', group: 'Workflow', enabled: ready, run: download },
+  {
+    id: 'file.close',
+    title: 'Close the tab',
+    group: 'Workflow',
+    keys: 'Alt+W',
+    everywhere: true,
+    enabled: open,
+    run: close,
+  },
   {
     id: 'file.library',
     title: 'Show kept workflows',

@@ -1,5 +1,6 @@
 /** Run and cancel. */
 
+import { useCatalogue } from '../store/catalogue';
 import { isOver, runOf, useRuns } from '../store/runs';
 import { cancel, submit } from '../store/session';
 import { activeTab, useTabs } from '../store/tabs';
@@ -19,7 +20,7 @@ export const RUN: readonly Command[] = [
     group: 'Run',
     keys: 'Ctrl+Enter',
     everywhere: true,
-    enabled: () => activeTab() !== undefined,
+    enabled: () => activeTab() !== undefined && useCatalogue.getState().ready,
     run: () => void submit(),
   },
   {

@@ -76,6 +76,7 @@ export const VIEW: readonly Command[] = [
     title: 'List of nodes',
     group: 'View',
     keys: 'Ctrl+1',
+    everywhere: true,
     run: () => togglePanel('nodes'),
   },
   {
@@ -83,6 +84,7 @@ export const VIEW: readonly Command[] = [
     title: 'Workflows',
     group: 'View',
     keys: 'Ctrl+2',
+    everywhere: true,
     run: () => togglePanel('workflows'),
   },
   {
@@ -90,6 +92,7 @@ export const VIEW: readonly Command[] = [
     title: 'Queue and earlier runs',
     group: 'View',
     keys: 'Ctrl+3',
+    everywhere: true,
     run: () => togglePanel('queue'),
   },
   {
@@ -97,6 +100,7 @@ export const VIEW: readonly Command[] = [
     title: 'Find in the graph',
     group: 'View',
     keys: 'Ctrl+F',
+    everywhere: true,
     enabled: open,
     run: () => togglePanel('search'),
   },

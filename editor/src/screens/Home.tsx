@@ -40,7 +40,7 @@ export function Home() {
             </p>
           </div>
           <div className="home-actions">
-            <Button icon="plus" label="New workflow" onClick={newWorkflow}>
+            <Button icon="plus" label="Empty workflow" onClick={newWorkflow}>
               Empty workflow
             </Button>
             <Button icon="upload" label="Open a file" onClick={() => perform('file.open')}>
@@ -103,19 +103,13 @@ function Card({ template }: { template: TemplateInfo }) {
   const name = template.name.replaceAll('_', ' ');
   return (
     <article className="card">
-      <button
-        type="button"
-        className="card-open"
-        onClick={() => void openTemplate(template.name)}
-        aria-label={`open ${name}`}
-      >
+      <button type="button" className="card-open" onClick={() => void openTemplate(template.name)}>
         {template.picture ? (
           <img src={template.picture} alt="" loading="lazy" />
         ) : (
           <span className="no-picture" />
         )}
-        <b>{name}</b>
-        <span>{template.description}</span>
+        <b>{name}</b> <span>{template.description}</span>
       </button>
       <footer>
         <small>{plural(template.nodes, 'node')}</small>

@@ -3,6 +3,7 @@
 import { useTabRun, useUnderWay } from '../canvas/state';
 import { useProblems } from '../panels/Problems';
 import { duration, plural, size } from '../parts/text';
+import { useCatalogue } from '../store/catalogue';
 import { useRuns, isOver } from '../store/runs';
 import { useSession } from '../store/session';
 import { useDoc, useTabs } from '../store/tabs';
@@ -19,11 +20,12 @@ export function StatusBar() {
   const status = useSession((state) => state.status);
   const version = useSession((state) => state.version);
   const active = useTabs((state) => state.active);
+  const ready = useCatalogue((state) => state.ready);
   return (
     <footer className="status" aria-label="status">
       <span className={`link ${status}`} role="status">
         <span className="dot" aria-hidden="true" />
-        {WORDS[status]}
+        {status === 'open' && !ready ? 'reading the nodes ...' : WORDS[status]}
       </span>
       {status === 'refused' && <span>open the address that the server printed, it carries the token</span>}
       {active !== '' && <Forecast />}

@@ -14,7 +14,7 @@ export function TopBar() {
       <button
         type="button"
         className="brand"
-        aria-label="first screen"
+        aria-label="graphflow, first screen"
         title="First screen (Ctrl+Home)"
         onClick={() => activate('')}
         aria-current={active === ''}
@@ -52,13 +52,12 @@ function Tabs() {
   const tabs = useTabs((state) => state.tabs);
   const active = useTabs((state) => state.active);
   return (
-    <div className="tabs" role="tablist" aria-label="open workflows">
+    <nav className="tabs" aria-label="open workflows">
       {tabs.map((tab) => (
         <div key={tab.id} className={`tab ${tab.id === active ? 'active' : ''}`}>
           <button
             type="button"
-            role="tab"
-            aria-selected={tab.id === active}
+            aria-current={tab.id === active ? 'page' : undefined}
             title={tab.stale ? 'a newer version was saved by somebody else' : tab.title}
             onClick={() => activate(tab.id)}
             onAuxClick={(event) => event.button === 1 && closeTabAsked(tab.id)}
@@ -71,7 +70,7 @@ function Tabs() {
         </div>
       ))}
       <Button icon="plus" label="New workflow" keys="Alt+N" onClick={newWorkflow} />
-    </div>
+    </nav>
   );
 }
 

@@ -231,6 +231,20 @@ function settled(live: Live): Live {
   return { ...live, state, progress: undefined };
 }
 
+/** A run is over: what it has done is in the cache, until explain is asked again. */
+export function settledRun(tab: string): void {
+  updateRun(tab, (run) => {
+    const stories = Object.entries(run.stories).map(([id, story]) => {
+      const state = run.live[id]?.state;
+      return [
+        id,
+        state === 'done' || state === 'cached' ? { ...story, state: 'cached', reasons: [] } : story,
+      ];
+    });
+    return { ...run, stories: Object.fromEntries(stories) };
+  });
+}
+
 /** One message that stands for all that was missed. */
 export function caughtUp(told: Snapshot): void {
   for (const [tab, run] of Object.entries(useRuns.getState().tabs)) {

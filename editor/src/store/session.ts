@@ -7,7 +7,7 @@ import { sameMeaning } from '../document/meaning';
 import { effective } from '../document/off';
 import type { Workflow } from '../document/types';
 import { judgeOff } from '../schema/judge';
-import { defOf, loadCatalogue, useCatalogue } from './catalogue';
+import { defOf, forgetInner, loadCatalogue, useCatalogue } from './catalogue';
 import { showPreview } from './previews';
 import {
   caughtUp,
@@ -19,6 +19,7 @@ import {
   queueChanged,
   refused,
   runOf,
+  settledRun,
   updateRun,
   useRuns,
   watched,
@@ -138,8 +139,20 @@ function ended(info: RunInfo): void {
     useUi.setState({ problems: true });
   } else if (info.state === 'cancelled') say('cancelled; what is done is kept');
   for (const [tab, run] of tabs) {
+    settledRun(tab);
     const failed = Object.entries(run.live).find(([, live]) => live.state === 'failed');
     if (failed) updateTab(tab, (one) => ({ ...one, selection: new Set([outer(failed[0])]) }));
+  }
+}
+
+// ---------------------------------------------------------------------------------------- kept workflows
+
+/** Somebody saved, renamed or deleted a workflow, perhaps this page. */
+function keptChanged(name: string, version: string | null): void {
+  forgetInner(name);
+  for (const tab of useTabs.getState().tabs) {
+    if (tab.saved?.name !== name) continue;
+    updateTab(tab.id, (one) => ({ ...one, stale: version !== null && one.saved?.version !== version }));
   }
 }
 
@@ -157,6 +170,7 @@ export function start(): void {
       } else happened(event);
     } else if (message.type === 'snapshot') caughtUp(message);
     else if (message.type === 'paused') useRuns.setState({ paused: message.on });
+    else if (message.type === 'workflow') keptChanged(message.name, message.version);
     else if (message.type === 'run') {
       const before = useRuns.getState().runs[message.run.run];
       queueChanged(message.run);

@@ -1,0 +1,66 @@
+/** Somebody who has never seen it: pick a template, change the prompt, press Run, see the video; change the seed, run again. */
+
+import assert from 'node:assert/strict';
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { documentOf, press, run, template } from './lab.mjs';
+
+const state = (page, node) => page.getByTestId(`state-${node}`);
+
+export async function from_nothing_to_a_changed_video({ page, server, picture }) {
+  await picture('home');
+  await page.getByLabel('search templates and workflows').fill('text to video');
+  await template(page, 'text to video');
+  await page
+    .getByLabel('prompt of encode', { exact: true })
+    .first()
+    .fill('a blue box moving up on a pink background');
+  await picture('graph');
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByTestId('preview-denoise').waitFor({ timeout: 90_000 });
+  await picture('preview');
+  await page.getByRole('button', { name: 'Cancel the run' }).waitFor({ state: 'detached', timeout: 90_000 });
+  const video = page.getByTestId('node-decode').locator('video');
+  await video.waitFor();
+  await page.waitForFunction(
+    () => document.querySelector('[data-testid=node-decode] video')?.currentTime > 0.05,
+  );
+  await picture('done');
+  await page.getByText('nothing to run: all is in the cache').waitFor();
+
+  await page.getByRole('button', { name: 'seed of denoise: throw the dice' }).first().click();
+  await page.getByText(/3 steps will run/).waitFor();
+  assert.equal((await state(page, 'denoise').innerText()).startsWith('will run'), true);
+  assert.equal(
+    (await state(page, 'encode').innerText()).startsWith('cached') ||
+      (await state(page, 'encode').innerText()).startsWith('done'),
+    true,
+  );
+  await run(page);
+  assert.match(await state(page, 'denoise').innerText(), /done/);
+  assert.match(await state(page, 'encode').innerText(), /cached/);
+
+  await page.getByTestId('node-denoise').locator('.node-header').click();
+  await page.getByRole('button', { name: 'earlier results of this node' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'use these settings' }).nth(1).click();
+  await page.getByText('nothing to run: all is in the cache').waitFor();
+  assert.equal((await documentOf(page)).nodes.denoise.params.seed, 0, 'the earlier seed came back');
+
+  await press(page, 'Control+Shift+a');
+  await page.locator('.app-results video').waitFor();
+  await picture('app_done');
+
+  const folder = join(server.data, 'output');
+  const name = (await readdir(folder)).find((one) => one.endsWith('.mp4'));
+  const bytes = await readFile(join(folder, name));
+  await page.getByRole('button', { name: 'first screen' }).click();
+  await page.locator('.home').evaluate((home, data) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(
+      new File([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], 'found.mp4', { type: 'video/mp4' }),
+    );
+    home.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }, bytes.toString('base64'));
+  await page.getByText('opened the workflow that made found.mp4').waitFor();
+  await page.getByTestId('node-denoise').waitFor();
+}

@@ -1,0 +1,158 @@
+/** A server with a folder of its own, a browser, and what all scenarios need. */
+
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+export const HERE = dirname(fileURLToPath(import.meta.url));
+export const ROOT = join(HERE, '..', '..');
+export const PICTURES = join(HERE, 'pictures');
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--autoplay-policy=no-user-gesture-required',
+];
+
+export class Server {
+  static async start() {
+    const server = new Server();
+    server.data = await mkdtemp(join(tmpdir(), 'graphflow-editor-'));
+    await server.up(0);
+    return server;
+  }
+
+  async up(port) {
+    const python = process.env.GRAPHFLOW ?? join(ROOT, '.venv', 'bin', 'graphflow');
+    this.child = spawn(python, ['serve', '--no-browser', '--port', String(port), '--data-dir', this.data], {
+      cwd: ROOT,
+      env: { ...process.env, GRAPHFLOW_TOKEN: 'a-token-for-the-browser-tests', OMP_NUM_THREADS: '1' },
+    });
+    this.log = '';
+    const told = new Promise((resolve, reject) => {
+      const hear = (data) => {
+        this.log += data;
+        const found = /https?:\/\/\S+/.exec(this.log);
+        if (found) resolve(found[0]);
+      };
+      this.child.stdout.on('data', hear);
+      this.child.stderr.on('data', hear);
+      this.child.once('exit', (code) => reject(new Error(`the server ended with ${code}\n${this.log}`)));
+    });
+    this.url = await told;
+    this.origin = new URL(this.url).origin;
+    this.port = new URL(this.url).port;
+  }
+
+  /** Stop it, politely or not. */
+  async down(signal = 'SIGTERM') {
+    const gone = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill(signal);
+    await gone;
+  }
+
+  async end() {
+    await this.down();
+    await rm(this.data, { recursive: true, force: true });
+  }
+}
+
+export async function browse() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+}
+
+/** A page of a browser of its own. What goes wrong in it is kept in `faults`. */
+export async function open(browser, server, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1480, height: 900 }, ...options });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.origin });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  page.faults = [];
+  page.on('pageerror', (error) => page.faults.push(String(error)));
+  page.on('console', (message) => {
+    if (
+      message.type() === 'error' &&
+      !/WebSocket|ERR_CONNECTION|404|Failed to load resource/.test(message.text())
+    )
+      page.faults.push(message.text());
+  });
+  await page.goto(server.url);
+  await page.getByText('connected', { exact: true }).waitFor();
+  return page;
+}
+
+/** The open document, as the page keeps it for a reload. */
+export async function documentOf(page) {
+  await page.waitForTimeout(60);
+  return page.evaluate(() => {
+    dispatchEvent(new Event('pagehide'));
+    const kept = JSON.parse(localStorage.getItem('graphflow.tabs'));
+    return kept.tabs.find((tab) => tab.id === kept.active).doc;
+  });
+}
+
+/** Put a document into a new tab, as one would with the clipboard. */
+export async function openDocument(page, doc) {
+  await page.evaluate((text) => {
+    const data = new DataTransfer();
+    data.setData('text/plain', text);
+    document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true }));
+  }, JSON.stringify(doc));
+  await page.locator('.react-flow__node').first().waitFor();
+  await page.waitForTimeout(250);
+}
+
+export async function template(page, name) {
+  await page
+    .getByRole('button', { name: new RegExp(`^${name} ?[A-Z]`) })
+    .first()
+    .click();
+  await page.locator('.react-flow__node').first().waitFor();
+  await page.waitForTimeout(400);
+}
+
+export async function drag(page, from, to) {
+  const [a, b] = [
+    await from.boundingBox(),
+    to.x === undefined ? await to.boundingBox() : { ...to, width: 0, height: 0 },
+  ];
+  await page.mouse.move(a.x + a.width / 2, a.y + a.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(b.x + b.width / 2 - 6, b.y + b.height / 2 - 6, { steps: 6 });
+  await page.mouse.move(b.x + b.width / 2, b.y + b.height / 2, { steps: 3 });
+}
+
+export async function drop(page, from, to) {
+  await drag(page, from, to);
+  await page.mouse.up();
+  await page.waitForTimeout(120);
+}
+
+export const port = (page, node, side, name) => page.getByTestId(`port-${node}-${side}-${name}`);
+export const wires = (page) => page.locator('.react-flow__edge[data-id^="wire "]').count();
+export const press = async (page, keys) => {
+  await page.keyboard.press(keys);
+  await page.waitForTimeout(70);
+};
+
+/** Run and wait until nothing runs any more. */
+export async function run(page, ms = 120_000) {
+  await page
+    .getByRole('toolbar', { name: 'workflow' })
+    .getByRole('button', { name: 'Run', exact: true })
+    .click();
+  await page
+    .getByRole('button', { name: 'Cancel the run' })
+    .waitFor({ timeout: 10_000 })
+    .catch(() => undefined);
+  await page.getByRole('button', { name: 'Cancel the run' }).waitFor({ state: 'detached', timeout: ms });
+}

@@ -1,0 +1,57 @@
+/** Runs the scenarios in a real browser: `node e2e/run.mjs [name ...]`. Leaves pictures in e2e/pictures. */
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { browse, open, PICTURES, Server } from './lab.mjs';
+import * as canvas from './canvas.mjs';
+import * as first from './first_time.mjs';
+import * as large from './large.mjs';
+import * as runs from './runs.mjs';
+import * as safety from './safety.mjs';
+import * as saving from './saving.mjs';
+import * as settings from './settings.mjs';
+
+const PARTS = { canvas, settings, saving, first, runs, safety, large };
+
+const wanted = process.argv.slice(2);
+const chosen = Object.entries(PARTS).flatMap(([part, scenarios]) =>
+  Object.entries(scenarios)
+    .map(([name, play]) => ({ name: `${part}.${name}`, play }))
+    .filter(({ name }) => wanted.length === 0 || wanted.some((one) => name.startsWith(one))),
+);
+
+await mkdir(PICTURES, { recursive: true });
+const server = await Server.start();
+const browser = await browse();
+let failed = 0;
+const began = Date.now();
+try {
+  for (const { name, play } of chosen) {
+    const start = Date.now();
+    const page = await open(browser, server);
+    try {
+      await play({
+        page,
+        server,
+        browser,
+        picture: (one) => page.screenshot({ path: join(PICTURES, `${one}.png`) }),
+      });
+      if (page.faults.length > 0) throw new Error(`the page complained: ${page.faults.join('\n')}`);
+      console.log(`ok      ${name} ${Date.now() - start} ms`);
+    } catch (error) {
+      failed++;
+      await page.screenshot({ path: join(PICTURES, `failed-${name}.png`) }).catch(() => undefined);
+      console.log(`FAILED  ${name} ${Date.now() - start} ms\n${error.stack ?? error}`);
+      if (page.faults.length > 0) console.log(page.faults.join('\n'));
+    } finally {
+      await page.context().close();
+    }
+  }
+} finally {
+  await browser.close();
+  await server.end();
+}
+console.log(
+  `${chosen.length - failed} of ${chosen.length} scenarios in ${Math.round((Date.now() - began) / 1000)} s`,
+);
+process.exitCode = failed === 0 ? 0 : 1;

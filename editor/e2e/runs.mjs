@@ -1,0 +1,120 @@
+/** Runs: failure, cancel, two browsers on one run, a server that restarts. */
+
+import assert from 'node:assert/strict';
+import { open, openDocument, press, run } from './lab.mjs';
+
+const FAILS = {
+  graphflow: 1,
+  name: 'fails',
+  nodes: {
+    load: { type: 'media/load_video', params: { path: 'there/is/no.mp4' }, ui: { x: 0, y: 0 } },
+    save: { type: 'media/save_video', inputs: { video: 'load' }, ui: { x: 400, y: 0 } },
+  },
+  outputs: { file: 'save' },
+};
+
+const SLOW = {
+  graphflow: 1,
+  name: 'slow',
+  nodes: {
+    model: { type: 'diffusion/load_model', ui: { x: 0, y: 0 } },
+    latents: { type: 'diffusion/empty_latents', inputs: { vae: 'model.vae' }, ui: { x: 330, y: -180 } },
+    encode: {
+      type: 'diffusion/encode_prompt',
+      params: { prompt: 'a red ball' },
+      inputs: { text_encoder: 'model.text_encoder' },
+      ui: { x: 330, y: 60 },
+    },
+    denoise: {
+      type: 'diffusion/denoise',
+      params: { steps: 300, seed: 1 },
+      inputs: {
+        denoiser: 'model.denoiser',
+        scheduler: 'model.scheduler',
+        prompt: 'encode',
+        latents: 'latents',
+      },
+      ui: { x: 660, y: 0 },
+    },
+    decode: {
+      type: 'diffusion/decode',
+      inputs: { latents: 'denoise', vae: 'model.vae' },
+      ui: { x: 990, y: 0 },
+    },
+  },
+  outputs: { video: 'decode' },
+};
+const slow = (seed) => ({
+  ...SLOW,
+  nodes: { ...SLOW.nodes, denoise: { ...SLOW.nodes.denoise, params: { steps: 300, seed } } },
+});
+
+export async function a_failure_is_told_and_found({ page, picture }) {
+  await openDocument(page, FAILS);
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const problems = page.getByRole('region', { name: 'problems' });
+  await problems.waitFor();
+  await picture('problems');
+  await page.locator('.react-flow__pane').click({ position: { x: 900, y: 650 } });
+  await problems.getByRole('button', { name: /load/ }).first().click();
+  assert.ok(await page.getByTestId('node-load').evaluate((one) => one.classList.contains('selected')));
+}
+
+export async function an_incomplete_graph_says_what_is_missing({ page }) {
+  await openDocument(page, { ...FAILS, nodes: { save: { type: 'media/save_video', ui: { x: 0, y: 0 } } } });
+  await page.getByTestId('node-save').getByText('incomplete').waitFor();
+  await page.getByRole('button', { name: '1 problem' }).click();
+  await page.getByRole('region', { name: 'problems' }).getByText(/video/).first().waitFor();
+}
+
+export async function a_run_is_cancelled({ page }) {
+  await openDocument(page, slow(11));
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByRole('progressbar', { name: 'progress of denoise' }).waitFor({ timeout: 60_000 });
+  await press(page, 'Control+.');
+  await page.getByText('cancelled; what is done is kept').waitFor({ timeout: 30_000 });
+}
+
+export async function two_browsers_watch_one_run({ page, server, browser }) {
+  await openDocument(page, slow(12));
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByRole('progressbar', { name: 'progress of denoise' }).waitFor({ timeout: 60_000 });
+  const other = await open(browser, server);
+  await press(other, 'Control+3');
+  await other.getByRole('button', { name: 'cancel slow' }).click();
+  await page.getByText('cancelled; what is done is kept').waitFor({ timeout: 30_000 });
+  await other.context().close();
+}
+
+export async function a_restart_of_the_server_loses_nothing({ page, server }) {
+  await openDocument(page, slow(13));
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByRole('progressbar', { name: 'progress of denoise' }).waitFor({ timeout: 60_000 });
+  await server.down();
+  await page.getByText('no connection; trying again').waitFor();
+  await server.up(server.port);
+  await page.getByText('connected', { exact: true }).waitFor({ timeout: 30_000 });
+  await page.getByRole('button', { name: 'Cancel the run' }).waitFor({ state: 'detached', timeout: 90_000 });
+  await page.getByTestId('node-decode').locator('video').waitFor({ timeout: 30_000 });
+}
+
+export async function running_to_a_node_leaves_the_rest({ page }) {
+  await openDocument(page, {
+    graphflow: 1,
+    name: 'parts',
+    nodes: {
+      a: { type: 'toyworld/clip', ui: { x: 0, y: 0 } },
+      b: { type: 'media/save_video', inputs: { video: 'a.video' }, ui: { x: 400, y: 0 } },
+    },
+    outputs: { file: 'b' },
+  });
+  await page.getByTestId('node-a').locator('.node-header').click();
+  await press(page, 'Control+Shift+Enter');
+  await page
+    .getByTestId('state-a')
+    .getByText(/done|cached/)
+    .waitFor({ timeout: 60_000 });
+  assert.match(await page.getByTestId('state-b').innerText(), /will run/);
+  await run(page);
+  await page.getByTestId('node-b').locator('video').waitFor();
+}

@@ -1,0 +1,102 @@
+/** Keeping workflows: save, reload, versions, trash, conflicts, files that carry their workflow. */
+
+import assert from 'node:assert/strict';
+import { documentOf, open, openDocument, press } from './lab.mjs';
+
+const DOC = {
+  graphflow: 1,
+  name: 'kept',
+  nodes: {
+    a: { type: 'std/integer', params: { value: 3 }, ui: { x: 0, y: 0, title: 'Three' } },
+    b: {
+      type: 'pack/not_installed',
+      params: { deep: [{ x: 1 }] },
+      inputs: { n: 'a' },
+      ui: { x: 320, y: 0, odd: true },
+    },
+  },
+  ui: { something: ['of', 'another', 'program'] },
+};
+
+async function saveAs(page, name) {
+  await press(page, 'Control+Shift+s');
+  await page.getByRole('dialog').getByRole('textbox').fill(name);
+  await press(page, 'Enter');
+  await page.getByText(`saved as ${name}`).first().waitFor();
+}
+
+export async function what_is_open_survives_a_reload({ page }) {
+  await openDocument(page, DOC);
+  await page.getByTestId('node-a').locator('.node-header').click();
+  await press(page, 'ArrowDown');
+  const before = await documentOf(page);
+  await page.reload();
+  await page.getByTestId('node-a').waitFor();
+  assert.deepEqual(await documentOf(page), before);
+}
+
+export async function a_saved_workflow_keeps_what_the_editor_does_not_know({ page, server }) {
+  await openDocument(page, DOC);
+  await saveAs(page, 'round trip');
+  const told = await page.request.get(`${server.origin}/api/workflows/round%20trip`);
+  const saved = await told.json();
+  assert.deepEqual(saved.nodes.b.params, DOC.nodes.b.params);
+  assert.equal(saved.nodes.b.ui.odd, true);
+  assert.deepEqual(saved.ui.something, DOC.ui.something);
+  await page.getByRole('button', { name: 'first screen' }).click();
+  await page
+    .getByRole('region', { name: 'your workflows' })
+    .getByRole('button', { name: /round trip/ })
+    .waitFor();
+}
+
+export async function the_trash_gives_back({ page }) {
+  await openDocument(page, DOC);
+  await saveAs(page, 'to the trash');
+  await press(page, 'Control+2');
+  await page.getByRole('button', { name: 'more for to the trash' }).click();
+  await page.getByRole('menuitem', { name: 'Put into the trash' }).click();
+  await page.getByRole('button', { name: 'bring to the trash back' }).click();
+  await page.getByRole('button', { name: 'more for to the trash' }).waitFor();
+}
+
+export async function two_people_do_not_overwrite_each_other({ page, server, browser, picture }) {
+  await openDocument(page, DOC);
+  await saveAs(page, 'shared');
+  const other = await open(browser, server);
+  await other
+    .getByRole('region', { name: 'your workflows' })
+    .getByRole('button', { name: /shared/ })
+    .click();
+  await other.getByTestId('node-a').locator('.node-header').click();
+  await press(other, 'x');
+  await press(other, 'Control+s');
+  await other.getByText('saved as shared').first().waitFor();
+  await page.getByText('newer', { exact: true }).waitFor();
+  await page.getByTestId('node-a').locator('.node-header').click();
+  await press(page, 'b');
+  await press(page, 'Control+s');
+  await page.getByRole('dialog', { name: 'Somebody saved a newer version' }).waitFor();
+  await picture('conflict');
+  await page.getByRole('button', { name: 'Save mine over it' }).click();
+  await page.getByText('saved as shared').nth(1).waitFor();
+  await other.context().close();
+}
+
+export async function versions_are_compared({ page, picture }) {
+  await openDocument(page, DOC);
+  await saveAs(page, 'many versions');
+  await page.getByTestId('node-a').locator('.node-header').click();
+  await page
+    .getByRole('complementary', { name: 'inspector' })
+    .getByLabel('value of a', { exact: true })
+    .fill('8');
+  await press(page, 'Control+s');
+  await page.waitForTimeout(600);
+  await press(page, 'Control+2');
+  await page.getByRole('button', { name: 'more for many versions' }).click();
+  await page.getByRole('menuitem', { name: 'Versions ...' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'what differs from the newest' }).nth(1).click();
+  await page.getByRole('list', { name: 'differences' }).getByText('value').first().waitFor();
+  await picture('versions');
+}

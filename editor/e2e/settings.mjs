@@ -1,0 +1,93 @@
+/** Controls of settings, uploads, parameters. */
+
+import assert from 'node:assert/strict';
+import { documentOf, openDocument, press } from './lab.mjs';
+
+const node = (type, params = {}) => ({ graphflow: 1, nodes: { one: { type, params, ui: { x: 0, y: 0 } } } });
+const params = async (page) => (await documentOf(page)).nodes.one.params;
+
+export async function every_kind_of_control_sets_its_value({ page, picture }) {
+  await openDocument(page, node('media/save_video', { name: 'clip' }));
+  await page.getByTestId('node-one').locator('.node-header').click();
+  const inspector = page.getByRole('complementary', { name: 'inspector' });
+  await inspector.getByLabel('name of one', { exact: true }).fill('other');
+  await inspector.getByLabel('format of one').selectOption({ label: 'gif' });
+  await inspector.getByLabel('crf of one', { exact: true }).fill('23');
+  await inspector.getByLabel('upscale of one, slider').focus();
+  await press(page, 'ArrowRight');
+  await inspector.getByLabel('embed_workflow of one').click();
+  await inspector.getByLabel('fps of one', { exact: true }).fill('12.5');
+  assert.deepEqual(await params(page), {
+    name: 'other',
+    format: 'gif',
+    crf: 23,
+    upscale: 2,
+    embed_workflow: false,
+    fps: 12.5,
+  });
+  await inspector.getByLabel('fps of one', { exact: true }).fill('');
+  assert.equal((await params(page)).fps, null, 'empty is empty');
+  await inspector.getByRole('button', { name: 'crf back to its default' }).click();
+  assert.equal((await params(page)).crf, undefined);
+  await inspector.getByLabel('crf of one', { exact: true }).fill('99');
+  await inspector
+    .getByText(/at most 51|less than or equal to 51/)
+    .first()
+    .waitFor();
+  await picture('inspector');
+}
+
+export async function a_seed_is_thrown_and_unlocked({ page }) {
+  await openDocument(page, node('diffusion/denoise', { seed: 5 }));
+  await page.getByRole('button', { name: 'seed of one: throw the dice' }).first().click();
+  const thrown = (await params(page)).seed;
+  assert.notEqual(thrown, 5);
+  await page.getByRole('button', { name: 'seed of one: draw a new one each run' }).first().click();
+  assert.equal((await params(page)).seed, null);
+}
+
+export async function lists_are_edited_as_rows({ page }) {
+  await openDocument(page, node('std/text_list', {}));
+  await page.waitForTimeout(300);
+  const button = page.locator('.node .control.structure').first();
+  if ((await button.count()) === 0) return;
+  await button.click();
+  await page.getByRole('button', { name: 'add an item' }).click();
+  await page.getByRole('button', { name: 'Use it' }).click();
+  assert.ok(Object.values(await params(page)).some((one) => Array.isArray(one) && one.length === 1));
+}
+
+export async function a_picture_is_uploaded_and_chosen_again({ page, picture }) {
+  await openDocument(page, node('media/load_image'));
+  await page
+    .getByRole('button', { name: /path of one/ })
+    .first()
+    .click();
+  const png = await page.screenshot({ clip: { x: 0, y: 0, width: 64, height: 64 } });
+  await page
+    .locator('input[type=file]')
+    .setInputFiles({ name: 'shot.png', mimeType: 'image/png', buffer: png });
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  const { path } = await params(page);
+  assert.match(path, /^asset:[0-9a-f]{32}$/);
+  await page
+    .getByRole('button', { name: /path of one/ })
+    .first()
+    .click();
+  await page
+    .getByRole('dialog')
+    .getByRole('button', { name: /shot\.png/ })
+    .first()
+    .waitFor();
+  await picture('files');
+}
+
+export async function a_setting_becomes_a_parameter_of_the_app({ page, picture }) {
+  await openDocument(page, node('media/save_video', { name: 'clip' }));
+  await page.getByTestId('node-one').locator('.node-header').click();
+  await page.getByRole('button', { name: 'make name a parameter of the workflow' }).click();
+  await press(page, 'Control+Shift+a');
+  await page.getByRole('main', { name: 'app' }).getByLabel('name').fill('from the app');
+  assert.equal((await params(page)).name, 'from the app');
+  await picture('app');
+}
