@@ -228,6 +228,7 @@ def stories(
     """What would happen to each node of the graph, in graph order. Pure."""
     todo, stored = set(plan.todo), set(plan.stored)
     by_node = _steps_by_node(plan)
+    vain = _in_vain(graph, plan)
     found: list[Story] = []
     told: dict[str, Story] = {}
     for id, node in graph.nodes.items():
@@ -239,10 +240,21 @@ def stories(
             story = Story(id, node.spec.id, "run", reasons, len(run), hits)
         else:
             state, why = _idle(id, node, plan, hits)
+            if state == "not needed" and id in vain:
+                why = ("what needs it cannot work",)
             hint = plan.failures[id].hint if state == "failed" and id in plan.failures else ""
             story = Story(id, node.spec.id, state, why, 0, hits, hint)
         told[id] = story
         found.append(story)
+    return found
+
+
+def _in_vain(graph: Graph, plan: Plan) -> set[str]:
+    """Nodes that something which failed needs, directly or through others."""
+    found: set[str] = set()
+    for id, node in reversed(graph.nodes.items()):
+        if id in plan.failures or id in found:
+            found.update(wire.node for _, wire in node.sources())
     return found
 
 

@@ -13,7 +13,9 @@ import pytest
 from graphflow.checks import problems
 from graphflow.cli.validate import checked
 from graphflow.errors import DeclarationError, MissingModel, NodeError, ValueMismatch
+from graphflow.explain import stories
 from graphflow.graph import Graph
+from graphflow.keys import Environment
 from graphflow.node import UNKNOWN, Context, Unknown, node
 from graphflow.values import PLACEMENT, Recipe, Value
 from graphflow.workflow import dump
@@ -289,6 +291,13 @@ def test_ten_thousand_nodes_without_checks_cost_nothing() -> None:
 
 
 # ------------------------------------------------------------------------------------- as problems
+
+
+def test_an_explanation_says_what_is_wrong_and_what_is_then_in_vain() -> None:
+    graph = two("a", "b")
+    told = {story.node: story for story in stories(graph, World().plan(graph), Environment(), None)}
+    assert (told["d"].state, told["d"].hint) == ("failed", "use one")
+    assert (told["s"].state, told["s"].reasons) == ("not needed", ("what needs it cannot work",))
 
 
 def test_problems_have_a_place_in_the_document() -> None:
