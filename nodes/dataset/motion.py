@@ -48,7 +48,7 @@ def motion_scores(grey: Floats, fps: float, method: str = "dis") -> dict[str, Sc
     found = flows(grey, method)
     side = min(grey.shape[1:])
     far = lengths(found).reshape(len(found), -1) * (100 * fps / side)
-    top = numpy.sort(far, axis=1)[:, -max(1, far.shape[1] // 20) :].mean(axis=1)
+    top = largest(far).mean(axis=1)
     means = far.mean(axis=1)
     jerk = numpy.abs(numpy.diff(means)).mean() / max(1e-6, means.mean()) if len(means) > 1 else 0.0
     camera, speed = camera_move(found, texture(grey[:-1]), fps)
@@ -112,8 +112,9 @@ def _similarity(found: Floats, where: NDArray[numpy.bool_]) -> NDArray[Any] | No
     use = numpy.ones(len(x), dtype=bool)
     fit = numpy.zeros(4)
     for _ in range(4):
-        rows = numpy.concatenate([across[use], along[use]])
-        fit = numpy.linalg.lstsq(rows, numpy.concatenate([motion[use, 0], motion[use, 1]]), rcond=None)[0]
+        one_row, two_row = across[use], along[use]
+        square = one_row.T @ one_row + two_row.T @ two_row + 1e-9 * numpy.eye(4)
+        fit = numpy.linalg.solve(square, one_row.T @ motion[use, 0] + two_row.T @ motion[use, 1])
         rest = numpy.hypot(motion[:, 0] - across @ fit, motion[:, 1] - along @ fit)
         use = rest <= numpy.median(rest)
     return fit
@@ -124,3 +125,9 @@ def _filled_cells(where: NDArray[numpy.bool_]) -> float:
     height, width = (side // 4 * 4 for side in where.shape)
     cells = where[:height, :width].reshape(4, height // 4, 4, width // 4).mean(axis=(1, 3))
     return float((cells >= 0.1).mean())
+
+
+def largest(far: NDArray[Any]) -> NDArray[Any]:
+    """The largest twentieth of each row."""
+    count = max(1, far.shape[1] // 20)
+    return numpy.asarray(numpy.partition(far, -count, axis=1)[:, -count:])

@@ -18,6 +18,7 @@ from .differ import colour_distance
 from .flow import flows, lengths
 from .frames import Floats, box, laplacian, luma, peak
 from .hashing import bits, hamming, similarity
+from .motion import largest
 from .objects import Ground, Thing, mass_of
 from .shots import changes
 from .values import Score
@@ -101,7 +102,7 @@ def scene_of(frames: NDArray[Any]) -> Scene:
     paths = numpy.zeros(max(0, len(frames) - 1), dtype=numpy.float32)
     if len(frames) > 1:
         far = lengths(flows(grey)).reshape(len(frames) - 1, -1) / min(frames.shape[1:3])
-        paths = numpy.sort(far, axis=1)[:, -max(1, far.shape[1] // 20) :].mean(axis=1)
+        paths = largest(far).mean(axis=1)
     return Scene(
         frames,
         ground,

@@ -36,7 +36,7 @@ CLIP_BANDS = (
 becomes something else at once."""
 
 _MEASURES = (
-    ".values", ".pair_scores", ".differ", ".objects", ".flow", ".frames", ".hashing", ".shots",
+    ".values", ".pair_scores", ".differ", ".objects", ".flow", ".frames", ".hashing", ".motion", ".shots",
     "graphflow_nodes.evaluation.classic_flow",
 )  # fmt: skip
 
