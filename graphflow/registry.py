@@ -6,9 +6,11 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
@@ -26,12 +28,19 @@ class PackFailure:
     reason: str
 
 
-@dataclass(frozen=True)
 class Registry:
     """The nodes that exist, by id. Passed by hand; there is no global one."""
 
-    specs: Mapping[str, NodeSpec] = field(default_factory=dict)
-    failures: tuple[PackFailure, ...] = ()
+    def __init__(
+        self, specs: Mapping[str, NodeSpec] | None = None, failures: Iterable[PackFailure] = ()
+    ) -> None:
+        self.specs: Mapping[str, NodeSpec] = {} if specs is None else specs
+        self._failures = tuple(failures)
+
+    @property
+    def failures(self) -> tuple[PackFailure, ...]:
+        """Every pack that did not load."""
+        return self.specs.failures if isinstance(self.specs, _Packs) else self._failures
 
     def get(self, id: str) -> NodeSpec | None:
         return self.specs.get(id)
@@ -48,31 +57,86 @@ class Registry:
 
 
 def load_registry(folders: Iterable[Path] = (), *, installed: bool = True) -> Registry:
-    """Load every installed pack and every pack found in `folders`.
+    """The nodes of every installed pack and of every pack found in `folders`.
 
-    A pack is a module or package whose namespace holds functions declared with `@node`. A pack that
-    fails to import, exits, or takes an id that another pack has is reported in `failures`.
+    A pack is a module or package whose namespace holds functions declared with `@node`. It is imported when
+    a node is asked for whose id begins with the pack's name, or when all nodes are. A pack that fails to
+    import, exits, or takes an id that another pack has is reported in `failures`; of two packs with one
+    id, the one that has the name of its first part keeps it.
     """
-    specs: dict[str, NodeSpec] = {}
-    failures: list[PackFailure] = []
-    sources: list[tuple[str, Callable[[], ModuleType]]] = []
-    if installed:
-        for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
-            sources.append((point.name, lambda value=point.value: importlib.import_module(value)))  # type: ignore[misc]
-    for path in _pack_paths(folders):
-        sources.append((path.stem, lambda path=path: _import_path(path)))  # type: ignore[misc]
-    for name, load in sources:
+    points = sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name) if installed else []
+    sources = [_Source(point.name, partial(importlib.import_module, point.value), True) for point in points]
+    sources += [_Source(path.stem, partial(_import_path, path), False) for path in _pack_paths(folders)]
+    return Registry(_Packs(sources))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a pack comes from."""
+
+    name: str
+    load: Callable[[], ModuleType]
+    alone: bool
+    """Whether it can be imported without the others; what lies in folders may import what comes before it."""
+
+
+class _Packs(Mapping[str, NodeSpec]):
+    """The nodes of packs that are imported one by one, as they are needed: most runs need few of them."""
+
+    def __init__(self, sources: Iterable[_Source]) -> None:
+        self._waiting = list(sources)
+        self._specs: dict[str, NodeSpec] = {}
+        self._failures: list[PackFailure] = []
+        self._lock = RLock()
+
+    @property
+    def failures(self) -> tuple[PackFailure, ...]:
+        self._load()
+        return tuple(self._failures)
+
+    def __getitem__(self, id: str) -> NodeSpec:
+        if id not in self._specs:
+            self._load(_pack_of(id))
+        if id not in self._specs:
+            self._load()
+        return self._specs[id]
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        self._load()
+        return len(self._specs)
+
+    def _load(self, name: str | None = None) -> None:
+        """Import the installed pack of this name, or all that wait."""
+        with self._lock:
+            for source in list(self._waiting):
+                wanted = name is None or (source.alone and source.name == name)
+                if wanted and source in self._waiting:  # one before it may have asked for it
+                    self._waiting.remove(source)
+                    self._take(source.name, source.load)
+
+    def _take(self, name: str, load: Callable[[], ModuleType]) -> None:
         try:
             found = _specs_in(load())
         except (Exception, SystemExit) as error:  # border: a pack is foreign code
-            failures.append(PackFailure(name, describe(error)))
-            continue
-        taken = [id for id in sorted(found.keys() & specs.keys()) if found[id] is not specs[id]]
+            self._failures.append(PackFailure(name, describe(error)))
+            return
+        for owner in sorted({_pack_of(id) for id in found} - {name}):
+            self._load(owner)
+        taken = [id for id in sorted(found.keys() & self._specs.keys()) if found[id] is not self._specs[id]]
         if taken:
-            failures.append(PackFailure(name, f"declares {taken[0]!r}, which another pack has already"))
-            continue
-        specs.update(found)
-    return Registry(specs, tuple(failures))
+            reason = f"declares {taken[0]!r}, which another pack has already"
+            self._failures.append(PackFailure(name, reason))
+            return
+        self._specs = {**self._specs, **found}
+
+
+def _pack_of(id: str) -> str:
+    """The name of the pack that a node's id names."""
+    return id.partition("/")[0]
 
 
 def _specs_in(module: ModuleType) -> dict[str, NodeSpec]:

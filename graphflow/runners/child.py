@@ -144,6 +144,7 @@ class Child:
     def __init__(self, link: Link, first: Mapping[str, Any]) -> None:
         self.link = link
         self.registry: Registry = load_registry(map(Path, first["packs"]))
+        len(self.registry.specs)  # imports every pack: a step may be handed a value of any pack's type
         root, limit = first["cache"], first["disk_limit"]
         disk = None if root is None else DiskStore(Path(root), limit_bytes=limit, notify=self.notice)
         memory = MemoryCache(first["memory"], dropped=self.dropped)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from graphflow.node import node, spec_of
-from graphflow.registry import Registry, load_registry
+from graphflow.registry import ENTRY_POINTS, Registry, load_registry
 
 GOOD = "from graphflow.node import node\n@node('{pack}/one')\ndef one() -> int: return 1\n"
 
@@ -77,6 +82,52 @@ def test_a_folder_that_is_not_there_holds_no_packs(tmp_path: Path) -> None:
 def test_the_packs_that_come_along_all_load() -> None:
     registry = load_registry()
     assert registry.failures == () and registry.get("std/text") and registry.get("std/nothing") is None
+
+
+def test_an_installed_pack_is_imported_when_one_of_its_nodes_is_asked_for() -> None:
+    script = """
+import sys
+from graphflow.registry import load_registry
+registry = load_registry()
+for id in (None, "licence/gate", "std/text"):
+    assert id is None or registry.get(id)
+    print([name.partition(".")[2] for name in sys.modules if name.startswith("graphflow_nodes.")])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    nothing, first, second = map(ast.literal_eval, done.stdout.splitlines())
+    assert nothing == [] and "licence" in first and "std" not in first and "std" in second
+    assert "control" not in second
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Registry]:
+    """A registry of installed packs, each with nodes of these ids."""
+
+    def make(**packs: list[str]) -> Registry:
+        monkeypatch.syspath_prepend(tmp_path)
+        for name, ids in packs.items():
+            functions = "".join(f"@node('{id}')\ndef f{i}() -> int: return 1\n" for i, id in enumerate(ids))
+            (tmp_path / f"installed_{name}.py").write_text(f"from graphflow.node import node\n{functions}")
+            monkeypatch.delitem(sys.modules, f"installed_{name}", raising=False)
+        points = [EntryPoint(name, f"installed_{name}", ENTRY_POINTS) for name in packs]
+        monkeypatch.setattr("graphflow.registry.entry_points", lambda group: points)
+        return load_registry()
+
+    return make
+
+
+@pytest.mark.parametrize("asked", ["b/y", "a/x", "no/such"])
+def test_a_pack_keeps_the_ids_of_its_name_whoever_is_asked_for_first(
+    installed: Callable[..., Registry], asked: str
+) -> None:
+    registry = installed(a=["a/x", "b/y"], b=["b/y"])
+    registry.get(asked)
+    assert list(registry.specs) == ["b/y"] and registry.specs["b/y"].function.__module__ == "installed_b"
+    assert [failure.pack for failure in registry.failures] == ["a"]
+
+
+def test_an_id_of_another_name_is_found_too(installed: Callable[..., Registry]) -> None:
+    assert installed(a=["other/x"], b=["b/y"]).get("other/x") is not None
 
 
 def test_functions_can_be_added_and_only_nodes_are_taken() -> None:

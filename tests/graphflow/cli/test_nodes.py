@@ -31,7 +31,7 @@ def test_everything_about_one(call: Any) -> None:
 
 def test_json(call: Any) -> None:
     found = call("nodes", "desk/turned", "--json").json
-    assert found["nodes"][0]["ports"] == {"word": {"type": "str", "required": True}}
+    assert found["nodes"][0]["ports"] == {"word": {"type": "str", "shape": "str", "required": True}}
     assert found["broken"] == []
 
 
