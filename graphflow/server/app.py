@@ -183,6 +183,7 @@ class Server:
                     traceback.print_exception(one)
             with suppress(RuntimeError, WebSocketDisconnect):
                 await _close(socket, session.outbox.dead)
+            await session.close()
 
 
 async def _send(socket: WebSocket, frame: bytes) -> None:

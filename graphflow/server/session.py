@@ -92,7 +92,7 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, receive: Receive) -> None:
-        """Answer requests until the client is gone or to be dropped."""
+        """Answer requests until the client is gone or to be dropped. `close` afterwards."""
         self._hub.listeners.add(self)
         try:
             while not self.outbox.dead and (frame := await receive()) is not None:
@@ -103,11 +103,15 @@ class Session:
         finally:
             self._hub.listeners.discard(self)
             self._gone = True
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            for run in list(self._watches):
-                self._unwatch(run)
-            for upload in self._uploads.values():
-                await asyncio.to_thread(upload.close)
+
+    async def close(self) -> None:
+        """Let what was asked come to its end, and leave nothing behind."""
+        self._gone = True
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for run in list(self._watches):
+            self._unwatch(run)
+        for upload in self._uploads.values():
+            await asyncio.to_thread(upload.close)
 
     # ------------------------------------------------------------------------ requests
 
