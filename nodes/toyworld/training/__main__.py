@@ -14,7 +14,7 @@ From nothing, on two CPU cores in about 90 minutes (nothing is downloaded):
   denoiser  train transformer and text encoder on latents drawn by the renderer     (~85 minutes)
   vae       train the autoencoder by regression, in another terminal at that time   (~75 minutes)
   export    pack both as a diffusers folder with sidecar
-  score     score a folder with the stock WanPipeline and draw a contact sheet
+  score, score-video   score a folder with the stock pipelines and draw a contact sheet
 
 From the folder --base, with its codec in --work:
 
@@ -55,6 +55,7 @@ def _stages() -> dict[str, Callable[[argparse.Namespace], None]]:
         "export-control": _pack,
         "score-image": _score_image,
         "score-control": _score_control,
+        "score-video": _score_video,
     }
 
 
@@ -160,6 +161,14 @@ def _score_control(options: argparse.Namespace) -> None:
 
     result, sheet = evaluate_control(options.folder)
     _note(options, result, result, sheet)
+
+
+def _score_video(options: argparse.Namespace) -> None:
+    from .evaluate_video import evaluate_video
+
+    result, sheet = evaluate_video(options.folder)
+    scores = json.loads((options.folder / "graphflow.json").read_text())["scores"]
+    _note(options, result, scores | {"video_to_video": result}, sheet)
 
 
 def _note(options: argparse.Namespace, result: dict[str, Any], scores: dict[str, Any], sheet: Any) -> None:

@@ -84,6 +84,13 @@ def holes(painted: Painted, rng: random.Random) -> Condition:
     return Condition(painted.clips * (1 - mask) + before * mask * old, mask)
 
 
+def beyond(painted: Painted, margin: int = 8) -> Condition:
+    """The frame without its outer `margin` pixels is given, what lies beyond is to be drawn."""
+    mask = torch.ones_like(painted.over)
+    mask[..., margin:-margin, margin:-margin] = 0
+    return Condition(painted.clips * (1 - mask), mask)
+
+
 def bounding_boxes(mask: Tensor, margin: int) -> Tensor:
     """1 in the bounding box of each frame's object, grown by `margin` pixels, [B, 1, T, H, W]."""
     rows = mask.amax(-1, keepdim=True)

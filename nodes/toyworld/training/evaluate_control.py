@@ -1,4 +1,4 @@
-"""Scores a VACE model by the stock pipeline: given frames, boxes to follow, holes to fill."""
+"""Scores a VACE model by the stock pipeline: what leads, what is given, holes, what lies beyond the frame."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,15 @@ from ..captions import caption
 from ..render import to_uint8
 from ..score import path_error, places, psnr, read
 from ..world import Scene, held_out_scenes
-from .conditions import Condition, given_frames, holes, led_by
+from .conditions import Condition, beyond, given_frames, holes, led_by
 from .evaluate import contact_sheet, open_pipeline, read_settings
 from .evaluate_image import agreement, as_uint8, recode
 from .painted import Painted
 from .stock import Stock, WanVACEPipeline
 
-TASKS: tuple[str, ...] = ("box", "outline", "figure", "ends")
+TASKS: tuple[str, ...] = ("box", "outline", "figure", "ends", "hole", "beyond")
+TOLD: tuple[str, ...] = ("hole", "beyond")
+"""Tasks whose prompts tell where the object goes."""
 CASES = 12
 SEED = 24
 """Seed of the held-out scenes."""
@@ -43,7 +45,7 @@ def cases(task: str, count: int = CASES, seed: int = SEED) -> list[Case]:
     """Held-out cases of a task. Ends and leading pictures go anywhere, and the prompt does not tell where."""
     rng = random.Random(f"{task} {seed}")
     torch.manual_seed(seed)
-    told = task == "hole"
+    told = task in TOLD
     result = []
     for scene in held_out_scenes(count, seed):
         painted = Painted.draw([scene], "told" if told else "wandering")
@@ -59,6 +61,8 @@ def _condition(task: str, painted: Painted, rng: random.Random) -> Condition:
             return given_frames(painted, [0, -1])
         case "box" | "outline" | "figure":
             return led_by(painted, task, rng)
+        case "beyond":
+            return beyond(painted)
     return holes(painted, rng)
 
 
@@ -82,13 +86,13 @@ def generate(pipeline: Stock, case: Case, settings: Mapping[str, int | float], s
 
 def measure(task: str, pipeline: Stock, chosen: Sequence[Case], clips: Sequence[Tensor]) -> dict[str, object]:
     """Figures of clips generated for the cases of one task; between given ends any path is right."""
-    names = ["shape", "color", "background", "size"] + (["motion"] if task == "hole" else [])
+    names = ["shape", "color", "background", "size"] + (["motion"] if task in TOLD else [])
     readings = [read(clip) for clip in clips]
     facts: dict[str, object] = {
         "clips": len(clips),
         "rates": agreement(readings, [case.scene for case in chosen], names),
     }
-    if task != "hole":
+    if task not in TOLD:
         looked_at = [0, -1] if task == "ends" else slice(None)
         errors = [
             path_error(clip[looked_at], places(case.truth)[looked_at])
@@ -96,7 +100,7 @@ def measure(task: str, pipeline: Stock, chosen: Sequence[Case], clips: Sequence[
         ]
         facts["pixels_off_path"] = round(64 * sum(errors) / len(errors), 2)
         facts["on_path"] = round(sum(error < ON_PATH for error in errors) / len(errors), 4)
-    if task in ("ends", "hole"):
+    if task == "ends" or task in TOLD:
         facts["db_behind_autoencoder"] = _behind(task, pipeline.vae, chosen, clips)
     return facts
 

@@ -15,6 +15,7 @@ FlowMatchEulerDiscreteScheduler: Stock = diffusers.FlowMatchEulerDiscreteSchedul
 WanPipeline: Stock = diffusers.WanPipeline
 WanImageToVideoPipeline: Stock = diffusers.WanImageToVideoPipeline
 WanVACEPipeline: Stock = diffusers.WanVACEPipeline
+WanVideoToVideoPipeline: Stock = diffusers.WanVideoToVideoPipeline
 WanVACETransformer3DModel: Stock = diffusers.WanVACETransformer3DModel
 WanTransformer3DModel: Stock = diffusers.WanTransformer3DModel
 WanAttnProcessor: Stock = transformer_wan.WanAttnProcessor
