@@ -8,14 +8,15 @@ from .export import export_pairs, export_sessions
 from .export_clips import export_clips
 from .filter import filter_items
 from .funnel import funnel, kept_items
-from .inspect import find_cuts, load_clip, measure, measure_blocks, score_frames, split_shots
+from .inspect import find_cuts, load_clip, measure, measure_blocks, motion_vectors, score_frames, split_shots
 from .judge import judge_pairs, rule_judge
 from .listing import list_files, use_file
 from .pairs import frame_pairs, measure_pairs, swap_pairs
+from .parts import balance, split
 from .requests import edit_requests
 from .sessions import sessions
 from .table import join_scores, load_table, save_table
-from .thin import balance, deduplicate, split
+from .thin import deduplicate, deduplicate_by_meaning
 
 __all__ = [
     "balance",
@@ -25,6 +26,7 @@ __all__ = [
     "change_captioner",
     "cut_shots",
     "deduplicate",
+    "deduplicate_by_meaning",
     "describe_pairs",
     "difference_captioner",
     "edit_requests",
@@ -44,6 +46,7 @@ __all__ = [
     "measure",
     "measure_blocks",
     "measure_pairs",
+    "motion_vectors",
     "rule_judge",
     "save_table",
     "score_frames",

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from graphflow.errors import NodeError, StorageError
 from graphflow.node import Context, Origin, node
-from graphflow.values import Recipe, Tensor, Video
+from graphflow.values import Image, Recipe, Tensor, Video
 
 from .filter import row_of
 from .values import Clip, refuse
@@ -121,6 +121,13 @@ def frames_of_clip(clip: Clip, side: int | None = None, fps: float | None = None
     columns = slice(round(left * right), max(round(left * right) + 1, round((left + width) * right)))
     inside: Tensor = frames[:, rows, columns].contiguous()
     return inside
+
+
+def middle_frame(clip: Clip, side: int | None = None) -> Image:
+    """The frame in the middle of a clip. Raises StorageError if it cannot be read."""
+    middle = (clip.start + clip.end) / 2
+    one = clip.model_copy(update={"start": middle, "end": min(clip.end, middle + 1.5 / clip.fps)})
+    return Image(pixels=frames_of_clip(one, side)[0].clone())
 
 
 def change_caption(frames: NDArray[Any]) -> str:

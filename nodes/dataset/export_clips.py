@@ -16,7 +16,7 @@ from graphflow.errors import StorageError
 from graphflow.node import Context, node
 from graphflow.values import Image
 
-from .caption import frames_of_clip
+from .caption import frames_of_clip, middle_frame
 from .export import SHOWN, Export, RowsAFile, by_split, something
 from .filter import row_of
 from .publish import CARD, name_of, publish, stands
@@ -155,10 +155,8 @@ def _sheet(clips: Sequence[Clip]) -> Image:
     shown: list[Image] = []
     names: list[str] = []
     for clip in (clips[place] for place in spread(len(clips), SHOWN)):
-        middle = (clip.start + clip.end) / 2
-        one = clip.model_copy(update={"start": middle, "end": min(clip.end, middle + 1.5 / clip.fps)})
         try:
-            shown.append(Image(pixels=frames_of_clip(one, 320)[0].clone()))
+            shown.append(middle_frame(clip, 320))
         except StorageError:
             continue  # the writer says so, with the reason
         names.append(clip.caption or clip.id)

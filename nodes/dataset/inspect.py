@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from graphflow.errors import NodeError, StorageError
 from graphflow.node import Context, node
 from graphflow.values import Image, Recipe, Video
 
-from .caption import frames_of_clip
+from .caption import frames_of_clip, middle_frame
 from .pairs import array_of
 from .settings import Flow, Method
 from .values import Clip, Score, refuse, with_scores
@@ -115,16 +115,37 @@ def measure_blocks(clips: list[Clip], ctx: Context) -> list[Clip]:
     from .frames import laplacian, luma
     from .picture import blockiness
 
-    def scores(frames: Any) -> dict[str, Score]:
+    def scores(frame: Image) -> dict[str, Score]:
         import numpy
 
-        grey = luma(frames.numpy())
+        grey = luma(frame.pixels.numpy())[None]
         return {
             "blockiness": blockiness(grey),
             "native_sharpness": float(numpy.abs(laplacian(grey)).mean()),
         }
 
     return [_looked(clip, ctx, scores, place, len(clips)) for place, clip in enumerate(clips)]
+
+
+@node("dataset/motion_vectors", depends=(".values", ".vectors", "graphflow_nodes.media.containers"))
+def motion_vectors(clips: list[Clip], ctx: Context) -> list[Clip]:
+    """How much each clip moves, by the vectors that its encoder stored: cheaper than optical flow, and
+    rougher.
+
+    Adds `vector_motion` and `vector_motion_top`, mean and most, in percent of the shorter side a second;
+    empty for codecs that tell none (H.264, MPEG-4 and such do). A file that cannot be read any more is
+    refused.
+    """
+    from .vectors import vector_scores
+
+    found = []
+    for place, clip in enumerate(clips):
+        ctx.progress(place, len(clips))
+        try:
+            found.append(clip if clip.rejected else with_scores(clip, vector_scores(clip)))
+        except StorageError as error:
+            found.append(refuse(clip, "read", error.message))
+    return found
 
 
 @node("dataset/score_frames", depends=_PARTS)
@@ -136,8 +157,8 @@ def score_frames(clips: list[Clip], scorer: FrameScorer, ctx: Context) -> list[C
     """
     with ctx.use(scorer) as mark:
 
-        def scores(frames: Any) -> dict[str, Score]:
-            found = mark(Image(pixels=frames[0].contiguous()))
+        def scores(frame: Image) -> dict[str, Score]:
+            found = mark(frame)
             if not isinstance(found, dict):
                 raise NodeError(
                     f"{type(scorer).__name__} gave a {type(found).__name__}, not columns",
@@ -149,15 +170,13 @@ def score_frames(clips: list[Clip], scorer: FrameScorer, ctx: Context) -> list[C
 
 
 def _looked(
-    clip: Clip, ctx: Context, scores: Callable[[Any], dict[str, Score]], place: int, count: int
+    clip: Clip, ctx: Context, scores: Callable[[Image], dict[str, Score]], place: int, count: int
 ) -> Clip:
-    """The clip with the scores of its middle frames."""
+    """The clip with the scores of its middle frame."""
     ctx.progress(place, count)
     if clip.rejected:
         return clip
-    middle = (clip.start + clip.end) / 2
-    one = clip.model_copy(update={"start": middle, "end": min(clip.end, middle + 1.5 / clip.fps)})
     try:
-        return with_scores(clip, scores(frames_of_clip(one)))
+        return with_scores(clip, scores(middle_frame(clip)))
     except StorageError as error:
         return refuse(clip, "read", error.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphflow_nodes.media.containers import opened
 from graphflow_nodes.media.decode import Cut, decode_video, timeline_of
 from graphflow_nodes.media.embed import KEY, provenance_text
 from graphflow_nodes.media.encode import H264, encode_video
@@ -15,6 +16,7 @@ __all__ = [
     "contact_sheet",
     "decode_video",
     "encode_video",
+    "opened",
     "provenance_text",
     "spread",
     "still_stands",

@@ -1,19 +1,21 @@
-"""What is in the list twice, and what is in it too often."""
+"""What is in the list twice: near-copies by perceptual hash, and by what any model sees."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from graphflow.errors import NodeError
-from graphflow.node import node
+from graphflow.errors import NodeError, StorageError
+from graphflow.node import Context, node
+from graphflow.values import Image, Recipe
 
-from .filter import row_of
 from .settings import Stage
-from .values import EditPair, I, Item, accept, refuse
+from .values import Clip, EditPair, I, Item, accept, refuse
+
+Embed = Callable[[Image], list[float]]
+"""An opened embedder: one frame to a vector."""
 
 BLOCK = 512
 """Items that are compared with all others at a time."""
@@ -103,77 +105,70 @@ def _code(item: Item) -> Any:
     return from_text(text)
 
 
-@node("dataset/balance", depends=(".values", ".filter"))
-def balance(
-    items: list[I],
-    *,
-    by: str = "camera",
-    most: Annotated[int, Field(ge=1)] | None = None,
-    share: Annotated[float, Field(gt=0, le=1)] | None = None,
-    seed: int = 0,
-    stage: Stage = "balance",
-) -> list[I]:
-    """Refuse items of concepts that there are too many of.
+class Embedder(Recipe):
+    """Something that turns a frame into a vector, near for what looks or means alike, such as CLIP or DINO.
 
-    by: the column that names the concept, such as `camera`, `edit_type` or what a classifier wrote. most: as
-    many of one concept may stay; share: at most this part of what is kept. Which ones stay is drawn from
-    the seed and the item's id, so that adding items does not draw all anew.
-    Raises NodeError for a column that is not there.
+    A pack of its own adds one: a subclass whose `open` gives an `Embed`.
     """
-    groups: dict[Any, list[int]] = defaultdict(list)
-    for place, item in enumerate(items):
-        if not item.rejected:
-            row = row_of(item)
-            if by not in row:
-                raise NodeError(
-                    f"there is no column {by!r}", where="by", hint=f"there are: {', '.join(sorted(row))}"
-                )
-            groups[row[by]].append(place)
-    limit = _limit([len(group) for group in groups.values()], most, share)
-    found = list(items)
-    for name, group in groups.items():
-        drawn = sorted(group, key=lambda place: _draw(seed, items[place].id))
-        for rank, place in enumerate(drawn):
-            reason = f"there are {len(group)} with {by} {name!r}, {limit} stay"
-            found[place] = (
-                accept(items[place], stage) if rank < limit else refuse(items[place], stage, reason)
-            )
+
+
+@node(
+    "dataset/deduplicate_by_meaning",
+    depends=(".values", ".caption", ".reading", "graphflow_nodes.media.decode"),
+)
+def deduplicate_by_meaning(
+    clips: list[Clip],
+    embedder: Embedder,
+    ctx: Context,
+    *,
+    likeness: Annotated[float, Field(ge=0, le=1)] = 0.95,
+    stage: Stage = "alike",
+) -> list[Clip]:
+    """Refuse clips whose middle frame is as good as another's to any embedder that is wired.
+
+    likeness: cosine from which two are the same; the one that comes first stays (after A. Abbas et al.,
+    SemDeDup, 2023, without the clustering, which 10 000 clips do not need). A file that cannot be read any
+    more is refused. Raises NodeError if the embedder gives vectors of different lengths.
+    """
+    import numpy
+
+    found, vectors = _embedded(clips, embedder, ctx)
+    alive = sorted(vectors)
+    if not alive:
+        return found
+    if len({len(vectors[place]) for place in alive}) > 1:
+        raise NodeError(
+            f"{type(embedder).__name__} gave vectors of different lengths",
+            hint="report this to the makers of the embedder's pack",
+        )
+    each = numpy.array([vectors[place] for place in alive], dtype=numpy.float32)
+    each /= numpy.maximum(1e-12, numpy.linalg.norm(each, axis=1, keepdims=True))
+    stays: list[int] = []
+    for own, place in enumerate(alive):
+        close = each[stays] @ each[own] if stays else numpy.zeros(0)
+        if len(close) and close.max() >= likeness:
+            other = found[alive[stays[int(close.argmax())]]]
+            found[place] = refuse(found[place], stage, f"as {other.id}: likeness is {close.max():.3f}")
+        else:
+            stays.append(own)
+            found[place] = accept(found[place], stage)
     return found
 
 
-def _limit(sizes: list[int], most: int | None, share: float | None) -> int:
-    """How many of a concept stay. With a share: the most such that it holds for what is kept then."""
-    limit = min(most or max(sizes, default=0), max(sizes, default=0))
-    if share is not None:
-        while limit > 1 and limit > share * sum(min(size, limit) for size in sizes):
-            limit -= 1
-    return limit
+def _embedded(
+    clips: list[Clip], embedder: Embedder, ctx: Context
+) -> tuple[list[Clip], dict[int, list[float]]]:
+    """The clips, those refused that cannot be read, and the vectors of the others by place."""
+    from .caption import middle_frame
 
-
-def _draw(seed: int, id: str) -> bytes:
-    return hashlib.sha256(f"{seed}:{id}".encode()).digest()
-
-
-@node("dataset/split", depends=(".values",))
-def split(
-    items: list[I],
-    *,
-    validation: Annotated[float, Field(ge=0, le=1)] = 0.1,
-    test: Annotated[float, Field(ge=0, le=1)] = 0.0,
-    seed: int = 0,
-) -> list[I]:
-    """Put each item into `train`, `validation` or `test`, by its source: what was cut from one source stays
-    together.
-
-    validation, test: shares of the sources. The draw depends on the seed and the source alone, so that adding
-    items never moves one from one part to another.
-    Raises NodeError for shares over 1 together.
-    """
-    if validation + test > 1:
-        raise NodeError("validation and test take more than everything", where="test", hint="lower one")
-
-    def part(item: Item) -> str:
-        place = int.from_bytes(_draw(seed, item.source)[:8], "big") / 2**64
-        return "validation" if place < validation else "test" if place < validation + test else "train"
-
-    return [item.model_copy(update={"split": part(item)}) for item in items]
+    found, vectors = [*clips], {}
+    with ctx.use(embedder) as embed:
+        for place, clip in enumerate(clips):
+            ctx.progress(place, len(clips))
+            if clip.rejected:
+                continue
+            try:
+                vectors[place] = [float(value) for value in embed(middle_frame(clip))]
+            except StorageError as error:
+                found[place] = refuse(clip, "read", error.message)
+    return found, vectors

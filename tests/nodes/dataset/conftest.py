@@ -40,7 +40,7 @@ def camera_over_texture(
 ) -> Frames:
     """What a camera sees of one textured wall at each place, (x, y) in pixels."""
     rng = numpy.random.default_rng(seed)
-    wall = box(rng.uniform(0, 255, (1, 360, 620)).astype(numpy.float32), 2)[0]
+    wall = box(rng.uniform(0, 255, (1, 420, 620)).astype(numpy.float32), 2)[0]
     wall = ((wall - wall.mean()) * 4 + 128).clip(0, 255)
     corners = [(120 + int(y), 150 + int(x)) for x, y in shifts]
     seen = [wall[top : top + height, left : left + width] for top, left in corners]

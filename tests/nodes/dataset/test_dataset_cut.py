@@ -9,7 +9,7 @@ import numpy
 import pytest
 import torch
 from graphflow_nodes.dataset import cut as cut_module
-from graphflow_nodes.dataset import cut_shots, list_files, measure_blocks, score_frames
+from graphflow_nodes.dataset import cut_shots, list_files, measure_blocks, motion_vectors, score_frames
 from graphflow_nodes.dataset.caption import frames_of_clip
 from graphflow_nodes.dataset.inspect import FrameScorer, Measure
 from graphflow_nodes.dataset.listing import VideoFile
@@ -172,3 +172,20 @@ def test_columns_of_any_scorer(save_clip: Save) -> None:
     assert green[2] == max(green)  # type: ignore[type-var]
     with pytest.raises(NodeError, match="Mumbler"):
         run_node(score_frames, clips, Mumbler())
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 0), (4, 0), (0, -2), (6, 4)])
+def test_the_encoders_own_vectors_tell_how_fast_a_camera_pans(x: int, y: int, save_clip: Save) -> None:
+    frames = camera_over_texture([(x * i, y * i + 60) for i in range(16)], 128, 192)
+    (clip,) = run_node(motion_vectors, cut(save_clip("pan.mp4", frames)))
+    wanted = 100 * 8 * float(numpy.hypot(x, y)) / 128
+    assert clip.scores["vector_motion"] == pytest.approx(wanted, rel=0.3, abs=1)
+    assert clip.scores["motion"] == pytest.approx(wanted, rel=0.1, abs=0.5)
+
+
+def test_vectors_of_a_clip_in_the_middle_of_a_file(save_clip: Save) -> None:
+    still = camera_over_texture([(0, 0)] * 16, 128, 192)
+    pan = camera_over_texture([(5 * i, 0) for i in range(16)], 128, 192, seed=3)
+    pan = (pan * numpy.array([1, 0.4, 0.3])).astype(numpy.uint8)
+    first, second = run_node(motion_vectors, cut(save_clip("two.mp4", numpy.concatenate([still, pan]))))
+    assert first.scores["vector_motion"] < 3 < 15 < second.scores["vector_motion"]

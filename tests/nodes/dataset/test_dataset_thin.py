@@ -7,14 +7,25 @@ import io
 import numpy
 import pytest
 import torch
-from graphflow_nodes.dataset import balance, deduplicate, describe_pairs, frame_pairs, measure, split
+from graphflow_nodes.dataset import (
+    balance,
+    cut_shots,
+    deduplicate,
+    deduplicate_by_meaning,
+    describe_pairs,
+    frame_pairs,
+    list_files,
+    measure,
+    split,
+)
+from graphflow_nodes.dataset.thin import Embed, Embedder
 from graphflow_nodes.dataset.values import Clip, EditPair, Score
 from PIL import Image as Pillow
 
 from graphflow.errors import NodeError
 from graphflow.testing import run_node
 from graphflow.values import Image
-from tests.nodes.dataset.conftest import Frames, camera_over_texture, moving_scenes, toy_frames, video
+from tests.nodes.dataset.conftest import Frames, Save, camera_over_texture, moving_scenes, toy_frames, video
 
 
 def clip(id: str, source: str = "s", **scores: Score) -> Clip:
@@ -112,3 +123,34 @@ def test_pieces_of_one_source_stay_together_and_nothing_moves_when_more_come() -
     assert [item.split for item in more[:-1]] == [item.split for item in found]
     with pytest.raises(NodeError, match="more than everything"):
         run_node(split, items, validation=0.7, test=0.5)
+
+
+class Hue(Embedder):
+    """Sees nothing but the mean colour."""
+
+    def open(self, device: str) -> Embed:
+        return lambda image: [float(v) - 128 for v in image.pixels.float().mean(dim=(0, 1))]
+
+
+class Uneven(Embedder):
+    """Gives vectors of different lengths."""
+
+    def open(self, device: str) -> Embed:
+        return lambda image: [1.0] * int(image.pixels.sum() % 7 + 1)
+
+
+def test_what_a_model_takes_for_the_same_is_refused(save_clip: Save) -> None:
+    tints = {"a": (1, 0.2, 0.2), "b": (0.2, 0.2, 1), "c": (0.9, 0.2, 0.2)}
+    for place, (name, tint) in enumerate(tints.items()):
+        frames = camera_over_texture([(i, 0) for i in range(9)], seed=place) * numpy.array(tint)
+        folder = save_clip(f"{name}.mp4", frames.astype(numpy.uint8)).parent
+    (folder / "d.mp4").write_bytes(b"?")
+    clips = [clip for file in run_node(list_files, folder=str(folder)) for clip in run_node(cut_shots, file)]
+    found = run_node(deduplicate_by_meaning, clips, Hue(), likeness=0.95)
+    assert [item.rejected for item in found] == ["", "", "alike", "read"]
+    assert found[2].reason.startswith(f"as {clips[0].id}: likeness is 0.9")
+    assert not any(
+        item.rejected == "alike" for item in run_node(deduplicate_by_meaning, clips, Hue(), likeness=1.0)
+    )
+    with pytest.raises(NodeError, match="Uneven"):
+        run_node(deduplicate_by_meaning, clips, Uneven())
