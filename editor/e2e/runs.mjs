@@ -114,7 +114,10 @@ export async function running_to_a_node_leaves_the_rest({ page }) {
     .getByTestId('state-a')
     .getByText(/done|cached/)
     .waitFor({ timeout: 60_000 });
-  assert.match(await page.getByTestId('state-b').innerText(), /will run/);
+  await page
+    .getByTestId('state-b')
+    .getByText(/will run/)
+    .waitFor();
   await run(page);
   await page.getByTestId('node-b').locator('video').waitFor();
 }

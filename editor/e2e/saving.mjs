@@ -100,3 +100,42 @@ export async function versions_are_compared({ page, picture }) {
   await page.getByRole('list', { name: 'differences' }).getByText('value').first().waitFor();
   await picture('versions');
 }
+
+export async function nodes_become_a_workflow_and_back({ page, picture }) {
+  await openDocument(page, {
+    graphflow: 1,
+    name: 'outer',
+    nodes: {
+      a: { type: 'toyworld/clip', ui: { x: 0, y: 0 } },
+      b: { type: 'media/change_fps', params: { fps: 4 }, inputs: { video: 'a.video' }, ui: { x: 330, y: 0 } },
+      c: { type: 'media/reverse', inputs: { video: 'b' }, ui: { x: 660, y: 0 } },
+      d: { type: 'media/save_video', inputs: { video: 'c' }, ui: { x: 990, y: 0 } },
+    },
+    outputs: { file: 'd' },
+  });
+  const before = await documentOf(page);
+  await page.getByTestId('node-b').locator('.node-header').click();
+  await page
+    .getByTestId('node-c')
+    .locator('.node-header')
+    .click({ modifiers: ['Shift'] });
+  await press(page, 'Control+Shift+g');
+  await page.getByRole('dialog').getByRole('textbox').fill('inner_part');
+  await press(page, 'Enter');
+  await page.getByTestId('node-inner_part').waitFor();
+  await page.getByTestId('port-inner_part-in-video').waitFor();
+  await picture('inner');
+  assert.equal((await documentOf(page)).nodes.d.inputs.video, 'inner_part.c');
+  await press(page, 'Control+ArrowDown');
+  await page.getByTestId('node-c').waitFor();
+  await page
+    .getByRole('navigation', { name: 'path of workflows' })
+    .getByRole('button', { name: 'outer' })
+    .click();
+  await page.getByTestId('node-inner_part').locator('.node-header').click();
+  await press(page, 'Control+k');
+  await page.keyboard.type('put the nodes');
+  await press(page, 'Enter');
+  await page.getByTestId('node-c').waitFor();
+  assert.deepEqual((await documentOf(page)).nodes.d.inputs, before.nodes.d.inputs);
+}

@@ -3,9 +3,15 @@
 import '@xyflow/react/dist/style.css';
 import './style/tokens.css';
 import './style/shell.css';
+import './style/home.css';
 import './style/node.css';
+import './style/canvas.css';
 import './style/widgets.css';
+import './style/results.css';
+import './style/app.css';
 import './style/panels.css';
+import './style/inspector.css';
+import './style/windows.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';

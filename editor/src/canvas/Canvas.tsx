@@ -25,6 +25,7 @@ import { resultHeight } from '../results/resultHeight';
 import { applyEdges, applyNodes, type Carried } from './changes';
 import { splitWire } from '../document/reroute';
 import { make, verdictOf } from './connect';
+import { Breadcrumbs } from './Breadcrumbs';
 import { CanvasMenu, type MenuAt } from './CanvasMenu';
 import { CanvasTools } from './CanvasTools';
 import { beginDrag, endDrag } from './drag';
@@ -205,6 +206,7 @@ export function Canvas() {
         </div>
       )}
       <CanvasTools />
+      <Breadcrumbs />
       {menu && <CanvasMenu menu={menu} onClose={() => setMenu(undefined)} />}
     </div>
   );

@@ -29,7 +29,7 @@ export async function openTemplate(name: string, mode: Tab['mode'] = 'graph'): P
 }
 
 /** Open a workflow that the server keeps; one that is open already is shown. */
-export async function openSaved(name: string, version?: string): Promise<void> {
+export async function openSaved(name: string, version?: string, from?: string): Promise<void> {
   const there = useTabs.getState().tabs.find((tab) => tab.saved?.name === name);
   if (there !== undefined && version === undefined) {
     activate(there.id);
@@ -39,7 +39,7 @@ export async function openSaved(name: string, version?: string): Promise<void> {
     const told = await socket.ask({ type: 'open', name, version: version ?? null }, 'opened');
     const doc = await autoLayoutIfBare(told.document as unknown as Workflow);
     if (version === undefined)
-      openTab(doc, { title: name, saved: { name, version: told.workflow.version, doc } });
+      openTab(doc, { title: name, saved: { name, version: told.workflow.version, doc }, from });
     else openTab(doc, { title: `${name} (older)` });
   } catch (error) {
     complain(error);
@@ -47,8 +47,8 @@ export async function openSaved(name: string, version?: string): Promise<void> {
 }
 
 /** Open a document that came from somewhere else, such as a file or a run. */
-export async function openDocument(doc: Workflow, title: string): Promise<void> {
-  openTab(await autoLayoutIfBare(doc), { title });
+export async function openDocument(doc: Workflow, title: string, from?: string): Promise<void> {
+  openTab(await autoLayoutIfBare(doc), { title, from });
 }
 
 export function newWorkflow(): void {
@@ -178,11 +178,13 @@ export async function openDropped(files: readonly File[], at?: Point): Promise<v
 
 /** The kept workflow or template of that name, for looking into a node made of it. */
 export async function openInner(name: string): Promise<void> {
+  const from = useTabs.getState().active;
   try {
-    await socket.ask({ type: 'open', name, version: null }, 'opened');
-    await openSaved(name);
-  } catch {
-    await workflow(name).then((doc) => openDocument(doc, name), complain);
+    const { workflows } = await socket.ask({ type: 'library' }, 'listed');
+    if (workflows.some((one) => one.name === name)) await openSaved(name, undefined, from);
+    else await openDocument(await workflow(name), name, from);
+  } catch (error) {
+    complain(error);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { EDIT } from './edit';
 import { FILES } from './files';
+import { INNER } from './inner';
 import { NODES } from './nodes';
 import { RUN } from './run';
 import type { Command } from './types';
@@ -9,7 +10,7 @@ import { VIEW } from './view';
 
 export type { Command } from './types';
 
-export const COMMANDS: readonly Command[] = [...FILES, ...EDIT, ...NODES, ...RUN, ...VIEW];
+export const COMMANDS: readonly Command[] = [...FILES, ...EDIT, ...NODES, ...INNER, ...RUN, ...VIEW];
 
 export function commandById(id: string): Command | undefined {
   return COMMANDS.find((command) => command.id === id);

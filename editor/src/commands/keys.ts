@@ -45,8 +45,9 @@ export function listen(): () => void {
       return;
     if (command.enabled?.() === false) return;
     event.preventDefault();
+    event.stopPropagation();
     command.run();
   };
-  addEventListener('keydown', onKey);
-  return () => removeEventListener('keydown', onKey);
+  addEventListener('keydown', onKey, true); // before the canvas, which has keys of its own
+  return () => removeEventListener('keydown', onKey, true);
 }

@@ -43,6 +43,8 @@ export interface TabRun {
   readonly problems: readonly ProblemText[];
   /** The run that is watched. */
   readonly run: string;
+  /** The nodes that it may touch, if it was asked for some alone. */
+  readonly scope: ReadonlySet<string> | undefined;
   readonly live: Readonly<Record<string, Live>>;
   readonly started: number;
   /** Newest known results by node: item to key. */
@@ -64,6 +66,7 @@ export const IDLE: TabRun = {
   values: {},
   problems: [],
   run: '',
+  scope: undefined,
   live: {},
   started: 0,
   results: {},
@@ -140,8 +143,8 @@ export function refused(tab: string, problems: readonly ProblemText[]): void {
   updateRun(tab, (run) => ({ ...run, stories: {}, total: undefined, problems }));
 }
 
-export function watched(tab: string, run: string): void {
-  updateRun(tab, (before) => ({ ...before, run, live: {}, started: Date.now() }));
+export function watched(tab: string, run: string, scope?: ReadonlySet<string>): void {
+  updateRun(tab, (before) => ({ ...before, run, scope, live: {}, started: Date.now() }));
 }
 
 const FRESH: Live = {
@@ -269,7 +272,8 @@ export function stateOf(run: TabRun, id: string, over: boolean): NodeState {
   const live = run.live[id];
   if (live !== undefined && (!over || live.state === 'failed')) return live.state;
   const story = run.stories[id];
-  if (!over && run.run !== '' && story?.state !== 'folded')
+  const touched = run.scope === undefined || run.scope.has(id);
+  if (!over && touched && run.run !== '' && story?.state !== 'folded')
     return story?.state === 'cached' ? 'cached' : 'waiting';
   if (story === undefined) return live?.state ?? 'idle';
   if (story.state === 'run') return 'will';

@@ -6,6 +6,7 @@ import { create } from 'zustand';
 import { sameMeaning } from '../document/meaning';
 import { effective } from '../document/off';
 import type { Workflow } from '../document/types';
+import { reach } from '../document/wires';
 import { judgeOff } from '../schema/judge';
 import { defOf, forgetInner, loadCatalogue, useCatalogue } from './catalogue';
 import { showPreview } from './previews';
@@ -90,7 +91,7 @@ export async function submit(targets: readonly string[] | null = null): Promise<
       'accepted',
     );
     queueChanged(run);
-    watched(tab.id, run.run);
+    watched(tab.id, run.run, targets ? reach(tab.line.now, targets, 'up') : undefined);
     await watch(run.run);
   } catch (error) {
     if (error instanceof Refusal && error.problems.length > 0) {

@@ -28,6 +28,8 @@ export interface Tab {
   readonly mode: 'graph' | 'app';
   /** Another client saved a newer version. */
   readonly stale: boolean;
+  /** The tab that this one was opened from, as a node of its workflow. */
+  readonly from?: string;
 }
 
 interface State {
@@ -50,6 +52,7 @@ export interface Opening {
   readonly saved?: Saved;
   readonly mode?: Tab['mode'];
   readonly activate?: boolean;
+  readonly from?: string;
 }
 
 /** Open a document in a new tab; gives the tab's id. */
@@ -64,6 +67,7 @@ export function openTab(doc: Workflow, how: Opening = {}): string {
     view: undefined,
     mode: how.mode ?? 'graph',
     stale: false,
+    ...(how.from !== undefined && { from: how.from }),
   };
   useTabs.setState((state) => ({
     tabs: [...state.tabs, tab],
