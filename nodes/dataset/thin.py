@@ -17,7 +17,7 @@ from .values import Clip, EditPair, I, Item, accept, refuse
 Embed = Callable[[Image], list[float]]
 """An opened embedder: one frame to a vector."""
 
-BLOCK = 512
+BLOCK = 256
 """Items that are compared with all others at a time."""
 
 
@@ -62,20 +62,23 @@ def _twins(codes: Any, groups: list[str], distance: int) -> dict[int, int]:
     import numpy
 
     twins: dict[int, int] = {}
-    count = numpy.array([bin(byte).count("1") for byte in range(256)], dtype=numpy.uint8)
-    packed = numpy.packbits(codes, axis=-1)
+    bytes_each = numpy.packbits(codes, axis=-1)
+    spare = -bytes_each.shape[1] % 8
+    words = numpy.ascontiguousarray(numpy.pad(bytes_each, ((0, 0), (0, spare)))).view(numpy.uint64)
     names = numpy.unique(numpy.array(groups), return_inverse=True)[1]
-    most = distance * packed.shape[1] // 8
-    for begin in range(0, len(packed), BLOCK):
-        block = packed[begin : begin + BLOCK]
-        far = count[block[:, None, :] ^ packed[None, : begin + len(block), :]].sum(axis=-1, dtype=numpy.int32)
-        near = (far <= most) & (names[begin : begin + BLOCK, None] == names[None, : begin + len(block)])
+    most = distance * codes.shape[1] // 64
+    for begin in range(0, len(words), BLOCK):
+        block, before = slice(begin, begin + BLOCK), slice(0, begin + BLOCK)
+        far = sum(
+            numpy.bitwise_count(word[block, None] ^ word[None, before]).astype(numpy.int16)
+            for word in words.T
+        )
+        near = (far <= most) & (names[block, None] == names[None, before])
         for row, found in enumerate(near):
             own = begin + row
-            for other in numpy.flatnonzero(found[:own]):
-                if int(other) not in twins:
-                    twins[own] = int(other)
-                    break
+            first = next((int(o) for o in numpy.flatnonzero(found[:own]) if int(o) not in twins), None)
+            if first is not None:
+                twins[own] = first
     return twins
 
 
