@@ -18,7 +18,7 @@ export function Window({ title, children, wide, bare, onClose = closeDialog }: P
     const dialog = ref.current;
     const before = document.activeElement;
     dialog?.showModal();
-    dialog?.querySelector<HTMLElement>('[data-first]')?.focus();
+    dialog?.querySelector<HTMLElement>('[data-first], .answers button')?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement) before.focus();

@@ -92,7 +92,9 @@ export function Home() {
               <Card key={one.name} template={one} />
             ))}
           </div>
-          {found.length === 0 && templates.length > 0 && <p className="empty">no template is like that</p>}
+          {found.length === 0 && (
+            <p className="empty">{templates.length > 0 ? 'no template is like that' : 'reading ...'}</p>
+          )}
         </section>
       </div>
     </main>

@@ -63,7 +63,11 @@ function Forecast() {
   }
   if (total === undefined) return wrong || null;
   const parts = [
-    total.steps === 0 ? 'nothing to run: all is in the cache' : `${plural(total.steps, 'step')} will run`,
+    total.steps === 0
+      ? problems.length > 0
+        ? ''
+        : 'nothing to run: all is in the cache'
+      : `${plural(total.steps, 'step')} will run`,
     total.steps > 0 && total.cached > 0 ? `${total.cached} cached` : '',
     total.steps > 0 && total.seconds !== null
       ? `about ${duration(total.seconds)}${total.unknown > 0 ? ' or more' : ''}`
