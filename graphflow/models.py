@@ -5,6 +5,7 @@ All of it is read from small files; no model is opened. Without the diffusion pa
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -27,7 +28,7 @@ def overview() -> dict[str, Any]:
     return {
         "embedded": [facts(name, folder) for name, folder in embedded_models()],
         "cached": [{"model": name, "bytes": size} for name, size in cached],
-        "catalogue": [{**entry_facts(entry), "on_disk": entry.repository in names} for entry in catalogue()],
+        "catalogue": [{**one, "on_disk": one["repository"] in names} for one in published()],
     }
 
 
@@ -37,6 +38,12 @@ def catalogue() -> tuple[Any, ...]:
         return tuple(importlib.import_module(f"{PACK}.catalogue").entries())
     except ImportError:
         return ()
+
+
+@functools.cache
+def published() -> tuple[dict[str, Any], ...]:
+    """What is known of every published model, found once: counting their numbers takes a moment."""
+    return tuple(entry_facts(entry) for entry in catalogue())
 
 
 def entry_facts(entry: Any) -> dict[str, Any]:

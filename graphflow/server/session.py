@@ -29,6 +29,9 @@ from graphflow.server.snapshot import snapshot
 Receive = Callable[[], Awaitable[bytes | None]]
 """The next frame of the client; None when it is gone."""
 
+WARM_SECONDS = 2.0
+"""After a greeting workers begin to start: not while a page is loading what it shows."""
+
 QUESTIONS = (p.Validate, p.Explain, p.Inspect, p.NodeHistory, p.Library, p.Open, p.Versions, p.Compare)
 """Requests that change nothing and may take a while: answered side by side, a few at a time."""
 
@@ -213,7 +216,7 @@ class Session:
             raise Refused(text, code="server.protocol", hint="update graphflow, or reload the page")
         self._greeted = True
         self.client = request.client
-        self._desk.dispatch.warm()
+        asyncio.get_running_loop().call_later(WARM_SECONDS, self._desk.dispatch.warm)
         history = self._desk.history
         queue = await asyncio.to_thread(history.queue)
         paused = await asyncio.to_thread(lambda: history.paused)
