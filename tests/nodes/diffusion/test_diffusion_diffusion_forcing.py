@@ -387,13 +387,14 @@ def test_an_extension_that_cannot_be(tiny: Bench, overlap: int, length: int, pro
 
 
 def test_the_forecast_is_of_one_window(tiny: Bench) -> None:
+    """A clip of two windows needs a little more than one of one: only the clip itself is longer."""
     needs = []
-    for frames in (17, 33, 9):
+    for frames in (9, 17, 33):
         latents = run_node(empty_latents, tiny.model.vae, frames=frames)
         known = {"denoiser": tiny.model.denoiser, "latents": latents, "base_num_frames": 17}
-        found = spec_of(diffusion_forcing).forecast(known)
-        needs.append(found.device)
-    assert needs[0] == needs[1] > needs[2] > 0
+        needs.append(spec_of(diffusion_forcing).forecast(known).device)
+    assert 0 < needs[0] < needs[1] < needs[2]
+    assert needs[2] - needs[1] < (needs[1] - needs[0]) / 2
 
 
 def test_each_model_has_its_own_node(tiny: Bench, tmp_path: Path) -> None:
