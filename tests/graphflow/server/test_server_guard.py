@@ -212,6 +212,12 @@ PATHS = [
     "/api/workflows/text_to_video.json",
     "/api/workflows/text_to_video%00", "/api/uploads/..%2f..%2fserver%2ftoken", "/api/uploads/%2e%2e",
     "/api/runs/..%2f..%2fserver%2ftoken", "/api/runs/%00", "/api/runs/x/files/-1", "/api/runs/x/files/0x0",
+    "/api/workflows/.trash", "/api/workflows/%2etrash%2fx", "/api/workflows/good%2f000001.json",
+    "/api/templates/..%2f..%2fserver%2ftoken", "/api/templates/..%2fx/picture", "/api/templates/%00/picture",
+    "/api/results/..%2f..%2fserver%2ftoken", "/api/results/x/out", "/api/results/%2e%2e/%2e%2e",
+    "/api/results/" + "0" * 64 + "/..%2f..%2fserver%2ftoken", "/api/results/" + "0" * 64 + "/out?item=../x",
+    "/api/runs/..%2fx/document", "/api/runs/%00/document", "/assets/..%2f..%2fapp.py",
+    "/index.html%00", "/index.html/..%2f..%2fapp.py",
     "/api/runs/%ff%fe", "/%c0%ae%c0%ae/x", "/%ef%bc%8e%ef%bc%8e/x",
 ]  # fmt: skip
 

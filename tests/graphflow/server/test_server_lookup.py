@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import tomllib
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,19 @@ def built(tmp_path: Path) -> Path:
     (folder / "favicon.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (folder / "assets" / "index-1a2b3c.js").write_text("export {}")
     return folder
+
+
+def test_the_editor_and_the_pictures_are_part_of_an_installation() -> None:
+    root = Path(__file__).parents[3]
+    data = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
+    for folder, package, inside in (
+        ("graphflow/server", "graphflow.server", "static"),
+        ("workflows", "graphflow_workflows", "pictures"),
+    ):
+        place = root / folder
+        shipped = {one for pattern in data[package] for one in glob(pattern, root_dir=place, recursive=True)}
+        found = {str(one.relative_to(place)) for one in (place / inside).rglob("*") if one.is_file()}
+        assert found and found <= shipped, package
 
 
 def test_hashed_files_are_kept_for_good_and_the_page_is_asked_for_again(serve: Serve, built: Path) -> None:
