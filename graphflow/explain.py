@@ -12,13 +12,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from graphflow import events, files
 from graphflow.graph import Graph, GraphNode, Wire
 from graphflow.keys import Environment
+from graphflow.last_run import InputRecord, NodeRecord, Record, renamed
 from graphflow.refs import Const, Gone, Ref, Waiting
 from graphflow.steps import Plan, Step
 
@@ -32,50 +33,6 @@ MAX_RECORD = 64 * 2**20
 """Largest record read, in bytes."""
 
 State = Literal["cached", "run", "folded", "not needed", "waiting", "failed"]
-Kept = Literal["memory", "disk", "both", "none", ""]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InputRecord(_Record):
-    """What was wired into an input: where from, what it stood for in the key, and its text if plain."""
-
-    source: str
-    token: str
-    text: str | None = None
-
-
-class NodeRecord(_Record):
-    """One node as it was run."""
-
-    type: str
-    version: int
-    code: str
-    """Hash of the node's source."""
-    settings: dict[str, str] = Field(default_factory=dict)
-    inputs: dict[str, InputRecord] = Field(default_factory=dict)
-    """Of a mapped node, those of its first item."""
-    out_dir: str = ""
-    """Where an effect wrote."""
-    items: dict[str, str] = Field(default_factory=dict)
-    """Keys by item, such as `0.2`; a node that is not mapped has the item ``."""
-    kept: dict[str, Kept] = Field(default_factory=dict)
-    """Where results of finished items went."""
-
-
-class Record(_Record):
-    """The last run of a workflow."""
-
-    graphflow_record: Literal[1]
-    workflow: str = ""
-    time: float = 0.0
-    """Seconds since 1970."""
-    torch: str = ""
-    diffusers: str = ""
-    device: str = ""
-    nodes: Annotated[dict[str, NodeRecord], Field(max_length=100_000)] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,14 +85,20 @@ def save(
     told: Iterable[events.Event],
     *,
     out_dir: str = "",
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Write the record of a run. Nodes that it did not touch stay as they were. Raises StorageError.
 
+    names: what nodes are called in the workflow that was asked for, where the graph has other ids.
     A run that found everything as it was, such as one from the cache alone, leaves the record alone.
     """
-    kept = {(e.node, _item(e.item)): e.stored for e in told if isinstance(e, events.NodeFinished)}
+    names = names or {}
+    ids = {name: id for id, name in names.items()}
+    ended = [event for event in told if isinstance(event, events.NodeFinished)]
+    kept = {(ids.get(event.node, event.node), _item(event.item)): event.stored for event in ended}
     before = read(data_dir, identity)
-    record = recorded(graph, plan, environment, kept, before, out_dir=out_dir)
+    ours = renamed(before, ids) if before is not None else None
+    record = renamed(recorded(graph, plan, environment, kept, ours, out_dir=out_dir), names)
     if before is not None and record.model_copy(update={"time": before.time}) == before:
         return
     path = record_path(data_dir, identity)

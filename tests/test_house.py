@@ -22,7 +22,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "errors __init__",
-        "files types migrations claims endpoint",
+        "files types migrations claims endpoint last_run",
         "values",
         "signature",
         "node keys workflow cache widgets",
@@ -120,6 +120,8 @@ def test_node_packs_import_the_public_modules_and_their_own_siblings_only(path: 
 
 PACK_EXTRAS: dict[str, tuple[str, ...]] = {
     "nodes/evaluation/files.py": ("graphflow_nodes.media.files",),  # one way to save
+    "nodes/evaluation/weights.py": ("graphflow_nodes.diffusion.source",),  # one way to find models
+    "nodes/evaluation/aesthetic.py": ("graphflow_nodes.diffusion.source",),
     "nodes/dataset/flow.py": ("graphflow_nodes.evaluation.classic_flow",),  # one optical flow
     "nodes/dataset/reading.py": ("graphflow_nodes.media",),  # one decoder and one encoder of files
 }

@@ -337,6 +337,7 @@ class Dispatch:
                 self.workspace.environment,
                 active.told,
                 out_dir=str(self.out_dir),
+                names=active.paths,
             )
 
 

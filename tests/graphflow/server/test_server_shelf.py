@@ -192,6 +192,13 @@ def test_nodes_inside_a_workflow_are_told_by_the_names_that_the_editor_knows(ser
             assert [(one.key, one.settings) for one in results.results] == [(before["inner/b"], {"plus": 2})]
             document = (await live.ask("GET", f"/api/runs/{accepted.run.run}/document")).json
             assert "ui" not in document and set(document["nodes"]) == {"inner-a", "inner-b", "c"}
+            outer["nodes"]["inner"]["params"] = {"value": 8}
+            again = await speaker.ask(p.Explain, document=outer, workflow="outer")
+            assert {one.node: one.reasons for one in again.nodes if one.state == "run"} == {
+                "inner/b": ["x: 7 -> 8"],
+                "c": ["x from inner/b changed"],
+            }
+            outer["nodes"]["inner"]["params"] = {"value": 7}
             part = await speaker.ask(p.Submit, document=outer, workflow="outer", targets=["inner"])
             await live.until(part.run.run)
             told = live.server.history.events(part.run.run)
