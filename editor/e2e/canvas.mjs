@@ -210,3 +210,13 @@ export async function search_goes_to_a_node({ page }) {
   await page.waitForTimeout(400);
   assert.ok(await page.getByTestId('node-sheet').evaluate((one) => one.classList.contains('selected')));
 }
+
+export async function every_key_does_one_thing({ page }) {
+  await page.getByRole('button', { name: 'Keys' }).click();
+  const keys = await page.getByRole('dialog', { name: 'Keys' }).locator('kbd').allInnerTexts();
+  assert.ok(keys.length > 30);
+  assert.deepEqual(
+    keys.filter((one, place) => keys.indexOf(one) !== place),
+    [],
+  );
+}

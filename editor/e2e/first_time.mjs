@@ -46,7 +46,7 @@ export async function from_nothing_to_a_changed_video({ page, server, picture })
   await page.getByText('nothing to run: all is in the cache').waitFor();
   assert.equal((await documentOf(page)).nodes.denoise.params.seed, 0, 'the earlier seed came back');
 
-  await press(page, 'Control+Shift+a');
+  await press(page, 'g');
   await page.locator('.app-results video').waitFor();
   await picture('app_done');
 

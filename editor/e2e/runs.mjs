@@ -80,7 +80,7 @@ export async function two_browsers_watch_one_run({ page, server, browser }) {
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   await page.getByRole('progressbar', { name: 'progress of denoise' }).waitFor({ timeout: 60_000 });
   const other = await open(browser, server);
-  await press(other, 'Control+3');
+  await other.getByRole('button', { name: 'Queue', exact: true }).click();
   await other.getByRole('button', { name: 'cancel slow' }).click();
   await page.getByText('cancelled; what is done is kept').waitFor({ timeout: 30_000 });
   await other.context().close();

@@ -27,9 +27,9 @@ export async function payloads_stay_text({ page }) {
   });
   await page.getByTestId('node-a').locator('.node-header').click();
   await page.waitForTimeout(400);
-  await press(page, 'Control+Shift+a');
+  await press(page, 'g');
   await page.waitForTimeout(300);
-  await press(page, 'Control+Shift+a');
+  await press(page, 'g');
   await press(page, 'Control+f');
   await page.waitForTimeout(300);
   assert.equal(await page.evaluate(() => window.__hit), undefined);
@@ -54,15 +54,15 @@ export async function nothing_serious_for_assistive_technology({ page }) {
     found.push(...(await serious(page)).map((one) => `${theme} home ${one}`));
     await template(page, 'text to video');
     await page.getByTestId('node-denoise').locator('.node-header').click();
-    await press(page, 'Control+1');
+    await press(page, 'p');
     await page.waitForTimeout(300);
     found.push(...(await serious(page)).map((one) => `${theme} graph ${one}`));
-    await press(page, 'Control+Shift+a');
+    await press(page, 'g');
     found.push(...(await serious(page)).map((one) => `${theme} app ${one}`));
     await press(page, '?');
     found.push(...(await serious(page)).map((one) => `${theme} keys ${one}`));
     await press(page, 'Escape');
-    await press(page, 'Control+1');
+    await page.getByRole('button', { name: 'Nodes', exact: true }).click();
     await page.getByRole('button', { name: 'first screen' }).click();
     await page.getByRole('button', { name: theme === 'dark' ? 'Light' : 'Dark', exact: true }).click();
   }

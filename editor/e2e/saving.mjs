@@ -53,7 +53,7 @@ export async function a_saved_workflow_keeps_what_the_editor_does_not_know({ pag
 export async function the_trash_gives_back({ page }) {
   await openDocument(page, DOC);
   await saveAs(page, 'to the trash');
-  await press(page, 'Control+2');
+  await press(page, 'w');
   await page.getByRole('button', { name: 'more for to the trash' }).click();
   await page.getByRole('menuitem', { name: 'Put into the trash' }).click();
   await page.getByRole('button', { name: 'bring to the trash back' }).click();
@@ -93,7 +93,8 @@ export async function versions_are_compared({ page, picture }) {
     .fill('8');
   await press(page, 'Control+s');
   await page.waitForTimeout(600);
-  await press(page, 'Control+2');
+  await page.locator('.react-flow__pane').click({ position: { x: 600, y: 60 } });
+  await press(page, 'w');
   await page.getByRole('button', { name: 'more for many versions' }).click();
   await page.getByRole('menuitem', { name: 'Versions ...' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'what differs from the newest' }).nth(1).click();

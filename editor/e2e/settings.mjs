@@ -86,7 +86,7 @@ export async function a_setting_becomes_a_parameter_of_the_app({ page, picture }
   await openDocument(page, node('media/save_video', { name: 'clip' }));
   await page.getByTestId('node-one').locator('.node-header').click();
   await page.getByRole('button', { name: 'make name a parameter of the workflow' }).click();
-  await press(page, 'Control+Shift+a');
+  await press(page, 'g');
   await page.getByRole('main', { name: 'app' }).getByLabel('name').fill('from the app');
   assert.equal((await params(page)).name, 'from the app');
   await picture('app');

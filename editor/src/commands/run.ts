@@ -45,7 +45,7 @@ export const RUN: readonly Command[] = [
     id: 'run.problems',
     title: 'Show problems',
     group: 'Run',
-    keys: 'Ctrl+E',
+    keys: 'E',
     run: () => useUi.setState((state) => ({ problems: !state.problems })),
   },
 ];

@@ -18,9 +18,9 @@ interface Entry {
 }
 
 const PANELS: readonly Entry[] = [
-  { id: 'nodes', title: 'Nodes', icon: 'nodes', keys: 'Ctrl+1', Panel: NodesPanel },
-  { id: 'workflows', title: 'Workflows', icon: 'folder', keys: 'Ctrl+2', Panel: WorkflowsPanel },
-  { id: 'queue', title: 'Queue', icon: 'queue', keys: 'Ctrl+3', Panel: QueuePanel },
+  { id: 'nodes', title: 'Nodes', icon: 'nodes', keys: 'P', Panel: NodesPanel },
+  { id: 'workflows', title: 'Workflows', icon: 'folder', keys: 'W', Panel: WorkflowsPanel },
+  { id: 'queue', title: 'Queue', icon: 'queue', keys: 'Q', Panel: QueuePanel },
   { id: 'search', title: 'Find', icon: 'search', keys: 'Ctrl+F', Panel: SearchPanel },
 ];
 

@@ -3,7 +3,7 @@
 import { create } from 'zustand';
 
 export type Theme = 'dark' | 'light';
-export type SidePanel = 'nodes' | 'workflows' | 'queue' | 'history' | 'search' | '';
+export type SidePanel = 'nodes' | 'workflows' | 'queue' | 'search' | '';
 
 export interface Toast {
   readonly id: number;
