@@ -24,6 +24,8 @@ PLAIN_SHARE = 0.5
 SMALLEST = 0.002
 """Share of the frame; less is noise."""
 MOST_OBJECTS = 12
+LOOKED_AT = 2000
+"""Pixels that a smooth background is fitted to."""
 MOST_FRAMES = 15
 """Frames that a background is made from."""
 
@@ -90,16 +92,16 @@ def _surface(frames: NDArray[Any]) -> Floats:
     count, height, width = frames.shape[:3]
     y, x = numpy.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     terms = numpy.stack([numpy.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
-    every = numpy.tile(terms, (count, 1))
-    pixels = frames.reshape(-1, 3).astype(numpy.float64)
-    stride = max(1, len(pixels) // 2000)
-    rows, wanted = every[::stride], pixels[::stride]
+    places = numpy.arange(0, count * height * width, max(1, count * height * width // LOOKED_AT))
+    rows = terms[places % (height * width)]
+    wanted = frames.reshape(-1, 3)[places].astype(numpy.float64)
     rest = peak(numpy.abs(wanted - _most_common(wanted)))
     for limit in (60.0, 40.0, 24.0, 16.0, 12.0, 12.0):
         use = rest < limit
         if use.sum() < 60:
             break
-        fit = numpy.linalg.lstsq(rows[use], wanted[use], rcond=None)[0]
+        few = rows[use]
+        fit = numpy.linalg.solve(few.T @ few + 1e-6 * numpy.eye(6), few.T @ wanted[use])
         rest = peak(numpy.abs(wanted - rows @ fit))
     else:
         smooth = (terms @ fit).reshape(height, width, 3).clip(0, 255)
