@@ -56,6 +56,17 @@ export async function a_list_port_collects({ page }) {
   assert.ok(found === 'slow' || (Array.isArray(found) && found.length === 2), JSON.stringify(found));
 }
 
+export async function a_clear_converter_is_put_between({ page }) {
+  await openDocument(page, {
+    ...LOOSE,
+    nodes: { video: LOOSE.nodes.video, still: node('media/save_image', 500, 0) },
+  });
+  await drop(page, port(page, 'video', 'out', 'out'), port(page, 'still', 'in', 'image'));
+  const { nodes } = await documentOf(page);
+  assert.equal(nodes.still.inputs.image, 'pick_frame');
+  assert.equal(nodes.pick_frame.inputs.video, 'video');
+}
+
 export async function a_wire_into_the_void_offers_what_fits({ page, picture }) {
   await openDocument(page, LOOSE);
   await drop(page, port(page, 'video', 'out', 'out'), { x: 640, y: 720 });

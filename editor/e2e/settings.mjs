@@ -47,14 +47,13 @@ export async function a_seed_is_thrown_and_unlocked({ page }) {
 }
 
 export async function lists_are_edited_as_rows({ page }) {
-  await openDocument(page, node('std/text_list', {}));
-  await page.waitForTimeout(300);
-  const button = page.locator('.node .control.structure').first();
-  if ((await button.count()) === 0) return;
-  await button.click();
+  await openDocument(page, node('diffusion/guide_by_step', { scales: [3, 2] }));
+  await page.getByTestId('node-one').getByRole('button', { name: /^scales of one/ }).click();
   await page.getByRole('button', { name: 'add an item' }).click();
+  await page.getByLabel('item 3', { exact: true }).fill('1.5');
+  await page.getByRole('button', { name: 'remove item 1' }).click();
   await page.getByRole('button', { name: 'Use it' }).click();
-  assert.ok(Object.values(await params(page)).some((one) => Array.isArray(one) && one.length === 1));
+  assert.deepEqual((await params(page)).scales, [2, 1.5]);
 }
 
 export async function a_picture_is_uploaded_and_chosen_again({ page, picture }) {
@@ -90,4 +89,36 @@ export async function a_setting_becomes_a_parameter_of_the_app({ page, picture }
   await page.getByRole('main', { name: 'app' }).getByLabel('name').fill('from the app');
   assert.equal((await params(page)).name, 'from the app');
   await picture('app');
+}
+
+export async function a_model_is_chosen_from_the_catalogue({ page, picture }) {
+  await openDocument(page, node('diffusion/load_model'));
+  await page.getByRole('button', { name: 'model of one: choose a model' }).first().click();
+  await page.getByLabel('search models').fill('wan 1.3b');
+  await picture('models');
+  await page.getByRole('dialog').getByRole('button', { name: /1\.3B/ }).first().click();
+  assert.match((await params(page)).model, /1\.3B/i);
+}
+
+export async function a_dropped_picture_becomes_a_node_that_loads_it({ page }) {
+  await openDocument(page, node('media/load_image'));
+  const png = await page.screenshot({ clip: { x: 0, y: 0, width: 32, height: 32 } });
+  await page.locator('.canvas').evaluate((canvas, data) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(
+      new File([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], 'plain.png', { type: 'image/png' }),
+    );
+    canvas.dispatchEvent(
+      new DragEvent('drop', {
+        dataTransfer: transfer,
+        bubbles: true,
+        cancelable: true,
+        clientX: 500,
+        clientY: 600,
+      }),
+    );
+  }, png.toString('base64'));
+  await page.getByTestId('node-load_image').waitFor();
+  await page.waitForTimeout(200);
+  assert.match((await documentOf(page)).nodes.load_image.params.path, /^asset:/);
 }

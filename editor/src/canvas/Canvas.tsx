@@ -22,9 +22,9 @@ import { IDLE, useRuns } from '../store/runs';
 import { setView, tabOf, useActive, useDoc, useTabs } from '../store/tabs';
 import { say, useUi } from '../store/ui';
 import { resultHeight } from '../results/resultHeight';
-import { applyEdges, applyNodes, type Carried } from './changes';
+import { applyEdges, applyNodes, removeWires, type Carried } from './changes';
 import { splitWire } from '../document/reroute';
-import { make, verdictOf } from './connect';
+import { make, remake, verdictOf } from './connect';
 import { Breadcrumbs } from './Breadcrumbs';
 import { CanvasMenu, type MenuAt } from './CanvasMenu';
 import { CanvasTools } from './CanvasTools';
@@ -149,7 +149,13 @@ export function Canvas() {
           if (nodeId && handleType) beginDrag(nodeId, handleId ?? '', handleType);
         }}
         onConnectEnd={onConnectEnd}
-        onReconnect={(_, connection) => make(endsOf(connection))}
+        onReconnect={(edge, connection) => {
+          const wire = wireOf(edge.id);
+          if (wire) remake(wire, endsOf(connection));
+        }}
+        onReconnectEnd={(_, edge, __, state) => {
+          if (state.isValid !== true && state.toHandle === null) removeWires([edge.id]);
+        }}
         isValidConnection={(connection) => verdictOf(endsOf(connection)).ok}
         connectionLineComponent={DraggedWire}
         connectionRadius={18}

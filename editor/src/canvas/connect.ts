@@ -4,7 +4,7 @@ import { feedReroute, mark, rerouted } from '../document/annotate';
 import { addNode, freeId } from '../document/nodes';
 import { own } from '../document/records';
 import type { Workflow } from '../document/types';
-import { connect, split } from '../document/wires';
+import { connect, disconnect, split } from '../document/wires';
 import { judge, judgeShapes, shapeOfWire, type Verdict } from '../schema/judge';
 import type { Converter } from '../schema/defs';
 import type { Shape } from '../schema/shapes';
@@ -67,6 +67,16 @@ export function make(ends: Ends): void {
   if (verdict.ok) edit('connect', (doc) => connected(doc, ends, verdict));
   else if (verdict.converter)
     edit('connect through a converter', (doc) => converted(doc, ends, verdict.converter as Converter));
+}
+
+/** Take an end of a wire elsewhere; a place that refuses it leaves the wire as it was. */
+export function remake(old: { node: string; input: string; index: number }, ends: Ends): void {
+  const verdict = verdictOf(ends);
+  if (!verdict.ok) return;
+  const same = old.node === ends.target && old.input === ends.input && !verdict.append;
+  edit('rewire', (doc) =>
+    connected(same ? doc : disconnect(doc, old.node, old.input, old.index), ends, verdict),
+  );
 }
 
 function connected(doc: Workflow, ends: Ends, verdict: Verdict): Workflow {

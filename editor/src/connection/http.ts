@@ -6,9 +6,16 @@ import type { AssetInfo, ResultInfo, TemplateInfo } from './messages';
 import { Refusal } from './socket';
 
 export interface ModelInfo {
+  /** What a workflow names it by. */
   readonly id: string;
+  readonly title: string;
   readonly about: string;
   readonly group: 'embedded' | 'on disk' | 'catalogue';
+  readonly tasks: readonly string[];
+  readonly bytes: number | undefined;
+  readonly licence: string;
+  /** Whether this graphflow has a family for it. */
+  readonly runs: boolean;
 }
 
 async function get<T>(url: string): Promise<T> {
@@ -39,7 +46,7 @@ export const template = (name: string): Promise<Workflow> =>
   get(`/api/templates/${encodeURIComponent(name)}`);
 
 interface RawModels {
-  embedded: { name: string; bytes?: number; pipeline?: string }[];
+  embedded: { name: string; bytes?: number; facts?: { description?: string; license?: string } }[];
   cached: { model: string; bytes?: number }[];
   catalogue: {
     id: string;
@@ -47,29 +54,48 @@ interface RawModels {
     tasks?: string[];
     runs_here?: boolean;
     bytes_bfloat16?: number;
+    licence?: { id?: string };
+    notes?: string;
     on_disk?: boolean;
   }[];
 }
 
-/** What may be named where a model is wanted. */
+/** What may be named where a model is wanted: embedded, on disk, known by the catalogue. */
 export async function models(): Promise<ModelInfo[]> {
   const raw = await get<RawModels>('/api/models');
-  const size = (bytes: number | undefined): string =>
-    bytes ? `${(bytes / 1e9).toFixed(bytes < 1e9 ? 2 : 1)} GB` : '';
-  const told = (...parts: (string | undefined)[]): string => parts.filter(Boolean).join(' · ');
+  const known = new Set(raw.catalogue.map((one) => one.repository));
+  const plain = { tasks: [], licence: '', runs: true };
   return [
     ...raw.embedded.map((one): ModelInfo => ({
+      ...plain,
       id: one.name,
-      about: told(one.pipeline, size(one.bytes)),
+      title: one.name,
+      about: one.facts?.description ?? '',
       group: 'embedded',
+      bytes: one.bytes,
+      licence: one.facts?.license ?? '',
     })),
-    ...raw.cached.map((one): ModelInfo => ({ id: one.model, about: size(one.bytes), group: 'on disk' })),
+    ...raw.cached
+      .filter((one) => !known.has(one.model))
+      .map((one): ModelInfo => ({
+        ...plain,
+        id: one.model,
+        title: one.model,
+        about: '',
+        group: 'on disk',
+        bytes: one.bytes,
+      })),
     ...raw.catalogue
-      .filter((one) => one.on_disk !== true && one.repository)
+      .filter((one) => one.repository !== '')
       .map((one): ModelInfo => ({
         id: one.repository,
-        about: told(one.id, one.tasks?.join(', '), size(one.bytes_bfloat16)),
-        group: 'catalogue',
+        title: one.id,
+        about: one.notes ?? '',
+        group: one.on_disk === true ? 'on disk' : 'catalogue',
+        tasks: one.tasks ?? [],
+        bytes: one.bytes_bfloat16,
+        licence: one.licence?.id ?? '',
+        runs: one.runs_here !== false,
       })),
   ];
 }

@@ -9,6 +9,7 @@ import { ConnectDialog } from './ConnectDialog';
 import { FilesDialog } from './FilesDialog';
 import { HistoryDialog } from './HistoryDialog';
 import { KeysDialog } from './KeysDialog';
+import { ModelsDialog } from './ModelsDialog';
 import { StructureDialog } from './StructureDialog';
 import { VersionsDialog } from './VersionsDialog';
 import { ViewDialog } from './ViewDialog';
@@ -23,6 +24,7 @@ const DIALOGS: Readonly<Record<string, ComponentType<never>>> = {
   files: FilesDialog,
   history: HistoryDialog,
   keys: KeysDialog,
+  models: ModelsDialog,
   structure: StructureDialog,
   versions: VersionsDialog,
   view: ViewDialog,

@@ -1,18 +1,14 @@
-/** A model by name: embedded, on disk or in the catalogue; any other name may be typed. */
+/** A model by name; a window shows those that are embedded, on disk or in the catalogue. */
 
-import { useId } from 'react';
-import { useCatalogue } from '../store/catalogue';
+import { Button } from '../parts/Button';
+import { openDialog } from '../store/ui';
 import type { ControlProps } from './Control';
 
 export function ModelControl({ value, onChange, label, setting }: ControlProps) {
-  const models = useCatalogue((state) => state.models);
-  const id = useId();
   return (
-    <>
+    <span className="control number model nodrag">
       <input
-        className="control model nodrag"
         type="text"
-        list={id}
         aria-label={label}
         value={typeof value === 'string' ? value : ''}
         placeholder={setting.optional ? 'auto' : 'name of a model'}
@@ -20,13 +16,12 @@ export function ModelControl({ value, onChange, label, setting }: ControlProps) 
           onChange(event.target.value === '' && setting.optional ? null : event.target.value)
         }
       />
-      <datalist id={id}>
-        {models.map((model) => (
-          <option key={model.group + model.id} value={model.id}>
-            {`${model.group} ${model.about}`}
-          </option>
-        ))}
-      </datalist>
-    </>
+      <Button
+        icon="search"
+        size={13}
+        label={`${label}: choose a model`}
+        onClick={() => openDialog('models', { value, onChange })}
+      />
+    </span>
   );
 }
