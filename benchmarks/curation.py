@@ -116,7 +116,7 @@ def plain(folder: Path, data: Path) -> dict[str, float]:
     import av
     import numpy
     from av.video.reformatter import Interpolation
-    from graphflow_nodes.dataset.measure import SIDE, columns
+    from graphflow_nodes.dataset.shot_scores import SIDE, columns
     from graphflow_nodes.dataset.shots import changes, of_changes
 
     before, started, spent = peak(), time.perf_counter(), time.process_time()
@@ -178,13 +178,13 @@ def told(started: float, spent: float, before: float) -> dict[str, float]:
 
 def warm() -> None:
     """Import what a first step would import, which a plain script has before its loop too."""
-    import graphflow_nodes.dataset.measure
+    import graphflow_nodes.dataset.shot_scores
     import graphflow_nodes.media.decode
     import pyarrow.parquet
     import torch
 
     torch.set_num_threads(1)
-    assert graphflow_nodes.dataset.measure and graphflow_nodes.media.decode and pyarrow.parquet
+    assert graphflow_nodes.dataset.shot_scores and graphflow_nodes.media.decode and pyarrow.parquet
 
 
 def peak() -> float:

@@ -4,6 +4,7 @@ needs no torch."""
 from .caption import caption_clips, caption_template, change_captioner
 from .cut import cut_shots
 from .describe import caption_pairs, describe_pairs, difference_captioner
+from .detect_cuts import detect_cuts
 from .export import export_pairs, export_sessions
 from .export_clips import export_clips
 from .filter import filter_items
@@ -28,6 +29,7 @@ __all__ = [
     "deduplicate",
     "deduplicate_by_meaning",
     "describe_pairs",
+    "detect_cuts",
     "difference_captioner",
     "edit_requests",
     "export_clips",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 _PARTS = (
-    ".values", ".listing", ".measure", ".motion", ".flow", ".picture", ".shots", ".hashing", ".frames",
+    ".values", ".listing", ".shot_scores", ".motion", ".flow", ".picture", ".shots", ".hashing", ".frames",
     ".reading", "graphflow_nodes.media.decode", "graphflow_nodes.evaluation.classic_flow",
 )  # fmt: skip
 
@@ -90,8 +90,8 @@ def _unreadable(file: VideoFile, reason: str) -> Clip:
 
 def _windows(file: VideoFile, ctx: Context, cuts: list[float] | None, wish: _Wish) -> Iterator[list[Clip]]:
     """The clips of each minute of the file."""
-    from .measure import SIDE
     from .reading import Cut, decode_video, timeline_of
+    from .shot_scores import SIDE
 
     path = Path(file.path)
     timeline = timeline_of(path)
@@ -119,7 +119,7 @@ def _shots(
     told: list[float] | None,
     wish: _Wish,
 ) -> list[Clip]:
-    from .measure import columns
+    from .shot_scores import columns
     from .shots import changes, cuts, of_changes
 
     change = changes(frames)

@@ -21,7 +21,7 @@ Measure = Callable[[Image], dict[str, Score]]
 """An opened frame scorer: one frame to columns."""
 
 _PARTS = (
-    ".values", ".measure", ".motion", ".flow", ".picture", ".shots", ".hashing", ".frames", ".reading",
+    ".values", ".shot_scores", ".motion", ".flow", ".picture", ".shots", ".hashing", ".frames", ".reading",
     ".caption", "graphflow_nodes.media.decode", "graphflow_nodes.evaluation.classic_flow",
 )  # fmt: skip
 
@@ -68,13 +68,13 @@ def measure(video: Video, *, flow: Flow = "dis") -> dict[str, Score]:
     there is a cut; steadiness, likeness of the first and middle frame; overlay, share that looks like text;
     phash.
     """
-    from .measure import columns, small
+    from .shot_scores import columns, small
 
     frames = small(array_of(video))
     return dict(columns(frames, video.fps, flow))
 
 
-@node("dataset/find_cuts", depends=(".shots", ".frames", ".hashing", ".measure", ".pairs"))
+@node("dataset/find_cuts", depends=(".shots", ".frames", ".hashing", ".shot_scores", ".pairs"))
 def find_cuts(
     video: Video, *, method: Method = "content", shortest: Annotated[int, Field(ge=1)] = 1
 ) -> list[int]:
@@ -83,19 +83,19 @@ def find_cuts(
     method: `content` by changes of colour, `adaptive` by changes that stand out from those around them,
     `hash` by a perceptual hash.
     """
-    from .measure import small
+    from .shot_scores import small
     from .shots import cuts
 
     return cuts(small(array_of(video)), method, shortest)
 
 
-@node("dataset/split_shots", depends=(".shots", ".frames", ".hashing", ".measure", ".pairs"))
+@node("dataset/split_shots", depends=(".shots", ".frames", ".hashing", ".shot_scores", ".pairs"))
 def split_shots(
     video: Video, *, method: Method = "content", shortest: Annotated[int, Field(ge=1)] = 8
 ) -> list[Video]:
     """The shots of a video as videos of their own. shortest: frames of a shot; a shorter one stays with its
     neighbour."""
-    from .measure import small
+    from .shot_scores import small
     from .shots import cuts
 
     places = [0, *cuts(small(array_of(video)), method, shortest), len(video.frames)]

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from pathlib import Path
 
 import numpy
 import pytest
 import torch
 from graphflow_nodes.dataset import cut as cut_module
-from graphflow_nodes.dataset import cut_shots, list_files, measure_blocks, motion_vectors, score_frames
+from graphflow_nodes.dataset import (
+    cut_shots,
+    detect_cuts,
+    list_files,
+    measure_blocks,
+    motion_vectors,
+    score_frames,
+)
 from graphflow_nodes.dataset.caption import frames_of_clip
+from graphflow_nodes.dataset.detect_cuts import Detect, ShotDetector
 from graphflow_nodes.dataset.inspect import FrameScorer, Measure
 from graphflow_nodes.dataset.listing import VideoFile
 from graphflow_nodes.dataset.values import Clip
@@ -189,3 +198,36 @@ def test_vectors_of_a_clip_in_the_middle_of_a_file(save_clip: Save) -> None:
     pan = (pan * numpy.array([1, 0.4, 0.3])).astype(numpy.uint8)
     first, second = run_node(motion_vectors, cut(save_clip("two.mp4", numpy.concatenate([still, pan]))))
     assert first.scores["vector_motion"] < 3 < 15 < second.scores["vector_motion"]
+
+
+class EveryFrames(ShotDetector):
+    """Finds a cut every so many frames of what it is shown."""
+
+    count: int
+
+    def open(self, device: str) -> Detect:
+        return lambda video: list(range(0, len(video.frames), self.count))
+
+
+def test_a_detector_that_is_wired_sees_small_frames_and_its_cuts_are_taken(
+    save_clip: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = save_clip("a.mp4", three_shots())
+    (file.with_name("bad.mp4")).write_bytes(b"?")
+    one, bad = listed(file.parent)
+    cuts = run_node(detect_cuts, one, EveryFrames(count=16))
+    assert cuts == [2.0, 4.0]
+    clips = run_node(cut_shots, one, cuts=cuts)
+    assert [(clip.start, clip.end) for clip in clips] == [(0, 2), (2, 4), (4, 5.5)]
+    assert run_node(detect_cuts, bad, EveryFrames(count=16)) == []
+    monkeypatch.setattr(sys.modules[EveryFrames.__mro__[1].__module__], "WINDOW", 3.0)
+    assert run_node(detect_cuts, one, EveryFrames(count=16)) == [2.0, 3.0, 5.0]
+    with pytest.raises(NodeError, match="TooFar"):
+        run_node(detect_cuts, one, TooFar())
+
+
+class TooFar(ShotDetector):
+    """Names a frame that is not there."""
+
+    def open(self, device: str) -> Detect:
+        return lambda video: [len(video.frames)]

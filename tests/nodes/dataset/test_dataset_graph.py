@@ -3,7 +3,9 @@ nothing."""
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import shutil
 import signal
 import subprocess
@@ -15,9 +17,11 @@ from typing import Any
 import numpy
 import pytest
 from graphflow_nodes import dataset, std
+from graphflow_nodes.dataset.pairs import CLIP_BANDS, PAIR_BANDS
 
 from graphflow import templates
 from graphflow.api import Builder
+from graphflow.node import spec_of
 from graphflow.result import Result
 from graphflow.workflow import Document
 from graphflow.workspace import Workspace
@@ -200,3 +204,17 @@ def test_one_more_file_is_worked_on_alone_and_a_changed_filter_decodes_nothing(
     stricter = nodes[name].model_copy(update={"params": {**nodes[name].params, "where": "motion_top > 2"}})
     play(document.model_copy(update={"nodes": {**document.nodes, name: stricter}}))
     assert play.computed["shots"] == 0 and play.computed[name] > 0
+
+
+def test_the_templates_come_with_the_default_conditions() -> None:
+    for name in ("edit_pairs_from_clip", "edit_sessions_multiturn"):
+        nodes = templates.find(name)[0].nodes
+        assert nodes["pair_filter"].params["where"] == PAIR_BANDS
+        assert nodes["clip_filter"].params["where"] == CLIP_BANDS
+
+
+def test_no_module_hides_a_node_of_its_name() -> None:
+    """A module that is imported late puts itself into its package, over whatever has its name there."""
+    for module in pkgutil.iter_modules(dataset.__path__):
+        importlib.import_module(f"{dataset.__name__}.{module.name}")
+    assert [name for name in dataset.__all__ if spec_of(getattr(dataset, name)) is None] == []
