@@ -49,9 +49,10 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
             name="toy-wan-vace",
             title="Toy Wan VACE",
             description="Video of one coloured shape on a plain background that goes where a moving box, "
-            "outline or stick figure leads it.",
+            "outline or stick figure leads it, or from a first frame to a last one; holes are filled, frames "
+            "made wider.",
             pipeline="WanVACEPipeline",
-            tasks=("control",),
+            tasks=("control", "first_last_frame", "inpaint", "outpaint"),
             examples=(
                 "a large red ball on a black background",
                 "a medium white triangle on a brown background",

@@ -85,3 +85,11 @@ def test_preview_shows_the_mean_colours_of_chunks() -> None:
     chunks = torch.cat([clips[:, :, :1].expand(-1, -1, 3, -1, -1), clips], 2) / 2 + 0.5
     truth = torch.nn.functional.avg_pool3d(chunks, (4, 8, 8)).permute(0, 2, 3, 4, 1)
     assert (colours - truth).abs().mean() < 0.01
+
+
+def test_errors_in_latents_count_by_what_they_mean_in_pixels(codec: ChunkCodec) -> None:
+    latents = codec.encode(render(sample_scenes(2, 5)))
+    error = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    pixels = (codec.decode(latents + error) - codec.decode(latents))[:, :, 1:].square().sum()
+    told = (error.square() * codec.pixel_share[:, None, None, None])[:, :, 1:].sum()
+    assert torch.allclose(pixels, told * codec.scale.square().mean(), rtol=1e-3)
