@@ -3,26 +3,45 @@
 Importing this needs no torch.
 """
 
+from .aesthetic import linear_aesthetic
 from .arena import blind_pairs, rank, read_votes
 from .arena_page import arena_page
 from .bench import case_label, defect_bench, defect_cases, defect_clip
 from .choice import best, best_by
 from .compare import compare
+from .detector import owl_detector
+from .embedder import embedder
+from .fidelity import camera_motion, fidelity, preservation, seams
 from .flow import classic_flow, flow
 from .gate import assert_bench, assert_metric
+from .interpolator import flow_interpolator
+from .judge import llava_judge
 from .measure import join_tables, measure, measurement, merge_scores, metric_value, score_table
+from .perceiver import perceiver_flow
 from .physics import physics_iq, simulate
 from .quality import clip_quality, sharpness
 from .report import report
 from .save import save_scores
+from .vbench import (
+    ask_judge,
+    vbench_aesthetic,
+    vbench_consistency,
+    vbench_motion,
+    vbench_objects,
+    vbench_smoothness,
+    vbench_style,
+    vbench_total,
+)
 
 __all__ = [
     "arena_page",
+    "ask_judge",
     "assert_bench",
     "assert_metric",
     "best",
     "best_by",
     "blind_pairs",
+    "camera_motion",
     "case_label",
     "classic_flow",
     "clip_quality",
@@ -30,18 +49,34 @@ __all__ = [
     "defect_bench",
     "defect_cases",
     "defect_clip",
+    "embedder",
+    "fidelity",
     "flow",
+    "flow_interpolator",
     "join_tables",
+    "linear_aesthetic",
+    "llava_judge",
     "measure",
     "measurement",
     "merge_scores",
     "metric_value",
+    "owl_detector",
+    "perceiver_flow",
     "physics_iq",
+    "preservation",
     "rank",
     "read_votes",
     "report",
     "save_scores",
     "score_table",
+    "seams",
     "sharpness",
     "simulate",
+    "vbench_aesthetic",
+    "vbench_consistency",
+    "vbench_motion",
+    "vbench_objects",
+    "vbench_smoothness",
+    "vbench_style",
+    "vbench_total",
 ]

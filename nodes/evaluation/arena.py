@@ -122,14 +122,14 @@ def rank(votes: list[Vote], *, seed: Seed = 0) -> Ranking:
     """Bradley-Terry strengths of the systems, the strongest first.
 
     Intervals are 95 %, by drawing items with replacement, since votes on one item hang together. A tie is
-    half a win for both. Raises NodeError without votes.
+    half a win for both. Without votes the ranking is empty.
     """
     import numpy as np
 
     from .statistics import strengths
 
     if not votes:
-        raise NodeError("there are no votes", hint="let somebody vote on the arena's page")
+        return Ranking(standings=(), agreement=None, votes=0)
     names = sorted({name for vote in votes for name in (vote.pair.left, vote.pair.right)})
     items = sorted({vote.pair.item for vote in votes})
     wins = np.zeros((len(items), len(names), len(names)))

@@ -95,9 +95,9 @@ def radar(names: Sequence[str], values: Mapping[str, Sequence[float | None]], *,
                 stroke_width="1.8",
             )
         )
-    drawing = tag(
-        "svg", *parts, width=side, height=side, viewBox=f"0 0 {side} {side}", role="img", aria_label="radar"
-    )
+    wide = side + 140
+    box = f"-70 0 {wide} {side}"
+    drawing = tag("svg", *parts, width=wide, height=side, viewBox=box, role="img", aria_label="radar")
     return tag("figure", drawing, legend(list(values)))
 
 

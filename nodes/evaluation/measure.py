@@ -109,12 +109,16 @@ def metric_value(scores: Scores, *, metric: Annotated[str, Field(min_length=1, m
 
 @node("evaluation/score_table", fold=True)
 def score_table(
-    scores: list[Scores], items: list[str] | None = None, systems: list[str] | None = None
+    scores: list[Scores],
+    items: list[str] | None = None,
+    systems: list[str] | None = None,
+    *,
+    system: Annotated[str, Field(max_length=200)] = "",
 ) -> ScoreTable:
     """The scores of many clips as one table.
 
     items: what each clip is of, such as its prompt; without it clips are numbered. systems: what made each,
-    such as the name of a model. Clips of one item by several systems are compared with each other.
+    such as the name of a model; system: where all are made by one. Clips of one item by several systems are compared with each other.
     Raises ValueMismatch if the lists differ in length.
     """
     for name, given in (("items", items), ("systems", systems)):
@@ -123,7 +127,7 @@ def score_table(
                 f"{len(scores)} scores and {len(given)} {name}", hint="give one for each clip"
             )
     rows = [
-        ScoreRow(item=items[i] if items else str(i), system=systems[i] if systems else "", scores=one)
+        ScoreRow(item=items[i] if items else str(i), system=systems[i] if systems else system, scores=one)
         for i, one in enumerate(scores)
     ]
     return ScoreTable(rows=tuple(rows))

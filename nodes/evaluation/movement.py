@@ -44,7 +44,7 @@ def _flow_consistency(clip: Clip) -> Reading:
     return Reading(float(share.mean()), curve_of(share), worst_frames(-share, offset=1))
 
 
-def _fastest(speeds: Array) -> Array:
+def fastest(speeds: Array) -> Array:
     """Mean of the fastest pixels of each pair of frames, (pairs,)."""
     flat = speeds.reshape(len(speeds), -1)
     count = max(1, int(flat.shape[1] * TOP))
@@ -52,7 +52,7 @@ def _fastest(speeds: Array) -> Array:
 
 
 def _motion(clip: Clip) -> Reading:
-    speeds = _fastest(clip.speeds) * clip.fps / clip.side
+    speeds = fastest(clip.speeds) * clip.fps / clip.side
     return Reading(float(speeds.mean()), curve_of(speeds), worst_frames(speeds, offset=1))
 
 
@@ -65,11 +65,11 @@ def _dynamic_degree(clip: Clip) -> Reading:
     """As VBench decides it: sampled at 8 frames a second, with as many fast pairs as it asks for."""
     stride = max(1, round(clip.fps / SAMPLE_FPS))
     if stride == 1 or len(clip) <= stride:
-        speeds = _fastest(clip.speeds)
+        speeds = fastest(clip.speeds)
         count = len(clip)
     else:
         sampled = Clip(clip.frames[::stride], clip.fps / stride)
-        speeds = _fastest(sampled.speeds)
+        speeds = fastest(sampled.speeds)
         count = len(sampled)
     fast = int((speeds > dynamic_threshold(clip.side)).sum())
     return Reading(float(fast >= round(4 * count / 16)), curve_of(speeds))

@@ -37,7 +37,7 @@ def body(
     parts = [heading, tag("p", text(counts)), _means(scores, metrics), _charts(scores, metrics, pareto_of)]
     if comparison is not None:
         parts.append(_comparison(comparison))
-    if ranking is not None:
+    if ranking is not None and ranking.votes:
         parts.append(_ranking(ranking))
     if bench is not None:
         parts.append(_bench(bench))
