@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from graphflow import assets
 from graphflow.assets import AssetError, Assets
+from graphflow.provenance import KEY
 from graphflow.server import probe as probing
-from graphflow.server.probe import look, probe
+from graphflow.server.probe import carried, look, probe
 from tests.support.engine import document
 
 
@@ -195,9 +196,38 @@ def test_mutated_media_are_decoded_or_refused(tmp_path: Path) -> None:
         for _ in range(chance.randint(1, 20)):
             bad[chance.randrange(len(bad))] = chance.randrange(256)
         (tmp_path / f"{i}-{name}").write_bytes(bad[: chance.randint(1, len(bad))])
-    code = "import sys; from graphflow.server.probe import main\nfor path in sys.argv[1:]: main(path)"
+    code = "import sys\nfrom graphflow.server.probe import main\nfor path in sys.argv[2:]: main(sys.argv[1], path)"
     paths = sorted(map(str, tmp_path.glob("*-*")))
-    done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, timeout=120)
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 0 and len(told) == 60
-    assert all("kind" in one or "error" in one for one in told)
+    for what in ("media", "carried"):
+        command = [sys.executable, "-c", code, what, *paths]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        told = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.returncode == 0 and len(told) == 60
+        assert all("kind" in one or "error" in one or what == "carried" for one in told)
+
+
+def test_the_workflow_in_a_file_is_read_by_the_child(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(picture())
+    assert carried(path) == {}
+    told = PngImagePlugin.PngInfo()
+    told.add_itxt(KEY, json.dumps({"workflow": {"graphflow": 1}, "error": "not one of ours"}))
+    Image.new("RGB", (4, 4)).save(path, pnginfo=told)
+    assert carried(path) == {"workflow": {"graphflow": 1}, "error": "not one of ours"}
+
+
+def test_uploads_are_listed_by_kind_newest_first_and_paths_become_names_again(tmp_path: Path) -> None:
+    where = store(tmp_path / "up")
+    first, second = put(where, "a.png", picture()), put(where, "b.txt", b"x")
+    assert where.all() == [second, first] and where.all("image") == [first] and where.all("video") == []
+    (where.root / "stray").mkdir()
+    assert len(where.all()) == 2
+    raw = {"a": [str(first.path), "text", 3], "b": {"c": str(second.path)}}
+    assert where.named(raw) == {"a": [f"asset:{first.id}", "text", 3], "b": {"c": f"asset:{second.id}"}}
+    for other in (
+        str(where.root),
+        f"{where.root}/x/y.png",
+        f"{where.root}/{first.id}/../x",
+        str(tmp_path / "o"),
+    ):
+        assert where.named(other) == other
