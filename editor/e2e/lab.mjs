@@ -102,6 +102,7 @@ export async function documentOf(page) {
 
 /** Put a document into a new tab, as one would with the clipboard. */
 export async function openDocument(page, doc) {
+  await page.getByRole('button', { name: 'graphflow, first screen' }).click();
   await page.evaluate((text) => {
     const data = new DataTransfer();
     data.setData('text/plain', text);

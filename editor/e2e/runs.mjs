@@ -121,3 +121,32 @@ export async function running_to_a_node_leaves_the_rest({ page }) {
   await run(page);
   await page.getByTestId('node-b').locator('video').waitFor();
 }
+
+export async function waiting_runs_are_put_in_order({ page, picture }) {
+  await page.getByRole('button', { name: 'Queue', exact: true }).click();
+  await page.getByRole('button', { name: 'Pause the queue' }).click();
+  await page.getByRole('button', { name: 'Go on' }).waitFor();
+  for (const name of ['first', 'second', 'third']) {
+    await openDocument(page, { ...SLOW, name });
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
+    await page.getByRole('button', { name: `cancel ${name}` }).waitFor();
+  }
+  const waiting = page.getByRole('list', { name: 'waiting runs' }).getByRole('listitem');
+  const names = async () => (await waiting.locator('.tile > span').allInnerTexts()).join(' ');
+  assert.equal(await names(), 'first second third');
+  await waiting.nth(2).focus();
+  await page.keyboard.press('Alt+ArrowUp');
+  await page.waitForFunction(
+    () =>
+      [...document.querySelectorAll('.waiting-runs .tile > span')].map((one) => one.textContent).join(' ') ===
+      'first third second',
+  );
+  await waiting.nth(2).dragTo(waiting.nth(0));
+  await page.waitForFunction(
+    () => document.querySelector('.waiting-runs .tile > span').textContent === 'second',
+  );
+  await picture('queue');
+  await page.getByRole('button', { name: 'Cancel all' }).click();
+  await waiting.first().waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Go on' }).click();
+}

@@ -48,7 +48,10 @@ export async function a_seed_is_thrown_and_unlocked({ page }) {
 
 export async function lists_are_edited_as_rows({ page }) {
   await openDocument(page, node('diffusion/guide_by_step', { scales: [3, 2] }));
-  await page.getByTestId('node-one').getByRole('button', { name: /^scales of one/ }).click();
+  await page
+    .getByTestId('node-one')
+    .getByRole('button', { name: /^scales of one/ })
+    .click();
   await page.getByRole('button', { name: 'add an item' }).click();
   await page.getByLabel('item 3', { exact: true }).fill('1.5');
   await page.getByRole('button', { name: 'remove item 1' }).click();

@@ -81,7 +81,8 @@ function StateBadge({ id, state }: { id: string; state: NodeState }) {
   const story = useTabRun((run) => run.stories[id]);
   if (state === 'idle') return null;
   const items = (story?.steps ?? 0) + (story?.cached ?? 0);
-  const counted = live !== undefined && items > 1 ? ` ${live.cached + live.done + live.failed}/${items}` : '';
+  const over = live === undefined ? 0 : live.cached + live.done + live.failed;
+  const counted = live !== undefined && items > 1 ? ` ${over}/${Math.max(items, over)}` : '';
   const time = state === 'done' && live && live.seconds > 0 ? ` ${duration(live.seconds)}` : '';
   const guess = state === 'will' && typeof story?.seconds === 'number' ? ` ~${duration(story.seconds)}` : '';
   const why = state === 'failed' ? (live?.message ?? '') : (story?.reasons.join('\n') ?? '');

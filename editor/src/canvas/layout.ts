@@ -1,6 +1,6 @@
 /** Automatic layout: in a worker, so that a large graph does not hold up the page. */
 
-import { geometry, RESULT } from '../schema/geometry';
+import { geometry, RESULT, RESULT_SMALL } from '../schema/geometry';
 import { kindOf } from '../results/resultHeight';
 import { links, split } from '../document/wires';
 import { moveTo, positionOf, type Point } from '../document/nodes';
@@ -11,6 +11,9 @@ import { say } from '../store/ui';
 import { unknownDef } from './flow';
 import { boxes, fit } from './stage';
 import type { Asked, Told } from './layout.worker';
+
+/** Room for results that are not there yet. */
+const ROOM = { media: RESULT, small: RESULT_SMALL, none: 0 } as const;
 
 function arranged(asked: Asked): Promise<Told> {
   const worker = new Worker(new URL('./layout.worker.ts', import.meta.url), { type: 'module' });
@@ -27,7 +30,7 @@ function question(doc: Workflow, ids: ReadonlySet<string>): Asked {
     .filter(([id]) => ids.has(id))
     .map(([id, entry]) => {
       const def = defOf(entry.type) ?? unknownDef(entry);
-      const size = geometry(def, entry, kindOf(def) === 'media' ? RESULT : 0);
+      const size = geometry(def, entry, ROOM[kindOf(def)]);
       const box = known.get(id);
       return { id, width: size.width, height: Math.max(size.height, box?.height ?? 0) };
     });

@@ -109,7 +109,9 @@ function Card({ template }: { template: TemplateInfo }) {
         {template.picture ? (
           <img src={template.picture} alt="" loading="lazy" />
         ) : (
-          <span className="no-picture" />
+          <span className="no-picture">
+            <Icon name="nodes" size={34} />
+          </span>
         )}
         <b>{name}</b> <span>{template.description}</span>
       </button>

@@ -53,7 +53,7 @@ const before = stored();
 export const useUi = create<State>(() => ({
   theme: before.theme ?? 'dark', // colours of pictures are judged on dark
   panel: before.panel ?? '',
-  inspector: before.inspector ?? true,
+  inspector: before.inspector ?? innerWidth > 1_000,
   problems: false,
   minimap: before.minimap ?? true,
   snap: before.snap ?? false,
