@@ -196,7 +196,10 @@ def test_mutated_media_are_decoded_or_refused(tmp_path: Path) -> None:
         for _ in range(chance.randint(1, 20)):
             bad[chance.randrange(len(bad))] = chance.randrange(256)
         (tmp_path / f"{i}-{name}").write_bytes(bad[: chance.randint(1, len(bad))])
-    code = "import sys\nfrom graphflow.server.probe import main\nfor one in sys.argv[2:]: main(sys.argv[1], one)"
+    code = (
+        "import sys\nfrom graphflow.server.probe import main\n"
+        "for path in sys.argv[2:]: main(sys.argv[1], path)"
+    )
     paths = sorted(map(str, tmp_path.glob("*-*")))
     for what in ("media", "carried"):
         command = [sys.executable, "-c", code, what, *paths]
