@@ -184,6 +184,7 @@ def warm() -> None:
     import torch
 
     torch.set_num_threads(1)
+    pyarrow.table({"a": ["b"]})  # looks for pandas
     assert graphflow_nodes.dataset.shot_scores and graphflow_nodes.media.decode and pyarrow.parquet
 
 
