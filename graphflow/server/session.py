@@ -159,7 +159,11 @@ class Session:
             return
         self._say(answer)
         if isinstance(answer, p.Watching):
-            await self._catch_up(answer.run.run)
+            try:
+                await self._catch_up(answer.run.run)
+            except GraphflowError:  # it must not go on with a gap: it comes back and asks again
+                traceback.print_exc()
+                self.outbox.kill()
 
     async def _answer(self, request: p.Request) -> Any:
         if isinstance(request, p.Hello):

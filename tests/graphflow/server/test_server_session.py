@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from graphflow import events
+from graphflow.errors import StorageError
+from graphflow.history import History
 from graphflow.queued import QueuedRun
 from graphflow.server import protocol as p
 from graphflow.server.limits import ServerLimits
@@ -171,6 +173,31 @@ def test_who_missed_too_much_gets_one_snapshot(serve: Serve) -> None:
             await speaker.ask(p.Watch, run=run)
             (told,) = await speaker.until(lambda one: isinstance(one, p.Snapshot))
             assert (told.seq, told.state, told.nodes) == (5, "finished", {"b": {"done": 1}})
+
+    asyncio.run(story())
+
+
+def test_a_client_whose_missed_events_cannot_be_read_is_dropped_so_that_it_asks_again(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, faults = History.events, iter([StorageError("the disk reported an error")])
+
+    def events_of(self: History, *arguments: Any) -> Any:
+        for fault in faults:
+            raise fault
+        return real(self, *arguments)
+
+    async def story() -> None:
+        async with serve() as live:
+            run = await live.run(NUMBERS)
+            await live.until(run)
+            monkeypatch.setattr(History, "events", events_of)
+            speaker = await live.socket()
+            with pytest.raises(ConnectionClosed):
+                await speaker.ask(p.Watch, run=run)
+                await speaker.hear()
+            again = await live.socket()
+            assert [seq for seq, _ in await watched(again, run)] == [1, 2, 3, 4, 5]
 
     asyncio.run(story())
 
