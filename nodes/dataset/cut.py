@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def cut_shots(
 
 
 def _unreadable(file: VideoFile, reason: str) -> Clip:
-    source = file.digest[:16] or file.name
+    source = file.digest[:16] or hashlib.sha256(file.name.encode()).hexdigest()[:16]
     return Clip(
         id=f"{source}-unreadable", source=source, path=file.path, start=0.0, end=0.0, fps=1.0, height=0,
         width=0, rejected="read", reason=reason,

@@ -24,8 +24,8 @@ Crop = tuple[int, int, int, int]
 class Item(Value):
     """What all rows of a dataset share."""
 
-    id: str
-    """Unique; made from content, so that the same piece has the same id tomorrow."""
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
+    """Unique; made from content, so that the same piece has the same id tomorrow. Files are named by it."""
     source: str
     """What it was cut from; pieces of one source never stand on both sides of a split."""
     scores: dict[str, Score] = Field(default_factory=dict)
@@ -35,7 +35,7 @@ class Item(Value):
     rejected: str = ""
     """The filter that refused it; empty if none did."""
     reason: str = ""
-    split: str = ""
+    split: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,50}$")] = ""
     """Such as `train`; empty until it is split."""
 
 

@@ -17,6 +17,7 @@ from graphflow_nodes.dataset import (
     save_table,
 )
 from graphflow_nodes.dataset.caption import FRAMES, Caption, ClipCaptioner
+from graphflow_nodes.dataset.table import write_table
 from graphflow_nodes.dataset.values import Clip, with_scores
 
 from graphflow.errors import NodeError, StorageError
@@ -100,3 +101,12 @@ def test_a_file_that_is_no_table(tmp_path: Path) -> None:
     for path in ("t.parquet", "none.parquet"):
         with pytest.raises(StorageError):
             run_node(load_table, path=str(tmp_path / path))
+
+
+@pytest.mark.parametrize("field", ["id", "split"])
+def test_a_table_cannot_name_files_outside_the_dataset(field: str, clips: list[Clip], tmp_path: Path) -> None:
+    """Files are named by ids and splits, and a table may come from anybody."""
+    hostile = [clip.model_copy(update={field: "../../elsewhere"}) for clip in clips]  # copies are not checked
+    write_table(tmp_path / "t.parquet", hostile)
+    with pytest.raises(StorageError, match="not a table of clips"):
+        run_node(load_table, path=str(tmp_path / "t.parquet"))

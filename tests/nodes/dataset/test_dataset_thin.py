@@ -51,12 +51,12 @@ def packed(frames: Frames) -> Frames:
 def test_another_encoding_is_a_copy_and_another_clip_is_not() -> None:
     clips = [camera_over_texture([(i, 0) for i in range(6)], seed=seed) for seed in range(6)]
     items = [measured(str(i), frames) for i, frames in enumerate(clips)]
-    items += [measured(f"copy of {i}", packed(clips[i])) for i in (1, 4)]
+    items += [measured(f"copy-of-{i}", packed(clips[i])) for i in (1, 4)]
     found = run_node(deduplicate, items)
-    assert [item.id for item in found if item.rejected] == ["copy of 1", "copy of 4"]
+    assert [item.id for item in found if item.rejected] == ["copy-of-1", "copy-of-4"]
     assert found[-1].reason == "looks like 4"
     sharpest = run_node(deduplicate, items[::-1], keep="sharpest")
-    assert [item.id for item in sharpest if item.rejected] == ["copy of 4", "copy of 1"]
+    assert [item.id for item in sharpest if item.rejected] == ["copy-of-4", "copy-of-1"]
 
 
 def test_a_copy_of_a_copy_names_the_one_that_stays() -> None:
