@@ -118,7 +118,8 @@ def score_table(
     """The scores of many clips as one table.
 
     items: what each clip is of, such as its prompt; without it clips are numbered. systems: what made each,
-    such as the name of a model; system: where all are made by one. Clips of one item by several systems are compared with each other.
+    such as the name of a model; system: the one that made all. Clips of one item by several systems are
+    compared with each other.
     Raises ValueMismatch if the lists differ in length.
     """
     for name, given in (("items", items), ("systems", systems)):

@@ -80,6 +80,8 @@ class Scene:
     bodies: tuple[Body, ...]
     camera: Array | None = None
     """(frames, 2): by how much the view is shifted, pixels."""
+    relief: float = 1.0
+    """How much texture there is, 0..1."""
     floor: float | None = None
     """Where a darker floor begins, pixels from the top."""
 
@@ -94,19 +96,19 @@ def draw(scene: Scene) -> Array:
         x, y = axis - shift[number, 0], axis - shift[number, 1]
         canvas = (_ground(scene, x, y) if still is None else still).copy()
         for body in scene.bodies:
-            _paint(canvas, body, number, x, y)
+            _paint(canvas, body, number, x, y, scene.relief)
         frames[number] = (canvas * 255).round().clip(0, 255)
     return frames
 
 
 def _ground(scene: Scene, x: Array, y: Array) -> Array:
-    light = 0.42 + 0.07 * scene.ground.at(x[None, :], y[:, None])
+    light = 0.42 + 0.07 * scene.relief * scene.ground.at(x[None, :], y[:, None])
     if scene.floor is not None:
         light = np.where(y[:, None] > scene.floor, 0.72 * light, light)
     return np.asarray(light[..., None] * np.array(scene.tint, np.float32))
 
 
-def _paint(canvas: Array, body: Body, number: int, x: Array, y: Array) -> None:
+def _paint(canvas: Array, body: Body, number: int, x: Array, y: Array, relief: float) -> None:
     """Draw a body into (side, side, 3), only around its place."""
     if body.seen is not None and not body.seen[number]:
         return
@@ -119,7 +121,7 @@ def _paint(canvas: Array, body: Body, number: int, x: Array, y: Array) -> None:
         return
     alpha = (0.5 - _outline(body, number, dx, dy, radius)).clip(0, 1)[..., None]
     scale = radius / body.radius[0]
-    surface = 0.82 + 0.11 * body.texture.at(dx / scale, dy / scale)
+    surface = 0.82 + 0.11 * relief * body.texture.at(dx / scale, dy / scale)
     paint = (surface[..., None] * body.colour[number]).clip(0, 1)
     canvas[rows, columns] = canvas[rows, columns] * (1 - alpha) + paint * alpha
 

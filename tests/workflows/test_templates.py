@@ -47,6 +47,7 @@ def play(workspace: Workspace, tmp_path: Path) -> Player:
 VARIANTS = {
     "image_to_video": "wan22_image",
     "edit_image": "wan22_image",
+    "evaluation_physics": "wan22_image",
     "edit_pairs_from_clip": "wan22_image",
     "edit_sessions_multiturn": "wan22_image",
     "first_last_frame": "wan_vace",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from graphflow_nodes.evaluation import measure, physics_iq, simulate
-from graphflow_nodes.evaluation.physics_iq import motion_masks
+from graphflow_nodes.evaluation.motion_likeness import motion_masks
 from graphflow_nodes.evaluation.simulator import EXPERIMENTS, GRAVITY, Experiment, paths
 
 from graphflow.errors import ValueMismatch
@@ -97,7 +97,14 @@ def test_the_overlap_formulas_by_hand() -> None:
     assert values["frame_error"] == pytest.approx(3 * 2 * 256 / (4 * 48 * 48), abs=0.01)
 
 
-def test_clips_of_other_sizes_are_refused() -> None:
-    clip = run_node(simulate, side=32, frames=5).video
+def test_clips_of_other_sizes_are_refused_and_longer_ones_cut() -> None:
+    clip = run_node(simulate, side=32, frames=6).video
     with pytest.raises(ValueMismatch, match="second take"):
-        run_node(physics_iq, clip, clip, run_node(simulate, side=32, frames=4).video)
+        run_node(physics_iq, clip, clip, run_node(simulate, side=40, frames=6).video)
+    short = Video(frames=clip.frames[:4], fps=16.0)
+    assert run_node(physics_iq, short, clip, clip) == run_node(physics_iq, short, short, short)
+
+
+def test_without_relief_surfaces_are_flat() -> None:
+    flat = run_node(simulate, experiment="pendulum", side=64, frames=2, relief=0.0).video.frames
+    assert len(flat[:, 0, :].reshape(-1, 3).unique(dim=0)) == 1
