@@ -21,6 +21,8 @@ from graphflow.values import Image, SavedFile, Video
 from graphflow.workflow import Document
 from graphflow.workspace import Workspace
 
+FACTS = ("memory", "licence")
+"""What a template tells of a model for real; all else in that entry are parameters."""
 DOCS = Path(__file__).parent
 PICTURES = DOCS.parent / "workflows" / "pictures"
 
@@ -48,25 +50,27 @@ def main() -> None:
 
 
 def picture(workspace: Workspace, name: str, out: Path) -> None:
-    """Run a template and save what it shows."""
+    """Run a template and save what it shows; some show nothing but a report."""
     document, folder = templates.find(name)
     result = workspace.run(workspace.graph(document, {}, folder=folder), out_dir=out)
     assert result.status == "finished", (name, result.failures)
     image = shown(result, document)
+    if image is None:
+        return
     pixels = image.pixels.numpy()
     from PIL import Image as Pillow
 
     Pillow.fromarray(pixels).save(PICTURES / f"{name}.png", optimize=True)
 
 
-def shown(result: Any, document: Document) -> Image:
-    """A sheet of the first video among the outputs, else the first image, else the first saved picture."""
+def shown(result: Any, document: Document) -> Image | None:
+    """A sheet of the first video among the outputs, else the first image or saved picture if any."""
     values = [result.value(output) for output in document.outputs]
     for value in values:
         if isinstance(value, Video):
             return run_node(contact_sheet, value, frames=7, cell=96, captions=False)
     found = (picture for value in values for picture in pictures(value))
-    return next(found)
+    return next(found, None)
 
 
 def pictures(value: Any) -> list[Image]:
@@ -82,10 +86,13 @@ def pictures(value: Any) -> list[Image]:
 def section(name: str) -> str:
     document, _ = templates.find(name)
     real = document.ui.get("real", {})
-    lines = [f"## {name}", "", document.description or "", "", f"![{name}](../workflows/pictures/{name}.png)", ""]
+    lines = [f"## {name}", "", document.description or "", ""]
+    if (PICTURES / f"{name}.png").is_file():
+        lines += [f"![{name}](../workflows/pictures/{name}.png)", ""]
     lines += [f"Parameters: {', '.join(f'`{parameter}`' for parameter in document.parameters)}.", ""]
     if real:
-        lines += [f"For real: `--set model={real['model']}`; {real['memory']}; {real['licence']}.", ""]
+        others = " ".join(f"--set {name}={real[name]}" for name in real if name not in FACTS)
+        lines += [f"For real: `{others}`; {real['memory']}; {real['licence']}.", ""]
     return "\n".join(lines)
 
 
