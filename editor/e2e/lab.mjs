@@ -1,7 +1,7 @@
 /** A server with a folder of its own, a browser, and what all scenarios need. */
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,6 +58,21 @@ export class Server {
     const gone = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill(signal);
     await gone;
+  }
+
+  /** Kill the processes in which nodes run; gives how many there were. */
+  async killWorkers() {
+    let killed = 0;
+    for (const name of await readdir('/proc')) {
+      if (!/^\d+$/.test(name)) continue;
+      const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
+      const command = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
+      const parent = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
+      if (parent !== String(this.child.pid) || /resource_tracker/.test(command)) continue;
+      process.kill(Number(name), 'SIGKILL');
+      killed++;
+    }
+    return killed;
   }
 
   async end() {

@@ -27,7 +27,7 @@ const SLOW = {
     },
     denoise: {
       type: 'diffusion/denoise',
-      params: { steps: 300, seed: 1 },
+      params: { steps: 120, seed: 1 },
       inputs: {
         denoiser: 'model.denoiser',
         scheduler: 'model.scheduler',
@@ -46,7 +46,7 @@ const SLOW = {
 };
 const slow = (seed) => ({
   ...SLOW,
-  nodes: { ...SLOW.nodes, denoise: { ...SLOW.nodes.denoise, params: { steps: 300, seed } } },
+  nodes: { ...SLOW.nodes, denoise: { ...SLOW.nodes.denoise, params: { steps: 120, seed } } },
 });
 
 export async function a_failure_is_told_and_found({ page, picture }) {
@@ -95,6 +95,18 @@ export async function a_restart_of_the_server_loses_nothing({ page, server }) {
   await server.up(server.port);
   await page.getByText('connected', { exact: true }).waitFor({ timeout: 30_000 });
   await page.getByRole('button', { name: 'Cancel the run' }).waitFor({ state: 'detached', timeout: 90_000 });
+  await page.getByTestId('node-decode').locator('video').waitFor({ timeout: 30_000 });
+}
+
+export async function a_killed_worker_costs_one_node({ page, server }) {
+  await openDocument(page, slow(14));
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByRole('progressbar', { name: 'progress of denoise' }).waitFor({ timeout: 60_000 });
+  await page.getByTestId('preview-denoise').waitFor();
+  const killed = await server.killWorkers();
+  assert.ok(killed > 0, 'there was a worker to kill');
+  await page.getByRole('region', { name: 'problems' }).getByText(/the worker process died/).waitFor({ timeout: 30_000 });
+  await run(page);
   await page.getByTestId('node-decode').locator('video').waitFor({ timeout: 30_000 });
 }
 

@@ -28,3 +28,9 @@ export function useNodeState(id: string): NodeState {
 export function useLive(id: string): Live | undefined {
   return useTabRun((run) => run.live[id]);
 }
+
+/** Whether the run waits in the queue. */
+export function useQueued(): boolean {
+  const tab = useTabs((state) => state.active);
+  return useRuns((state) => state.runs[state.tabs[tab]?.run ?? '']?.state === 'queued');
+}

@@ -9,7 +9,8 @@ import { Button } from '../parts/Button';
 import { Icon } from '../parts/icons';
 import { ago, duration } from '../parts/text';
 import { isOver, useRuns } from '../store/runs';
-import { cancel } from '../store/session';
+import { cancel, nameOf } from '../store/session';
+import { useActive } from '../store/tabs';
 import { complain } from '../store/ui';
 
 const ENDED = 60;
@@ -32,6 +33,8 @@ export function QueuePanel() {
   const runs = useRuns((state) => state.runs);
   const paused = useRuns((state) => state.paused);
   const [dragged, setDragged] = useState('');
+  const [own, setOwn] = useState(false);
+  const name = useActive(nameOf, '');
   const open = Object.values(runs).filter((run) => !isOver(run)).length;
   useEffect(() => {
     lookUp().catch(() => undefined);
@@ -45,7 +48,7 @@ export function QueuePanel() {
     .sort((a, b) => rank(a) - rank(b) || a.accepted - b.accepted);
   const running = Object.values(runs).filter((run) => run.state === 'running');
   const ended = Object.values(runs)
-    .filter((run) => isOver(run))
+    .filter((run) => isOver(run) && (!own || run.name === name))
     .sort((a, b) => (b.ended ?? 0) - (a.ended ?? 0))
     .slice(0, ENDED);
   const move = (run: string, before: string | null): void => {
@@ -97,7 +100,15 @@ export function QueuePanel() {
             </li>
           ))}
         </ol>
-        {ended.length > 0 && <h3 className="plain">Over</h3>}
+        <h3 className="plain over">
+          Over
+          {name !== '' && (
+            <label>
+              <input type="checkbox" checked={own} onChange={(event) => setOwn(event.target.checked)} /> this
+              workflow alone
+            </label>
+          )}
+        </h3>
         {ended.map((run) => (
           <Row key={run.run} run={run} />
         ))}

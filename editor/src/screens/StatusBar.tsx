@@ -1,6 +1,6 @@
 /** The line below: connection, what a run would take, what is wrong. */
 
-import { useTabRun, useUnderWay } from '../canvas/state';
+import { useQueued, useTabRun, useUnderWay } from '../canvas/state';
 import { useProblems } from '../panels/Problems';
 import { duration, plural, size } from '../parts/text';
 import { useCatalogue } from '../store/catalogue';
@@ -42,6 +42,7 @@ function Forecast() {
   const total = useTabRun((run) => run.total);
   const live = useTabRun((run) => run.live);
   const running = useUnderWay();
+  const queued = useQueued();
   const problems = useProblems();
   const wrong = problems.length > 0 && (
     <button
@@ -56,7 +57,11 @@ function Forecast() {
     const done = Object.values(live).reduce((sum, one) => sum + one.done + one.failed, 0);
     return (
       <>
-        <span>running{total ? `: ${done} of ${plural(total.steps, 'step')}` : ''}</span>
+        <span>
+          {queued
+            ? 'waiting in the queue'
+            : `running${total ? `: ${done} of ${plural(total.steps, 'step')}` : ''}`}
+        </span>
         {wrong}
       </>
     );
