@@ -7,6 +7,7 @@ Events are plain dataclasses, since a run makes two for every step; what comes i
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal
@@ -159,9 +160,14 @@ def to_msgpack(event: Event) -> bytes:
 
 def from_msgpack(data: bytes) -> Event:
     """The event in a msgpack map. Raises ValueError if it is none."""
-    adapter: TypeAdapter[Event] = TypeAdapter(_Tagged)
     raw = msgpack.unpackb(data, raw=False, max_map_len=64, max_array_len=64)
-    return adapter.validate_python(raw)
+    return _adapter().validate_python(raw)
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Event]:
+    """Checks any event; building it takes as long as checking thousands."""
+    return TypeAdapter(_Tagged)
 
 
 def to_json(event: Event) -> str:

@@ -19,7 +19,7 @@ Priority = Annotated[int, Field(ge=-100, le=100)]
 class Message(BaseModel):
     """Base of everything that is said, by either side."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Ask(Message):
