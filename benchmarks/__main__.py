@@ -22,6 +22,7 @@ ALL: dict[str, list[str]] = {
     "curation": [],
     "memory_forecast": [],
     "offload": [],
+    "evaluation": [],
 }
 BY_NAME: dict[str, list[str]] = {"gpu": []}
 """What only some machines can run."""

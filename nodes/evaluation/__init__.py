@@ -12,7 +12,7 @@ from .compare import compare
 from .detector import owl_detector
 from .embedder import embedder
 from .fidelity import camera_motion, fidelity, preservation, seams
-from .flow import classic_flow, flow
+from .flow import flow, opencv_flow
 from .gate import assert_bench, assert_metric
 from .interpolator import flow_interpolator
 from .judge import llava_judge
@@ -43,7 +43,6 @@ __all__ = [
     "blind_pairs",
     "camera_motion",
     "case_label",
-    "classic_flow",
     "clip_quality",
     "compare",
     "defect_bench",
@@ -60,6 +59,7 @@ __all__ = [
     "measurement",
     "merge_scores",
     "metric_value",
+    "opencv_flow",
     "owl_detector",
     "perceiver_flow",
     "physics_iq",

@@ -37,8 +37,8 @@ class ClassicFlow(FlowModel):
         return flows_by(self.method)
 
 
-@node("evaluation/classic_flow", fold=True)
-def classic_flow(*, method: Literal["dis", "farneback"] = "dis") -> ClassicFlow:
+@node("evaluation/opencv_flow", fold=True)
+def opencv_flow(*, method: Literal["dis", "farneback"] = "dis") -> ClassicFlow:
     """Optical flow without weights. method: `dis` is fast and keeps edges, `farneback` is smooth."""
     return ClassicFlow(method=method)
 
