@@ -304,7 +304,11 @@ class Deaf:
             self.gone = time.perf_counter()
 
     def verdict(self) -> str:
-        return f"dropped after {self.gone - self.began:.1f} s of the run" if self.gone else "not dropped"
+        return (
+            f"dropped after {self.gone - self.began:.1f} s of the run"
+            if self.gone
+            else "its buffers were never full"
+        )
 
     def close(self) -> None:
         self._socket.close()
