@@ -105,7 +105,10 @@ export async function a_killed_worker_costs_one_node({ page, server }) {
   await page.getByTestId('preview-denoise').waitFor();
   const killed = await server.killWorkers();
   assert.ok(killed > 0, 'there was a worker to kill');
-  await page.getByRole('region', { name: 'problems' }).getByText(/the worker process died/).waitFor({ timeout: 30_000 });
+  await page
+    .getByRole('region', { name: 'problems' })
+    .getByText(/the worker process died/)
+    .waitFor({ timeout: 30_000 });
   await run(page);
   await page.getByTestId('node-decode').locator('video').waitFor({ timeout: 30_000 });
 }

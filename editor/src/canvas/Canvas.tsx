@@ -65,7 +65,6 @@ function useFlow(): { nodes: FlowNode[]; edges: WireEdge[] } {
         shapeOfWire(doc, join(node, output), defOf, types),
     };
     return { nodes: flow.current.nodes(doc, look), edges: flow.current.edges(doc, look) };
-    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [doc, selection, types, results, previewed, values, catalogue, inner]);
 }
 

@@ -13,6 +13,8 @@ import type { Command } from './types';
 
 const chosen = (): ReadonlySet<string> => activeTab()?.selection ?? new Set();
 const some = (): boolean => chosen().size > 0;
+/** Nodes are chosen and no text: that is copied as everywhere else. */
+const someNodes = (): boolean => some() && (getSelection()?.toString() ?? '') === '';
 
 /** What was copied last; the system's clipboard may be closed to us. */
 const clipboard: { last: string } = { last: '' };
@@ -51,8 +53,9 @@ export function pastePiece(piece: Workflow, at?: { x: number; y: number }): void
   select(ids);
 }
 
+/** Paste a workflow in a text, or else what was copied last in this page. */
 export function pasteText(text: string): boolean {
-  const piece = fromText(text);
+  const piece = fromText(text) ?? fromText(clipboard.last);
   if (piece === undefined) return false;
   pastePiece(piece);
   return true;
@@ -105,7 +108,7 @@ export const EDIT: readonly Command[] = [
     title: 'Copy',
     group: 'Edit',
     keys: 'Ctrl+C',
-    enabled: some,
+    enabled: someNodes,
     run: () => void copySelection(),
   },
   {
@@ -113,7 +116,7 @@ export const EDIT: readonly Command[] = [
     title: 'Cut',
     group: 'Edit',
     keys: 'Ctrl+X',
-    enabled: some,
+    enabled: someNodes,
     run: () => {
       if (copySelection()) remove();
     },
@@ -123,6 +126,7 @@ export const EDIT: readonly Command[] = [
     title: 'Paste',
     group: 'Edit',
     keys: 'Ctrl+V',
+    native: true,
     run: () => void pasteClipboard().catch(complain),
   },
   { id: 'edit.duplicate', title: 'Duplicate', group: 'Edit', keys: 'Ctrl+D', enabled: some, run: duplicate },

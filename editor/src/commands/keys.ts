@@ -32,7 +32,7 @@ function typing(target: EventTarget | null): boolean {
 export function listen(): () => void {
   const onKey = (event: KeyboardEvent): void => {
     const command = BY_KEY.get(keyOf(event));
-    if (command === undefined || event.defaultPrevented) return;
+    if (command === undefined || command.native || event.defaultPrevented) return;
     if (document.querySelector('[role=dialog], [role=menu]') !== null && !command.everywhere) return;
     const target = event.target;
     if (typing(target) && !command.everywhere) return;

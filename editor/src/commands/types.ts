@@ -10,6 +10,8 @@ export interface Command {
   readonly also?: readonly string[];
   /** Works while a text is typed. */
   readonly everywhere?: boolean;
+  /** The browser itself brings it about, by an event of its own. */
+  readonly native?: boolean;
   readonly enabled?: () => boolean;
   readonly run: () => void;
 }

@@ -22,16 +22,14 @@ async function lookUp(): Promise<void> {
       ...state.runs,
       ...Object.fromEntries([...told.ended, ...told.queue].map((run) => [run.run, run])),
     },
+    order: told.queue.map((run) => run.run),
   }));
-  order.now = told.queue.map((run) => run.run);
 }
-
-/** The order of waiting runs as last told. */
-const order: { now: readonly string[] } = { now: [] };
 
 export function QueuePanel() {
   const runs = useRuns((state) => state.runs);
   const paused = useRuns((state) => state.paused);
+  const order = useRuns((state) => state.order);
   const [dragged, setDragged] = useState('');
   const [own, setOwn] = useState(false);
   const name = useActive(nameOf, '');
@@ -40,7 +38,7 @@ export function QueuePanel() {
     lookUp().catch(() => undefined);
   }, [open]);
   const rank = (run: RunInfo): number => {
-    const place = order.now.indexOf(run.run);
+    const place = order.indexOf(run.run);
     return place < 0 ? Number.MAX_SAFE_INTEGER : place;
   };
   const waiting = Object.values(runs)

@@ -4,6 +4,7 @@ import { memo, useEffect, useRef, useState } from 'react';
 import { onPreview } from '../store/previews';
 import type { Def } from '../schema/defs';
 import { Button } from '../parts/Button';
+import { resultsOf } from '../store/runs';
 import { openDialog } from '../store/ui';
 import { useLive, useTabRun } from '../canvas/state';
 import { kindOf, resultHeight } from './resultHeight';
@@ -12,7 +13,7 @@ import { useResult } from './useResult';
 
 export const NodeResult = memo(function NodeResult({ id, def }: { id: string; def: Def }) {
   const height = useTabRun((run) => resultHeight(run, id, def));
-  const keys = useTabRun((run) => run.results[id]);
+  const keys = useTabRun((run) => resultsOf(run, id, def));
   const running = useLive(id)?.state === 'running';
   const previewed = useTabRun((run) => run.previewed[id] === true);
   const value = useTabRun((run) => run.values[id]);

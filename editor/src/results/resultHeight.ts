@@ -4,7 +4,7 @@ import { RESULT, RESULT_SMALL } from '../schema/geometry';
 import type { Def } from '../schema/defs';
 import { coreOf } from '../schema/shapes';
 import { useCatalogue } from '../store/catalogue';
-import type { TabRun } from '../store/runs';
+import { resultsOf, type TabRun } from '../store/runs';
 
 export type Kind = 'media' | 'small' | 'none';
 
@@ -22,7 +22,7 @@ export function kindOf(def: Def | undefined): Kind {
 export function resultHeight(run: TabRun, id: string, def: Def | undefined): number {
   if (run.previewed[id] === true) return RESULT;
   const kind = kindOf(def);
-  if (kind === 'none' || run.results[id] === undefined) {
+  if (kind === 'none' || resultsOf(run, id, def) === undefined) {
     const told = kind === 'small' && run.values[id] !== undefined;
     return told ? RESULT_SMALL : 0;
   }

@@ -41,6 +41,8 @@ export interface Def {
   readonly effect: boolean;
   /** A workflow used as a node. */
   readonly inner: boolean;
+  /** Of such a one, the nodes behind its outputs. */
+  readonly behind?: readonly string[];
 }
 
 export interface TypeFacts {

@@ -54,5 +54,6 @@ export function innerDef(type: string, doc: Workflow, defOf: (type: string) => D
     outputs,
     effect: false,
     inner: true,
+    behind: [...new Set(Object.values(doc.outputs ?? {}).map((wire) => split(wire).node))],
   };
 }

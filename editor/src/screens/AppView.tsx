@@ -14,6 +14,7 @@ import { NodeResult } from '../results/NodeResult';
 import type { Setting } from '../schema/defs';
 import { defOf, useCatalogue } from '../store/catalogue';
 import { edit, useActive, useDoc } from '../store/tabs';
+import { resultsOf } from '../store/runs';
 import { Control } from '../widgets/Control';
 
 interface Shown {
@@ -132,13 +133,12 @@ function RunButton() {
 function Results({ doc }: { doc: Workflow }) {
   const inner = useCatalogue((state) => state.inner);
   const ready = useCatalogue((state) => state.ready);
-  // eslint-disable-next-line react-hooks/exhaustive-deps
   const ids = useMemo(() => resultNodes(doc), [doc, inner, ready]);
-  const results = useTabRun((run) => run.results);
+  const run = useTabRun((one) => one);
   const live = useTabRun((run) => run.live);
   const working = Object.entries(live).find(([, one]) => one.state === 'running')?.[0];
   const previewed = useTabRun((run) => run.previewed);
-  const shown = ids.filter((id) => results[id] !== undefined);
+  const shown = ids.filter((id) => resultsOf(run, id, defOf(own(doc.nodes, id)?.type ?? '')) !== undefined);
   const failed = Object.values(live).find((one) => one.state === 'failed');
   const watch = working !== undefined && previewed[working] ? working : undefined;
   return (

@@ -10,6 +10,8 @@ import type {
   Snapshot,
   Total,
 } from '../connection/messages';
+import { omit } from '../document/records';
+import type { Def } from '../schema/defs';
 import type { Inferred } from '../schema/judge';
 
 export type NodeState = 'idle' | 'cached' | 'will' | 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
@@ -47,7 +49,7 @@ export interface TabRun {
   readonly scope: ReadonlySet<string> | undefined;
   readonly live: Readonly<Record<string, Live>>;
   readonly started: number;
-  /** Newest known results by node: item to key. */
+  /** Newest known results by node, inner ones as `outer/inner`: item to key. */
   readonly results: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Nodes that a preview came of: they keep room for it. */
   readonly previewed: Readonly<Record<string, true>>;
@@ -56,6 +58,8 @@ export interface TabRun {
 interface State {
   runs: Readonly<Record<string, RunInfo>>;
   paused: boolean;
+  /** Waiting runs in their order, as last told. */
+  order: readonly string[];
   tabs: Readonly<Record<string, TabRun>>;
 }
 
@@ -73,7 +77,7 @@ export const IDLE: TabRun = {
   previewed: {},
 };
 
-export const useRuns = create<State>(() => ({ runs: {}, paused: false, tabs: {} }));
+export const useRuns = create<State>(() => ({ runs: {}, paused: false, order: [], tabs: {} }));
 
 export function runOf(tab: string): TabRun {
   return useRuns.getState().tabs[tab] ?? IDLE;
@@ -115,7 +119,7 @@ export function foreseen(tab: string, told: Explained): void {
     const id = outer(story.node);
     const before = stories[id];
     stories[id] = before === undefined ? story : gathered(before, story);
-    if (id === story.node && story.state === 'cached') found[id] = story.keys;
+    if (story.state === 'cached') found[story.node] = story.keys;
   }
   updateRun(tab, (run) => ({
     ...run,
@@ -181,11 +185,10 @@ function after(run: TabRun, event: Event): TabRun {
   const before = run.live[id] ?? FRESH;
   const next = lived(before, event);
   const live = { ...run.live, [id]: next };
-  if (event.type === 'node.finished' || event.type === 'node.cached') {
-    if (id !== event.node || !event.key) return { ...run, live };
+  if ((event.type === 'node.finished' || event.type === 'node.cached') && event.key !== '') {
     const item = event.item.join('.');
-    const others = Object.keys(before.keys).length === 0 ? {} : run.results[id];
-    return { ...run, live, results: { ...run.results, [id]: { ...others, [item]: event.key } } };
+    const others = item === '' ? {} : omit(run.results[event.node], '');
+    return { ...run, live, results: { ...run.results, [event.node]: { ...others, [item]: event.key } } };
   }
   return { ...run, live };
 }
@@ -282,4 +285,15 @@ export function stateOf(run: TabRun, id: string, over: boolean): NodeState {
   }
   if (story.state === 'failed') return 'failed';
   return story.state === 'waiting' ? 'will' : 'idle';
+}
+
+/** The results of a node; of a workflow used as one, those of the first node behind its outputs that has any. */
+export function resultsOf(
+  run: TabRun,
+  id: string,
+  def: Def | undefined,
+): Readonly<Record<string, string>> | undefined {
+  if (run.results[id] !== undefined) return run.results[id];
+  const inside = def?.behind?.find((inner) => run.results[`${id}/${inner}`] !== undefined);
+  return inside === undefined ? undefined : run.results[`${id}/${inside}`];
 }
