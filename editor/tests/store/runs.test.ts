@@ -1,0 +1,144 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Event, NodeStory } from '../../src/connection/messages';
+import {
+  caughtUp,
+  foreseen,
+  happened,
+  IDLE,
+  resultsOf,
+  runOf,
+  settledRun,
+  stateOf,
+  useRuns,
+  watched,
+} from '../../src/store/runs';
+
+const TAB = 'tab';
+const KEY = 'k'.repeat(64);
+const base = { run: 'r', seq: 1, time: 0, item: [] as number[] };
+
+const story = (node: string, state: string, more: Partial<NodeStory> = {}): NodeStory => ({
+  node, type: 't', state, reasons: [], hint: '', steps: 1, cached: 0, seconds: null, basis: '', memory: null, keys: {}, ...more,
+}); // prettier-ignore
+
+function told(...nodes: NodeStory[]): void {
+  const total = {
+    steps: 1,
+    cached: 0,
+    seconds: null,
+    unknown: 0,
+    device_bytes: null,
+    host_bytes: null,
+    fullest: '',
+  };
+  foreseen(TAB, { id: 1, type: 'explained', nodes, document: {}, total, types: {}, values: {} });
+}
+
+const state = (node: string, over = false): string => stateOf(runOf(TAB), node, over);
+const say = (event: Partial<Event> & { type: Event['type'] }): void =>
+  happened({ ...base, ...event } as Event);
+
+beforeEach(() => useRuns.setState({ runs: {}, tabs: { [TAB]: IDLE } }));
+
+describe('before a run', () => {
+  it('nodes are as explain foresees them', () => {
+    told(
+      story('a', 'cached', { keys: { '': KEY } }),
+      story('b', 'run'),
+      story('c', 'waiting'),
+      story('d', 'folded'),
+    );
+    expect(['a', 'b', 'c', 'd'].map((id) => state(id, true))).toEqual(['cached', 'will', 'will', 'idle']);
+    expect(runOf(TAB).results.a).toEqual({ '': KEY });
+  });
+
+  it('nodes inside a workflow stand together under its node', () => {
+    told(story('w/a', 'cached'), story('w/b', 'run', { seconds: 2 }), story('w/c', 'run', { seconds: 3 }));
+    expect(state('w', true)).toBe('will');
+    expect(runOf(TAB).stories.w).toMatchObject({ steps: 3, seconds: 5 });
+  });
+
+  it('what is told again is not drawn again', () => {
+    told(story('a', 'run'), story('b', 'run'));
+    const before = runOf(TAB).stories;
+    told(story('a', 'run'), story('b', 'cached'));
+    expect(runOf(TAB).stories.a).toBe(before.a);
+    expect(runOf(TAB).stories.b).not.toBe(before.b);
+  });
+});
+
+describe('during a run', () => {
+  beforeEach(() => {
+    told(story('a', 'cached'), story('b', 'run'), story('c', 'run'));
+    watched(TAB, 'r');
+  });
+
+  it('nodes follow the events', () => {
+    expect(['a', 'b'].map((id) => state(id))).toEqual(['cached', 'waiting']);
+    say({ type: 'node.started', node: 'b' });
+    say({ type: 'node.progress', node: 'b', done: 2, total: 5, eta: 3 });
+    expect(state('b')).toBe('running');
+    expect(runOf(TAB).live.b?.progress).toMatchObject({ done: 2, total: 5, eta: 3 });
+    say({ type: 'node.finished', node: 'b', seconds: 1.5, key: KEY });
+    expect([state('b'), runOf(TAB).live.b?.seconds]).toEqual(['done', 1.5]);
+    expect(runOf(TAB).results.b).toEqual({ '': KEY });
+  });
+
+  it('items of a node are counted together', () => {
+    say({ type: 'node.started', node: 'b', item: [0] });
+    say({ type: 'node.started', node: 'b', item: [1] });
+    say({ type: 'node.finished', node: 'b', item: [0], key: 'x', seconds: 1 });
+    expect(state('b')).toBe('running');
+    say({ type: 'node.failed', node: 'b', item: [1], message: 'no', hint: 'do' });
+    expect([state('b'), runOf(TAB).live.b?.message]).toEqual(['failed', 'no']);
+    expect(runOf(TAB).results.b).toEqual({ '0': 'x' });
+  });
+
+  it('events of other runs are not ours', () => {
+    happened({ ...base, run: 'other', type: 'node.started', node: 'b' });
+    expect(state('b')).toBe('waiting');
+  });
+
+  it('one message stands for all that was missed', () => {
+    caughtUp({
+      type: 'snapshot',
+      run: 'r',
+      seq: 9,
+      state: 'running',
+      nodes: { b: { done: 1 }, c: { running: 1 }, 'w/x': { skipped: 1 } },
+    });
+    expect(['b', 'c', 'w'].map((id) => state(id))).toEqual(['done', 'running', 'skipped']);
+  });
+
+  it('what is done stays so when the run is over, and a failure too', () => {
+    say({ type: 'node.started', node: 'b' });
+    say({ type: 'node.finished', node: 'b', key: KEY, seconds: 1 });
+    say({ type: 'node.failed', node: 'c', message: 'no' });
+    settledRun(TAB);
+    expect(['b', 'c'].map((id) => state(id, true))).toEqual(['done', 'failed']);
+  });
+
+  it('a run to some nodes leaves the others as they were', () => {
+    watched(TAB, 'r', new Set(['a', 'b']));
+    expect(['b', 'c'].map((id) => state(id))).toEqual(['waiting', 'will']);
+  });
+});
+
+it('a workflow as a node shows what stands behind its outputs', () => {
+  watched(TAB, 'r');
+  say({ type: 'node.finished', node: 'w/decode', key: KEY, seconds: 1 });
+  const def = {
+    id: 'workflow:w',
+    version: 1,
+    title: '',
+    category: '',
+    doc: '',
+    ports: [],
+    settings: [],
+    outputs: [],
+    effect: false,
+    inner: true,
+  };
+  expect(resultsOf(runOf(TAB), 'w', { ...def, behind: ['save', 'decode'] })).toEqual({ '': KEY });
+  expect(resultsOf(runOf(TAB), 'w', { ...def, behind: ['save'] })).toBeUndefined();
+});
