@@ -154,14 +154,17 @@ def seams(video: Video, *, every: Annotated[int, Field(ge=2, le=100_000)]) -> Sc
 @node("evaluation/camera_motion", depends=PARTS)
 def camera_motion(video: Video) -> CameraMotion:
     """What the camera does: static, pan, tilt, zoom or roll, from optical flow; what moves by itself hardly
-    counts. Raises NodeError for a clip of one frame."""
+    counts. `unclear` where too little of the frame has texture. Raises NodeError for a clip of one frame."""
     from .camera import camera_path, camera_words
-    from .clip import Clip
+    from .clip import Clip, Unmeasurable
 
     frames = frames_of(video)
     if len(frames) < 2:
         raise NodeError("one frame has no motion", hint="give a clip of at least two frames")
-    path = camera_path(Clip(frames, video.fps))
+    try:
+        path = camera_path(Clip(frames, video.fps))
+    except Unmeasurable:
+        return CameraMotion("unclear", 0.0, 0.0, 0.0, 0.0)
     right, down = (-float(way) for way in path.shift.sum(0))
     return CameraMotion(camera_words(path), right, down, float(path.zoom.sum()), -float(path.turn.sum()))
 

@@ -100,6 +100,13 @@ def test_the_camera_is_told_by_what_the_ground_does(direction: tuple[int, int], 
     )
 
 
+def test_an_object_before_a_plain_ground_is_not_taken_for_the_camera() -> None:
+    plain = run_node(simulate, experiment="fall", frames=9, side=64, relief=0.0).video
+    assert run_node(camera_motion, plain).word == "unclear"
+    missing = run_node(measure, plain, metrics="camera_shake").missing
+    assert "too little of the frame has texture" in missing[0].reason
+
+
 def test_zoom_and_roll_are_told() -> None:
     still = ground(frames=1, side=128).frames[0].numpy()
     import cv2
