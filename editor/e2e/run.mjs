@@ -11,47 +11,63 @@ import * as safety from './safety.mjs';
 import * as saving from './saving.mjs';
 import * as settings from './settings.mjs';
 
-const PARTS = { canvas, settings, saving, first, runs, safety, large };
+/** Two lanes at a time, each with a server of its own: the one draws, the other mostly waits for nodes. */
+const LANES = [
+  { canvas, settings, saving, safety, large },
+  { first, runs },
+];
 
 const wanted = process.argv.slice(2);
-const chosen = Object.entries(PARTS).flatMap(([part, scenarios]) =>
-  Object.entries(scenarios)
-    .map(([name, play]) => ({ name: `${part}.${name}`, play }))
-    .filter(({ name }) => wanted.length === 0 || wanted.some((one) => name.startsWith(one))),
-);
+const chosen = (parts) =>
+  Object.entries(parts)
+    .flatMap(([part, scenarios]) =>
+      Object.entries(scenarios).map(([name, play]) => ({ name: `${part}.${name}`, play })),
+    )
+    .filter(({ name }) => wanted.length === 0 || wanted.some((one) => name.startsWith(one)));
+
+/** Play scenarios one after another; gives how many failed. */
+async function play(scenarios, browser) {
+  if (scenarios.length === 0) return 0;
+  let failed = 0;
+  const server = await Server.start();
+  try {
+    for (const { name, play } of scenarios) {
+      const start = Date.now();
+      const page = await open(browser, server);
+      try {
+        await play({
+          page,
+          server,
+          browser,
+          picture: (one) => page.screenshot({ path: join(PICTURES, `${one}.png`) }),
+        });
+        if (page.faults.length > 0) throw new Error(`the page complained: ${page.faults.join('\n')}`);
+        console.log(`ok      ${name} ${Date.now() - start} ms`);
+      } catch (error) {
+        failed++;
+        await page.screenshot({ path: join(PICTURES, `failed-${name}.png`) }).catch(() => undefined);
+        console.log(`FAILED  ${name} ${Date.now() - start} ms\n${error.stack ?? error}`);
+        if (page.faults.length > 0) console.log(page.faults.join('\n'));
+      } finally {
+        await page.context().close();
+      }
+    }
+  } finally {
+    await server.end();
+  }
+  return failed;
+}
 
 await mkdir(PICTURES, { recursive: true });
-const server = await Server.start();
 const browser = await browse();
-let failed = 0;
 const began = Date.now();
+const lanes = LANES.map(chosen);
 try {
-  for (const { name, play } of chosen) {
-    const start = Date.now();
-    const page = await open(browser, server);
-    try {
-      await play({
-        page,
-        server,
-        browser,
-        picture: (one) => page.screenshot({ path: join(PICTURES, `${one}.png`) }),
-      });
-      if (page.faults.length > 0) throw new Error(`the page complained: ${page.faults.join('\n')}`);
-      console.log(`ok      ${name} ${Date.now() - start} ms`);
-    } catch (error) {
-      failed++;
-      await page.screenshot({ path: join(PICTURES, `failed-${name}.png`) }).catch(() => undefined);
-      console.log(`FAILED  ${name} ${Date.now() - start} ms\n${error.stack ?? error}`);
-      if (page.faults.length > 0) console.log(page.faults.join('\n'));
-    } finally {
-      await page.context().close();
-    }
-  }
+  const failures = await Promise.all(lanes.map((lane) => play(lane, browser)));
+  const failed = failures.reduce((sum, one) => sum + one, 0);
+  const total = lanes.flat().length;
+  console.log(`${total - failed} of ${total} scenarios in ${Math.round((Date.now() - began) / 1000)} s`);
+  process.exitCode = failed === 0 && total > 0 ? 0 : 1;
 } finally {
   await browser.close();
-  await server.end();
 }
-console.log(
-  `${chosen.length - failed} of ${chosen.length} scenarios in ${Math.round((Date.now() - began) / 1000)} s`,
-);
-process.exitCode = failed === 0 ? 0 : 1;

@@ -12,6 +12,7 @@ import './style/app.css';
 import './style/panels.css';
 import './style/inspector.css';
 import './style/windows.css';
+import './style/pickers.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';
