@@ -12,13 +12,33 @@ import type { TemplateInfo } from '../connection/messages';
 import { useCatalogue } from '../store/catalogue';
 import { useSession } from '../store/session';
 
+/** What a person who is new begins with; the others follow by name. */
+const FIRST = [
+  'text_to_video',
+  'image_to_video',
+  'prompt_grid',
+  'video_to_video',
+  'best_of_n',
+  'control_to_video',
+  'long_video',
+];
+
+function rank(template: TemplateInfo): number {
+  const place = FIRST.indexOf(template.name);
+  return place < 0 ? FIRST.length : place;
+}
+
 export function Home() {
   const templates = useCatalogue((state) => state.templates);
   const problem = useCatalogue((state) => state.problem);
   const status = useSession((state) => state.status);
   const library = useLibrary();
   const [query, setQuery] = useState('');
-  const found = search(query, templates, (one) => [one.name.replaceAll('_', ' '), one.description]);
+  const found = search(
+    query,
+    [...templates].sort((a, b) => rank(a) - rank(b)),
+    (one) => [one.name.replaceAll('_', ' '), one.description],
+  );
   const kept = search(query, library?.workflows ?? [], (one) => [one.name, one.description]);
   return (
     <main
