@@ -148,8 +148,8 @@ def exact_rate(fps: float) -> Fraction:
 def _exact(codec: Codec) -> dict[str, str]:
     """Options without which equal frames may give other bytes.
 
-    x264 with AVX-512 reads memory that nobody wrote where a plane's width is no multiple of 64 (measured: 48 x 48
-    gave four files in sixty tries; with AVX2 or less one, the same on both).
+    x264 with AVX-512 reads memory that nobody wrote where a plane's width is no multiple of 64 (measured: 48
+    x 48 gave four files in sixty tries; with AVX2 or less one, the same on both).
     """
     from torch.backends.cpu import get_cpu_capability
 
