@@ -2,11 +2,12 @@
 
     python -m benchmarks.families
     python -m benchmarks.families --only ltx2 --rounds 15
+    python -m benchmarks.families --device cuda:0
 
 The models are the random ones of the tests, with denoisers wide and deep enough that a clip takes a second or
 two. Weights are loaded before the clock starts, on both sides; each round has a prompt of its own, so nothing
-comes from a cache. The ratio is the median of the rounds' own ratios of CPU time, with one thread. Frames,
-and the sound of LTX-2, must be equal bits.
+comes from a cache. The ratio is the median of the rounds' own ratios of CPU time, with one thread; on a GPU
+of wall time, by the clock after it has finished. Frames, and the sound of LTX-2, must be equal bits.
 """
 
 from __future__ import annotations
@@ -143,12 +144,12 @@ def _known(model: Path) -> tuple[Any, Any]:
 class ThroughGraph:
     """The engine with the model's parts open and results kept in memory."""
 
-    def __init__(self, case: Case, model: Path) -> None:
+    def __init__(self, case: Case, model: Path, device: str = "cpu") -> None:
         self.case, self.model = case, str(model)
         self.native, self.rules = _known(model)
         known = [getattr(diffusion, name) for name in diffusion.__all__]
         self.registry = Registry().with_nodes([*known, followed_node])
-        self.runner = InlineRunner(Cache(MemoryCache(2**30)), Pool("cpu"))
+        self.runner = InlineRunner(Cache(MemoryCache(2**30)), Pool(device))
 
     def document(self, index: int) -> dict[str, Any]:
         """From a prompt to frames; with a video to follow, or sound, where the model has it."""
@@ -182,12 +183,12 @@ class ThroughGraph:
 class PlainPipeline:
     """The stock pipeline that the model names, called with the model's own settings."""
 
-    def __init__(self, case: Case, model: Path) -> None:
+    def __init__(self, case: Case, model: Path, device: str = "cpu") -> None:
         from diffusers import DiffusionPipeline
 
         self.case = case
         pipelines: Any = DiffusionPipeline
-        self.pipe = pipelines.from_pretrained(model, dtype=torch.float32)
+        self.pipe = pipelines.from_pretrained(model, dtype=torch.float32).to(device)
         self.pipe.set_progress_bar_config(disable=True)
         self.native, rules = _known(model)
         native = self.native
@@ -218,22 +219,30 @@ class PlainPipeline:
                 prompt=f"{PROMPT} {index}", generator=generator, output_type="np", return_dict=False, **given
             )
         frames = torch.from_numpy((made[0][0] * 255).round().astype("uint8"))
-        return [frames, made[1][0].float().clamp(-1, 1)] if self.case.sound else [frames]
+        return [frames, made[1][0].float().cpu().clamp(-1, 1)] if self.case.sound else [frames]
 
 
-def measure(case: Case, folder: Path, rounds: int) -> tuple[float, float, float]:
-    """CPU seconds of the plain call and of the graph, and their ratio: medians."""
+def clock(device: str) -> float:
+    """Seconds: of the CPU, or of the wall once the GPU has done what it was given."""
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def measure(case: Case, folder: Path, rounds: int, device: str = "cpu") -> tuple[float, float, float]:
+    """Seconds of the plain call and of the graph, and their ratio: medians."""
     model = grown(case, folder)
-    graph = ThroughGraph(case, model)
-    sides: list[Callable[[int], list[Any]]] = [PlainPipeline(case, model), graph]
+    graph = ThroughGraph(case, model, device)
+    sides: list[Callable[[int], list[Any]]] = [PlainPipeline(case, model, device), graph]
     spent: list[list[float]] = [[], []]
     for index in range(-WARM_UP, rounds):
         made: list[list[Any]] = [[], []]
         for side in (0, 1) if index % 2 else (1, 0):
-            began = time.process_time()
+            began = clock(device)
             made[side] = sides[side](index)
             if index >= 0:
-                spent[side].append(time.process_time() - began)
+                spent[side].append(clock(device) - began)
         assert len(made[0]) == len(made[1]) and all(map(torch.equal, *made)), "results differ"
     graph.runner.close()
     ratio = statistics.median(mine / plain for plain, mine in zip(*spent, strict=True))
@@ -256,17 +265,18 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", default="", help="families whose name contains this")
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     _quiet()
     torch.set_num_threads(1)
     chosen = {name: case for name, case in CASES.items() if options.only.lower() in name.lower()}
     if not chosen:
         parser.error(f"no family is called {options.only!r}; there are: {', '.join(CASES)}")
-    print("| family | plain, CPU s | graph, CPU s | ratio |\n|---|---|---|---|")
+    print("| family | plain, s | graph, s | ratio |\n|---|---|---|---|")
     worst = 0.0
     with tempfile.TemporaryDirectory(prefix="graphflow-") as scratch:
         for name, case in chosen.items():
-            plain, graph, ratio = measure(case, Path(scratch) / name, options.rounds)
+            plain, graph, ratio = measure(case, Path(scratch) / name, options.rounds, options.device)
             worst = max(worst, ratio)
             print(f"| {name} | {plain:.2f} | {graph:.2f} | {ratio:.3f} |", flush=True)
     print(f"frames, and sound, equal bits; largest ratio {worst:.3f}, wanted at most {TARGET}")

@@ -151,8 +151,8 @@ class RandomDenoiser(Denoiser):
 def filled(module: Any, dtype: torch.dtype, device: str) -> Any:
     """A module without memory, given random weights on `device`, in the dtypes that loading gives it."""
     _to_dtype(module, dtype)
-    generator = torch.Generator(device).manual_seed(0)
-    chunk = SPREAD * torch.randn(CHUNK, generator=generator, device=device)
+    generator = torch.Generator().manual_seed(0)  # of the CPU: the same weights wherever they are wanted
+    chunk = (SPREAD * torch.randn(CHUNK, generator=generator)).to(device)
     for owner in module.modules():
         for name, blank in owner._parameters.items():
             if blank is not None:
@@ -240,16 +240,29 @@ class Row:
     peak: int = 0
     """Bytes on the device; 0 where that is main memory."""
     forecast: int = 0
+    samples: torch.Tensor | None = None
+    """The latents that it made."""
     refused: str = ""
     """Why it cannot be run here; empty if it was."""
 
-    def cells(self) -> list[str]:
+    def cells(self, plain: torch.Tensor | None) -> list[str]:
+        """The columns of the table. plain: what the model made in the first way, to compare with."""
         told = size(self.forecast)
         if self.refused:
-            return ["-", "-", told, "-", self.refused]
+            return ["-", "-", told, "-", "-", self.refused]
         peak = size(self.peak) if self.peak else "-"
         ratio = f"{self.forecast / self.peak:.2f}" if self.peak else "-"
-        return [f"{self.seconds:.3f}", peak, told, ratio, ""]
+        return [f"{self.seconds:.3f}", peak, told, ratio, likeness(self.samples, plain), ""]
+
+
+def likeness(mine: torch.Tensor | None, plain: torch.Tensor | None) -> str:
+    """`same bits`, or how far the latents are from the first way's, of their standard deviation."""
+    if mine is None or plain is None:
+        return "-"
+    if torch.equal(mine, plain):
+        return "same bits"
+    apart = (mine.float() - plain.float()).square().mean().sqrt() / plain.float().std()
+    return f"{float(apart):.1%} apart"
 
 
 def measured(model: Any, way: Way, clip: dict[str, Any], tokens: int, steps: int, device: str) -> Row:
@@ -259,10 +272,12 @@ def measured(model: Any, way: Way, clip: dict[str, Any], tokens: int, steps: int
         recipe = run_node(function, recipe, **settings)
     latents = run_node(nodes.empty_latents, model.vae, **clip)
     told, watch = forecast_bytes(recipe, latents), Watch(Pool(device))
+    samples = None
     try:
         prompt = embedded_prompt(recipe, tokens)
         done = run_node(nodes.denoise, recipe, model.scheduler, prompt, latents, context=watch, steps=steps)
-        refused = "" if done.samples.isfinite().all() else "the clip is not finite"
+        samples = done.samples.cpu()
+        refused = "" if samples.isfinite().all() else "the clip is not finite"
     except (GraphflowError, RuntimeError, ValueError) as error:  # torch: memory is full, a kernel absent
         told_why = error.message if isinstance(error, GraphflowError) else str(error)
         refused = " ".join(told_why.replace("|", "/").split())[:LONGEST]
@@ -272,7 +287,7 @@ def measured(model: Any, way: Way, clip: dict[str, Any], tokens: int, steps: int
     if device != "cpu":
         torch.cuda.empty_cache()
         torch.compiler.reset()
-    return Row(seconds, peak, told, refused)
+    return Row(seconds, peak, told, samples, refused)
 
 
 def measure(work: Work, ways: Mapping[str, Way], steps: int, tiny: bool, folder: Path) -> Iterator[str]:
@@ -281,9 +296,11 @@ def measure(work: Work, ways: Mapping[str, Way], steps: int, tiny: bool, folder:
     model = run_node(nodes.load_model, model=str(made), dtype="bfloat16", sampler="euler")
     clip = TINY_CLIP if tiny else work.clip
     tokens = TINY_TOKENS if tiny else model.native.max_sequence_length
+    plain: torch.Tensor | None = None
     for name, way in ways.items():
         row = measured(model, way, clip, tokens, steps, "cpu" if tiny else "cuda:0")
-        yield " | ".join([name, *row.cells()])
+        plain = row.samples if plain is None else plain
+        yield " | ".join([name, *row.cells(plain)])
 
 
 def main() -> None:
@@ -318,8 +335,8 @@ def heading(tiny: bool, steps: int) -> list[str]:
     return [
         f"{place}; torch {torch.__version__}, diffusers {version('diffusers')}; bfloat16, {steps} steps",
         "",
-        "| model | way | s/step | peak | forecast | forecast/peak | refused |",
-        "|---|---|---|---|---|---|---|",
+        "| model | way | s/step | peak | forecast | forecast/peak | latents | refused |",
+        "|---|---|---|---|---|---|---|---|",
     ]
 
 

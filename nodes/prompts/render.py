@@ -19,8 +19,9 @@ PARTS = (".fields", ".phrases", ".styles", ".values", ".words")
 
 MaxWords = Annotated[int, Field(ge=1, le=10_000)]
 
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-"""A run of letters; scripts without blanks count each sign."""
+_SIGNS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_WORD = re.compile(rf"[{_SIGNS}]|[^\W{_SIGNS}][^\s{_SIGNS}]*")
+"""A run that begins with a letter or digit; scripts without blanks count each sign, punctuation alone none."""
 
 
 class Rendered(NamedTuple):

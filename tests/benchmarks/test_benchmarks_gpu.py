@@ -52,6 +52,9 @@ def test_every_way_is_measured_or_the_table_says_why_not(tiny: Callable[..., Tab
         assert row["refused"] or float(row["s/step"]) > 0
         assert not row["refused"] or (row["s/step"], row["forecast/peak"]) == ("-", "-")
         assert row["peak"] == "-", "main memory is not measured"
+    exact = {row["way"] for row in table if row["latents"] == "same bits"}
+    assert {"resident", "offload model", "offload block"} <= exact
+    assert "int8 (torchao)" not in exact
 
 
 def test_every_model_is_measured(tiny: Callable[..., Table]) -> None:

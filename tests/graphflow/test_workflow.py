@@ -322,7 +322,9 @@ def test_an_unknown_parameter_is_told_with_a_hint() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [math.nan, math.inf, object(), b"x", {1}, [math.nan], "\ud800", (1,)], ids=repr
+    "value",
+    [math.nan, math.inf, object(), b"x", {1}, [math.nan], "\ud800", (1,)],
+    ids=["nan", "inf", "object", "bytes", "set", "list", "surrogate", "tuple"],
 )
 def test_a_value_that_is_not_json_is_told_and_not_raised_through(value: Any) -> None:
     with pytest.raises(DocumentError) as caught:

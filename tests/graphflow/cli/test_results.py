@@ -56,7 +56,7 @@ def test_a_full_disk_is_one_clear_failure_and_nothing_half_written(
     (place / "output").mkdir()
     done = call("run", "words.json")
     assert done.code == exits.STORAGE, done
-    assert re.search(r"^failed    save: \S+: the disk is full$", done.err, re.M), done.err
+    assert re.search(r"^failed    save: \S+: the disk is full \[storage\.full\]$", done.err, re.M), done.err
     assert "Traceback" not in done.err
     assert not [path for path in place.glob("output/*") if path.is_file()]
 

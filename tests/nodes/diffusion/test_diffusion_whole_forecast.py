@@ -81,7 +81,7 @@ def noise(frames: int, side: int) -> Any:
     return torch.randint(0, 256, (frames, side, side, 3), dtype=torch.uint8)
 
 
-@pytest.mark.parametrize(("side", "frames", "segment"), [(64, 9, 5), (96, 17, 9)])
+@pytest.mark.parametrize(("side", "frames", "segment"), [(64, 13, 5), (96, 17, 9)])
 def test_animate(bench: Callable[..., Bench], side: int, frames: int, segment: int) -> None:
     wan = bench("wan_animate")
     model, prompt = wan.model, wan.encode()

@@ -105,6 +105,10 @@ def test_nothing_gives_no_stray_signs(style: str, task: str) -> None:
     assert told in ("", "The clip is a medium shot. The camera is static.")
 
 
+def test_punctuation_is_no_word() -> None:
+    assert count_words("0 \u3400.") == 2 and count_words("a ball - red, (big) ...") == 4
+
+
 @given(PROMPTS, st.sampled_from(list(STYLES)), st.sampled_from(TASKS), st.integers(1, 60))
 def test_a_limit_is_kept_and_what_found_no_room_is_named(
     prompt: StructuredPrompt, style: str, task: str, most: int
