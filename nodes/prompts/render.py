@@ -21,7 +21,7 @@ MaxWords = Annotated[int, Field(ge=1, le=10_000)]
 
 _SIGNS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_SIGNS}]|[^\W{_SIGNS}][^\s{_SIGNS}]*")
-"""A run that begins with a letter or digit; scripts without blanks count each sign, punctuation alone none."""
+"""A run from a letter or digit on; scripts without blanks count each sign, punctuation alone none."""
 
 
 class Rendered(NamedTuple):
