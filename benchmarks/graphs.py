@@ -147,7 +147,7 @@ def measure(shape: str, count: int, repeats: int) -> list[str]:
     graph = build(document, REGISTRY)
     grown = traced_mb(build(document, REGISTRY))
     loading = cpu_ms(lambda: build(Document.model_validate(document.model_dump()), REGISTRY), 1)
-    cold = cpu_ms(lambda: cold_run(graph), max(1, repeats // 2))
+    cold = cpu_ms(lambda: cold_run(graph), repeats)
     planning = cpu_ms(lambda: plan(graph, Facts(lambda _: False, lambda _: None)), max(1, repeats // 2))
     engine.run(graph)
     assert engine.run(graph) == 0

@@ -76,13 +76,17 @@ def _move(module: Any, device: str) -> None:
     """To `device`, if it is not there: some quantised modules refuse even a move to where they are."""
     import torch
 
-    if any(tensor.device != torch.device(device) for tensor in _tensors(module)):
+    home = torch.device(device)
+    if any(tensor.device != home for tensor in _tensors(module)):
         module.to(device)
 
 
 def _tensors(module: Any) -> Iterator[Any]:
-    yield from module.parameters()
-    yield from module.buffers()
+    """Parameters and buffers, some perhaps twice. `parameters()` finds each once, which takes three times as long."""
+    for part in module.modules():
+        for tensor in (*part._parameters.values(), *part._buffers.values()):
+            if tensor is not None:
+                yield tensor
 
 
 @contextmanager
