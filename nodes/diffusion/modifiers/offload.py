@@ -82,7 +82,7 @@ def _move(module: Any, device: str) -> None:
 
 
 def _tensors(module: Any) -> Iterator[Any]:
-    """Parameters and buffers, some perhaps twice. `parameters()` finds each once, which takes three times as long."""
+    """Parameters and buffers, tied ones twice: to look for those takes three times as long."""
     for part in module.modules():
         for tensor in (*part._parameters.values(), *part._buffers.values()):
             if tensor is not None:
