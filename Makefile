@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-output
 
-.PHONY: demo test test-fast lint format bench docs editor editor-check lock clean
+.PHONY: demo test test-fast lint format bench docs editor editor-check e2e lock clean
 
 demo: $(VENV)/.runtime  ## make a video from a prompt, with no GPU and no download
 	$(BIN)/graphflow run text_to_video \
 		--set prompt="a red ball moving to the right on a black background" \
 		--seed 7 --set upscale=4 --out $(DEMO) --data-dir $(DEMO)/data
+	@echo
+	@echo "Now change it in the browser:  $(BIN)/graphflow serve"
 
 test: $(VENV)/.dev  ## every test, a file at a time on each core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
@@ -39,6 +41,9 @@ editor-check: editor/node_modules  ## its types, its tests, and whether the comm
 	cd editor && npm test && npm run build
 	git diff --exit-code -- graphflow/server/static
 	test -z "$$(git status --porcelain -- graphflow/server/static)"
+
+e2e: $(VENV)/.runtime editor/node_modules  ## people's ways through the committed editor, in a real Chromium
+	cd editor && npm run --silent e2e
 
 editor/node_modules: editor/package-lock.json
 	cd editor && npm ci

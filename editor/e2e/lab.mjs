@@ -1,7 +1,7 @@
 /** A server with a folder of its own, a browser, and what all scenarios need. */
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { access, constants, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,8 +32,7 @@ export class Server {
   }
 
   async up(port) {
-    const python = process.env.GRAPHFLOW ?? join(ROOT, '.venv', 'bin', 'graphflow');
-    this.child = spawn(python, ['serve', '--no-browser', '--port', String(port), '--data-dir', this.data], {
+    this.child = spawn(GRAPHFLOW, ['serve', '--no-browser', '--port', String(port), '--data-dir', this.data], {
       cwd: ROOT,
       env: { ...process.env, GRAPHFLOW_TOKEN: 'a-token-for-the-browser-tests', OMP_NUM_THREADS: '1' },
     });
@@ -81,8 +80,28 @@ export class Server {
   }
 }
 
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const GRAPHFLOW = process.env.GRAPHFLOW ?? join(ROOT, '.venv', 'bin', 'graphflow');
+
+/** What the scenarios need and this machine lacks, each with what to do; none if all is there. */
+export async function lacking() {
+  const needed = [
+    [CHROMIUM, 'apt-get install chromium, or name one: CHROMIUM=/path/to/chromium'],
+    [GRAPHFLOW, 'make demo, or name one: GRAPHFLOW=/path/to/graphflow'],
+  ];
+  const found = await Promise.all(
+    needed.map(([path, hint]) =>
+      access(path, constants.X_OK).then(
+        () => '',
+        () => `there is no ${path}\n  ${hint}`,
+      ),
+    ),
+  );
+  return found.filter((one) => one !== '');
+}
+
 export async function browse() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
 /** A page of a browser of its own. What goes wrong in it is kept in `faults`. */

@@ -2,7 +2,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { browse, open, PICTURES, Server } from './lab.mjs';
+import { browse, lacking, open, PICTURES, Server } from './lab.mjs';
 import * as canvas from './canvas.mjs';
 import * as first from './first_time.mjs';
 import * as large from './large.mjs';
@@ -58,6 +58,11 @@ async function play(scenarios, browser) {
   return failed;
 }
 
+const missing = await lacking();
+if (missing.length > 0) {
+  console.error(`The browser tests cannot be played:\n${missing.join('\n')}`);
+  process.exit(2);
+}
 await mkdir(PICTURES, { recursive: true });
 const browser = await browse();
 const began = Date.now();
