@@ -32,10 +32,14 @@ export class Server {
   }
 
   async up(port) {
-    this.child = spawn(GRAPHFLOW, ['serve', '--no-browser', '--port', String(port), '--data-dir', this.data], {
-      cwd: ROOT,
-      env: { ...process.env, GRAPHFLOW_TOKEN: 'a-token-for-the-browser-tests', OMP_NUM_THREADS: '1' },
-    });
+    this.child = spawn(
+      GRAPHFLOW,
+      ['serve', '--no-browser', '--port', String(port), '--data-dir', this.data],
+      {
+        cwd: ROOT,
+        env: { ...process.env, GRAPHFLOW_TOKEN: 'a-token-for-the-browser-tests', OMP_NUM_THREADS: '1' },
+      },
+    );
     this.log = '';
     const told = new Promise((resolve, reject) => {
       const hear = (data) => {

@@ -6,6 +6,7 @@ import { browse, lacking, open, PICTURES, Server } from './lab.mjs';
 import * as canvas from './canvas.mjs';
 import * as first from './first_time.mjs';
 import * as large from './large.mjs';
+import * as levels from './levels.mjs';
 import * as runs from './runs.mjs';
 import * as safety from './safety.mjs';
 import * as saving from './saving.mjs';
@@ -14,7 +15,7 @@ import * as settings from './settings.mjs';
 /** Two lanes at a time, each with a server of its own: the one draws, the other mostly waits for nodes. */
 const LANES = [
   { canvas, settings, saving, safety, large },
-  { first, runs },
+  { first, runs, levels },
 ];
 
 const wanted = process.argv.slice(2);

@@ -1,30 +1,41 @@
-/** Where one is, inside workflows of workflows, and the way back. */
+/** Where one is, inside workflows of workflows, the way back, and what becomes of changes made here. */
 
-import { activate, tabOf, useTabs, type Tab } from '../store/tabs';
+import { isAhead, leaveTo } from '../commands/levels';
+import { askName } from '../commands/saving';
+import { Button } from '../parts/Button';
+import { chainOf } from '../store/levels';
+import { useTabs } from '../store/tabs';
 
 export function Breadcrumbs() {
   const tabs = useTabs((state) => state.tabs);
   const active = useTabs((state) => state.active);
-  const path: Tab[] = [];
-  for (let tab = tabOf({ tabs, active }); tab !== undefined && !path.includes(tab);) {
-    path.unshift(tab);
-    const from: string | undefined = tab.from;
-    tab = from === undefined ? undefined : tabOf({ tabs, active: from });
-  }
-  if (path.length < 2) return null;
+  const path = chainOf(tabs, active);
+  const here = path.at(-1);
+  if (here === undefined || path.length < 2) return null;
   return (
-    <nav className="breadcrumbs" aria-label="path of workflows">
-      {path.map((tab, place) =>
-        place === path.length - 1 ? (
-          <b key={tab.id} aria-current="page">
-            {tab.title}
-          </b>
-        ) : (
-          <button key={tab.id} type="button" onClick={() => activate(tab.id)}>
-            {tab.title}
-          </button>
-        ),
+    <div className="breadcrumbs">
+      <nav aria-label="path of workflows">
+        {path.map((tab) =>
+          tab === here ? (
+            <b key={tab.id} aria-current="page">
+              {tab.title}
+            </b>
+          ) : (
+            <button key={tab.id} type="button" onClick={() => void leaveTo(tab.id)}>
+              {tab.title}
+            </button>
+          ),
+        )}
+      </nav>
+      {here.readOnly && (
+        <>
+          <span>read-only: it comes with graphflow</span>
+          <Button label="Duplicate to edit" tone="primary" onClick={() => askName(here)}>
+            Duplicate to edit
+          </Button>
+        </>
       )}
-    </nav>
+      {isAhead(here) && <span role="status">changed: saved when you go back or run</span>}
+    </div>
   );
 }

@@ -14,6 +14,7 @@ import {
 } from '@xyflow/react';
 import { useEffect, useMemo, useRef, useState, type DragEvent, type MouseEvent } from 'react';
 import { openDropped } from '../commands/files';
+import { enter } from '../commands/levels';
 import { placeNode } from '../commands/graph';
 import { shapeOfWire } from '../schema/judge';
 import { join } from '../document/wires';
@@ -162,6 +163,12 @@ export function Canvas() {
           const wire = wireOf(edge.id);
           const at = flow.screenToFlowPosition({ x: event.clientX - 9, y: event.clientY - 9 });
           if (wire) edit('add reroute', (doc) => splitWire(doc, wire.node, wire.input, wire.index, at));
+        }}
+        onNodeDoubleClick={(event, node) => {
+          const control = (event.target as HTMLElement).closest(
+            'input, textarea, select, button, video, audio, a',
+          );
+          if (control === null && node.type === 'graph') void enter(node.id);
         }}
         onNodeContextMenu={(event, node) => openMenu(event, { node: node.id })}
         onEdgeContextMenu={(event, edge) => openMenu(event, { edge: edge.id })}

@@ -5,7 +5,10 @@ import { renameTitle } from '../commands/rename';
 import { titleOf } from '../document/nodes';
 import type { NodeEntry } from '../document/types';
 import type { Def } from '../schema/defs';
+import { isInner } from '../schema/inner';
 import { missingPorts } from '../schema/judge';
+import { parameterOf } from '../document/parameters';
+import { useActive } from '../store/tabs';
 import type { NodeState } from '../store/runs';
 import { duration } from '../parts/text';
 import { Icon } from '../parts/icons';
@@ -34,11 +37,11 @@ interface Props {
 export function NodeHeader({ id, entry, def, known, state, far }: Props) {
   const title = titleOf(entry, def.title);
   const [editing, setEditing] = useState(false);
-  const missing = known && missingPorts(def, entry).length > 0;
+  const missing = useMissing(id, entry, known ? def : undefined);
   return (
     <div
       className="node-header"
-      onDoubleClick={() => setEditing(true)}
+      onDoubleClick={() => setEditing(!isInner(entry.type))}
       title={known ? `${def.id}\n${def.doc}` : `${def.id} is not installed`}
     >
       {editing && !far ? (
@@ -67,13 +70,23 @@ export function NodeHeader({ id, entry, def, known, state, far }: Props) {
       )}
       {entry.ui?.mode && <span className="badge">{entry.ui.mode === 'bypass' ? 'bypassed' : 'muted'}</span>}
       {missing && !entry.ui?.mode && state !== 'failed' && (
-        <span className="badge warn" title={`needs ${missingPorts(def, entry).join(', ')}`}>
+        <span className="badge warn" title={`needs ${missing}`}>
           incomplete
         </span>
       )}
-      {!missing && <StateBadge id={id} state={state} />}
+      {missing === '' && <StateBadge id={id} state={state} />}
     </div>
   );
+}
+
+/** The ports that nothing feeds, as text. Inside another workflow parameters are wired from outside. */
+function useMissing(id: string, entry: NodeEntry, def: Def | undefined): string {
+  return useActive((tab) => {
+    if (def === undefined) return '';
+    const ports = missingPorts(def, entry);
+    const open = tab.from === undefined ? ports : ports.filter((one) => !parameterOf(tab.line.now, id, one));
+    return open.join(', ');
+  }, '');
 }
 
 function StateBadge({ id, state }: { id: string; state: NodeState }) {

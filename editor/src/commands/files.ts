@@ -1,15 +1,17 @@
-/** Opening, saving, closing; files that are dropped. */
+/** Opening, downloading, closing; files that are dropped. */
 
-import { template, upload, workflow } from '../connection/http';
-import { Refusal, socket } from '../connection/socket';
+import { template, upload } from '../connection/http';
+import { socket } from '../connection/socket';
 import type { Point } from '../document/nodes';
 import { EMPTY, type Workflow } from '../document/types';
 import { autoLayoutIfBare } from '../canvas/layout';
-import { forgetInner, useCatalogue } from '../store/catalogue';
+import { useCatalogue } from '../store/catalogue';
+import { family, rootOf } from '../store/levels';
 import { runnable } from '../store/session';
-import { activate, activeTab, closeTab, isDirty, openTab, updateTab, useTabs, type Tab } from '../store/tabs';
+import { activate, activeTab, closeTab, isDirty, openTab, useTabs, type Tab } from '../store/tabs';
 import { complain, openDialog, say, useUi } from '../store/ui';
 import { placeNode } from './graph';
+import { askName, save } from './saving';
 import { setParam } from '../document/nodes';
 import { edit } from '../store/tabs';
 import type { Command } from './types';
@@ -29,8 +31,8 @@ export async function openTemplate(name: string, mode: Tab['mode'] = 'graph'): P
 }
 
 /** Open a workflow that the server keeps; one that is open already is shown. */
-export async function openSaved(name: string, version?: string, from?: string): Promise<void> {
-  const there = useTabs.getState().tabs.find((tab) => tab.saved?.name === name);
+export async function openSaved(name: string, version?: string): Promise<void> {
+  const there = useTabs.getState().tabs.find((tab) => tab.saved?.name === name && tab.from === undefined);
   if (there !== undefined && version === undefined) {
     activate(there.id);
     return;
@@ -39,7 +41,7 @@ export async function openSaved(name: string, version?: string, from?: string): 
     const told = await socket.ask({ type: 'open', name, version: version ?? null }, 'opened');
     const doc = await autoLayoutIfBare(told.document as unknown as Workflow);
     if (version === undefined)
-      openTab(doc, { title: name, saved: { name, version: told.workflow.version, doc }, from });
+      openTab(doc, { title: name, saved: { name, version: told.workflow.version, doc } });
     else openTab(doc, { title: `${name} (older)` });
   } catch (error) {
     complain(error);
@@ -47,62 +49,12 @@ export async function openSaved(name: string, version?: string, from?: string): 
 }
 
 /** Open a document that came from somewhere else, such as a file or a run. */
-export async function openDocument(doc: Workflow, title: string, from?: string): Promise<void> {
-  openTab(await autoLayoutIfBare(doc), { title, from });
+export async function openDocument(doc: Workflow, title: string): Promise<void> {
+  openTab(await autoLayoutIfBare(doc), { title });
 }
 
 export function newWorkflow(): void {
   openTab({ ...EMPTY }, { title: 'untitled' });
-}
-
-async function saveAs(tab: Tab, name: string, seen: string | null): Promise<void> {
-  const doc = tab.line.now;
-  try {
-    const { workflow: info } = await socket.ask(
-      { type: 'save', name, document: runnable(doc) as unknown as Record<string, unknown>, seen },
-      'saved',
-    );
-    updateTab(tab.id, (one) => ({
-      ...one,
-      title: info.name,
-      stale: false,
-      saved: { name: info.name, version: info.version, doc },
-    }));
-    forgetInner(info.name, doc);
-    say(`saved as ${info.name}`, 'good');
-  } catch (error) {
-    if (error instanceof Refusal && error.code === 'workflow.conflict')
-      openDialog('conflict', { tab: tab.id, name });
-    else complain(error);
-  }
-}
-
-/** Save the open workflow; asks for a name if it has none. */
-export function save(): void {
-  const tab = activeTab();
-  if (tab === undefined) return;
-  if (tab.saved) void saveAs(tab, tab.saved.name, tab.saved.version);
-  else askName(tab);
-}
-
-function askName(tab: Tab): void {
-  openDialog('ask', {
-    title: 'Save the workflow as',
-    value: tab.saved?.name ?? tab.title,
-    onAnswer: (name: string) => void saveAs(activeTab() ?? tab, name.trim(), null),
-  });
-}
-
-/** Save over what another client saved meanwhile. */
-export async function overwrite(id: string, name: string): Promise<void> {
-  const tab = useTabs.getState().tabs.find((one) => one.id === id);
-  if (tab === undefined) return;
-  try {
-    const told = await socket.ask({ type: 'open', name, version: null }, 'opened');
-    await saveAs(tab, name, told.workflow.version);
-  } catch (error) {
-    complain(error);
-  }
 }
 
 function download(): void {
@@ -118,16 +70,14 @@ function download(): void {
 }
 
 function close(): void {
-  const tab = activeTab();
-  if (tab === undefined) return;
-  if (isDirty(tab)) openDialog('close', { tab: tab.id });
-  else closeTab(tab.id);
+  const { tabs, active } = useTabs.getState();
+  const root = rootOf(tabs, active);
+  if (root !== undefined) closeTabAsked(root.id);
 }
 
-/** Close a tab; asks first if it holds what no file holds. */
+/** Close a tab with its levels; asks first if one of them holds what no file holds. */
 export function closeTabAsked(id: string): void {
-  const tab = useTabs.getState().tabs.find((one) => one.id === id);
-  if (tab && isDirty(tab)) openDialog('close', { tab: id });
+  if (family(useTabs.getState().tabs, id).some(isDirty)) openDialog('close', { tab: id });
   else closeTab(id);
 }
 
@@ -173,18 +123,6 @@ export async function openDropped(files: readonly File[], at?: Point): Promise<v
     } catch (error) {
       complain(error);
     }
-  }
-}
-
-/** The kept workflow or template of that name, for looking into a node made of it. */
-export async function openInner(name: string): Promise<void> {
-  const from = useTabs.getState().active;
-  try {
-    const { workflows } = await socket.ask({ type: 'library' }, 'listed');
-    if (workflows.some((one) => one.name === name)) await openSaved(name, undefined, from);
-    else await openDocument(await workflow(name), name, from);
-  } catch (error) {
-    complain(error);
   }
 }
 

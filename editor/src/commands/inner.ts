@@ -5,11 +5,12 @@ import { Refusal, socket } from '../connection/socket';
 import { collapse, expand } from '../document/inner';
 import { isInner, nameOfInner } from '../schema/inner';
 import { defOf, forgetInner } from '../store/catalogue';
-import { activeDoc, edit, select } from '../store/tabs';
+import { activeDoc, activeTab, edit, select } from '../store/tabs';
 import { complain, openDialog, say } from '../store/ui';
 import { autoLayoutIfBare } from '../canvas/layout';
-import { openInner } from './files';
+import { enter, leave } from './levels';
 import { chosenNodes } from './nodes';
+import { innerNameProblem } from './saving';
 import type { Command } from './types';
 
 /** The chosen node, if it is a workflow. */
@@ -22,8 +23,9 @@ function innerNode(): string | undefined {
 const nameOfNode = (id: string): string => nameOfInner(activeDoc().nodes[id]?.type ?? '');
 
 async function collapseAs(name: string): Promise<void> {
-  if (!/^[A-Za-z0-9_-]{1,60}$/.test(name)) {
-    say('a workflow that is used as a node has a name of letters, digits, _ and -', 'bad');
+  const problem = innerNameProblem(name);
+  if (problem !== '') {
+    say(problem, 'bad');
     return;
   }
   try {
@@ -80,7 +82,15 @@ export const INNER: readonly Command[] = [
     group: 'Nodes',
     keys: 'Ctrl+ArrowDown',
     enabled: () => innerNode() !== undefined,
-    run: () => void openInner(nameOfNode(innerNode() ?? '')),
+    run: () => void enter(innerNode() ?? ''),
+  },
+  {
+    id: 'workflow.leave',
+    title: 'Back to the workflow around',
+    group: 'Nodes',
+    keys: 'Ctrl+ArrowUp',
+    enabled: () => activeTab()?.from !== undefined,
+    run: leave,
   },
   {
     id: 'node.history',

@@ -6,11 +6,17 @@ import { cancel, submit } from '../store/session';
 import { activeTab, useTabs } from '../store/tabs';
 import { useUi } from '../store/ui';
 import { chosenNodes } from './nodes';
+import { saveLevels } from './saving';
 import type { Command } from './types';
 
 function underWay(): boolean {
   const { run } = runOf(useTabs.getState().active);
   return run !== '' && !isOver(useRuns.getState().runs[run]);
+}
+
+/** Levels are saved first: a run takes them as the server keeps them. */
+async function run(targets: readonly string[] | null): Promise<void> {
+  if (await saveLevels()) await submit(targets);
 }
 
 export const RUN: readonly Command[] = [
@@ -21,7 +27,7 @@ export const RUN: readonly Command[] = [
     keys: 'Ctrl+Enter',
     everywhere: true,
     enabled: () => activeTab() !== undefined && useCatalogue.getState().ready,
-    run: () => void submit(),
+    run: () => void run(null),
   },
   {
     id: 'run.here',
@@ -30,7 +36,7 @@ export const RUN: readonly Command[] = [
     keys: 'Ctrl+Shift+Enter',
     everywhere: true,
     enabled: () => chosenNodes().length > 0,
-    run: () => void submit(chosenNodes()),
+    run: () => void run(chosenNodes()),
   },
   {
     id: 'run.cancel',

@@ -2,6 +2,7 @@
 
 import { autoLayout } from '../canvas/layout';
 import { fit, goTo, zoom } from '../canvas/stage';
+import { shownLevel } from '../store/levels';
 import { activate, activeTab, updateTab, useTabs } from '../store/tabs';
 import { openDialog, togglePanel, useUi } from '../store/ui';
 import type { Command } from './types';
@@ -10,7 +11,8 @@ const open = (): boolean => activeTab() !== undefined;
 
 function cycle(way: 1 | -1): void {
   const { tabs, active } = useTabs.getState();
-  const ids = ['', ...tabs.map((tab) => tab.id)];
+  const roots = tabs.filter((tab) => tab.from === undefined);
+  const ids = ['', ...roots.map((root) => shownLevel(tabs, root))];
   activate(ids[(ids.indexOf(active) + way + ids.length) % ids.length] ?? '');
 }
 

@@ -1,9 +1,11 @@
 /** Asks before something is lost: closing what was not saved, saving over what somebody else saved. */
 
-import { openSaved, overwrite, save } from '../commands/files';
+import { openSaved } from '../commands/files';
+import { overwrite, save, saveLevels } from '../commands/saving';
 import { Button } from '../parts/Button';
 import { Window } from '../parts/Window';
-import { activate, closeTab, tabOf, useTabs } from '../store/tabs';
+import { shownLevel } from '../store/levels';
+import { activate, closeTab, isDirty, tabOf, useTabs } from '../store/tabs';
 import { closeDialog } from '../store/ui';
 
 export function CloseDialog({ tab }: { tab: string }) {
@@ -17,8 +19,12 @@ export function CloseDialog({ tab }: { tab: string }) {
           tone="primary"
           onClick={() => {
             closeDialog();
-            activate(tab);
-            save();
+            const { tabs } = useTabs.getState();
+            if (found) activate(shownLevel(tabs, found));
+            void saveLevels().then((saved) => {
+              activate(tab);
+              if (saved && found && isDirty(found)) save();
+            });
           }}
         >
           Save first
@@ -42,6 +48,7 @@ export function CloseDialog({ tab }: { tab: string }) {
 }
 
 export function ConflictDialog({ tab, name }: { tab: string; name: string }) {
+  const level = useTabs((state) => tabOf(state, tab)?.from !== undefined);
   return (
     <Window title="Somebody saved a newer version">
       <p>
@@ -59,20 +66,22 @@ export function ConflictDialog({ tab, name }: { tab: string; name: string }) {
         >
           Save mine over it
         </Button>
-        <Button
-          label="Open theirs beside"
-          onClick={() => {
-            closeDialog();
-            useTabs.setState((state) => ({
-              tabs: state.tabs.map((one) =>
-                one.id === tab ? { ...one, saved: undefined, title: `${one.title} (mine)` } : one,
-              ),
-            }));
-            void openSaved(name);
-          }}
-        >
-          Open theirs beside
-        </Button>
+        {!level && (
+          <Button
+            label="Open theirs beside"
+            onClick={() => {
+              closeDialog();
+              useTabs.setState((state) => ({
+                tabs: state.tabs.map((one) =>
+                  one.id === tab ? { ...one, saved: undefined, title: `${one.title} (mine)` } : one,
+                ),
+              }));
+              void openSaved(name);
+            }}
+          >
+            Open theirs beside
+          </Button>
+        )}
         <Button label="Go on editing" onClick={closeDialog}>
           Go on editing
         </Button>

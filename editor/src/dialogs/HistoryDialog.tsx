@@ -9,6 +9,7 @@ import { ago, duration } from '../parts/text';
 import { Window } from '../parts/Window';
 import { ShownView } from '../results/ShownView';
 import { useResult } from '../results/useResult';
+import { runOf } from '../store/runs';
 import { nameOf } from '../store/session';
 import { activeTab, edit } from '../store/tabs';
 import { closeDialog, complain, openDialog, say } from '../store/ui';
@@ -20,7 +21,10 @@ export function HistoryDialog({ node }: { node: string }) {
     const tab = activeTab();
     if (tab === undefined) return;
     socket
-      .ask({ type: 'node_history', name: nameOf(tab), node, limit: 24 }, 'node_results')
+      .ask(
+        { type: 'node_history', name: nameOf(tab), node: runOf(tab.id).inside + node, limit: 24 },
+        'node_results',
+      )
       .then((told) => setResults(told.results), complain);
   }, [node]);
   const back = (one: NodeResult): void => {

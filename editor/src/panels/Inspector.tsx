@@ -13,14 +13,14 @@ import {
 import { idProblem, renameNode, titleOf } from '../document/nodes';
 import { own } from '../document/records';
 import type { NodeEntry, Workflow } from '../document/types';
-import { openInner } from '../commands/files';
+import { enter } from '../commands/levels';
 import { wireText } from '../canvas/flow';
 import { useTabRun } from '../canvas/state';
 import { Button } from '../parts/Button';
 import { duration, label, plural, size } from '../parts/text';
 import { categoryColor, typeColor } from '../schema/colors';
 import type { Def } from '../schema/defs';
-import { isInner, nameOfInner } from '../schema/inner';
+import { isInner } from '../schema/inner';
 import { coreOf, describe } from '../schema/shapes';
 import { useDef } from '../store/catalogue';
 import { edit, select, useActive, useDoc } from '../store/tabs';
@@ -103,7 +103,7 @@ function NodeInspector({ id, entry, doc }: { id: string; entry: NodeEntry; doc: 
         <p className="doc">This node's pack is not installed. The node is kept as it is, but cannot run.</p>
       )}
       {def && isInner(entry.type) && (
-        <Button label="Open this workflow" onClick={() => void openInner(nameOfInner(entry.type))}>
+        <Button label="Open this workflow" onClick={() => void enter(id)}>
           Open this workflow
         </Button>
       )}

@@ -16,6 +16,7 @@ export const NodeResult = memo(function NodeResult({ id, def }: { id: string; de
   const keys = useTabRun((run) => resultsOf(run, id, def));
   const running = useLive(id)?.state === 'running';
   const previewed = useTabRun((run) => run.previewed[id] === true);
+  const inside = useTabRun((run) => run.inside);
   const value = useTabRun((run) => run.values[id]);
   if (height === 0) return null;
   const kind = kindOf(def);
@@ -23,7 +24,7 @@ export const NodeResult = memo(function NodeResult({ id, def }: { id: string; de
   return (
     <div className={`result ${kind}`} style={{ height }}>
       {live ? (
-        <Preview id={id} title={def.title} />
+        <Preview id={id} node={inside + id} title={def.title} />
       ) : keys ? (
         <Results keys={keys} title={def.title} />
       ) : (
@@ -41,11 +42,11 @@ function Told({ value }: { value: Readonly<Record<string, unknown>> | undefined 
 }
 
 /** Frames are drawn as they come; React is not asked. */
-function Preview({ id, title }: { id: string; title: string }) {
+function Preview({ id, node, title }: { id: string; node: string; title: string }) {
   const ref = useRef<HTMLImageElement>(null);
   useEffect(() => {
     let last = '';
-    const stop = onPreview(id, (frame) => {
+    const stop = onPreview(node, (frame) => {
       const image = ref.current;
       if (image === null) return;
       const url = URL.createObjectURL(frame);
@@ -58,7 +59,7 @@ function Preview({ id, title }: { id: string; title: string }) {
       stop();
       if (last !== '') URL.revokeObjectURL(last);
     };
-  }, [id]);
+  }, [node]);
   return (
     <img
       ref={ref}

@@ -12,6 +12,15 @@ export function isInner(type: string): boolean {
   return type.startsWith(PREFIX);
 }
 
+/** Whether a type names a workflow file by its place beside another. */
+export function isPath(type: string): boolean {
+  return !isInner(type) && (type.startsWith('./') || type.startsWith('../') || type.endsWith('.json'));
+}
+
+export function typeOfInner(name: string): string {
+  return PREFIX + name;
+}
+
 export function nameOfInner(type: string): string {
   return type.slice(PREFIX.length);
 }

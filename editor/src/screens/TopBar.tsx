@@ -4,6 +4,7 @@ import { closeTabAsked, newWorkflow } from '../commands/files';
 import { perform } from '../commands';
 import { useUnderWay } from '../canvas/state';
 import { Button } from '../parts/Button';
+import { family, rootOf, shownLevel } from '../store/levels';
 import { activate, isDirty, useActive, useTabs } from '../store/tabs';
 import { useUi } from '../store/ui';
 
@@ -50,25 +51,34 @@ function ThemeButton() {
 
 function Tabs() {
   const tabs = useTabs((state) => state.tabs);
-  const active = useTabs((state) => state.active);
+  const active = useTabs((state) => rootOf(state.tabs, state.active)?.id);
   return (
     <nav className="tabs" aria-label="open workflows">
-      {tabs.map((tab) => (
-        <div key={tab.id} className={`tab ${tab.id === active ? 'active' : ''}`}>
-          <button
-            type="button"
-            aria-current={tab.id === active ? 'page' : undefined}
-            title={tab.stale ? 'a newer version was saved by somebody else' : tab.title}
-            onClick={() => activate(tab.id)}
-            onAuxClick={(event) => event.button === 1 && closeTabAsked(tab.id)}
-          >
-            <span>{tab.title.replaceAll('_', ' ')}</span>
-            {isDirty(tab) && <span className="unsaved" role="img" aria-label="not saved" title="not saved" />}
-            {tab.stale && <span className="stale-mark">newer</span>}
-          </button>
-          <Button icon="close" size={12} label={`close ${tab.title}`} onClick={() => closeTabAsked(tab.id)} />
-        </div>
-      ))}
+      {tabs
+        .filter((tab) => tab.from === undefined)
+        .map((tab) => (
+          <div key={tab.id} className={`tab ${tab.id === active ? 'active' : ''}`}>
+            <button
+              type="button"
+              aria-current={tab.id === active ? 'page' : undefined}
+              title={tab.stale ? 'a newer version was saved by somebody else' : tab.title}
+              onClick={() => activate(shownLevel(tabs, tab))}
+              onAuxClick={(event) => event.button === 1 && closeTabAsked(tab.id)}
+            >
+              <span>{tab.title.replaceAll('_', ' ')}</span>
+              {family(tabs, tab.id).some(isDirty) && (
+                <span className="unsaved" role="img" aria-label="not saved" title="not saved" />
+              )}
+              {tab.stale && <span className="stale-mark">newer</span>}
+            </button>
+            <Button
+              icon="close"
+              size={12}
+              label={`close ${tab.title}`}
+              onClick={() => closeTabAsked(tab.id)}
+            />
+          </div>
+        ))}
       <Button icon="plus" label="New workflow" keys="Alt+N" onClick={newWorkflow} />
     </nav>
   );

@@ -2,6 +2,7 @@
 
 import { isWorkflow } from '../document/clipboard';
 import { begin } from './history';
+import { insideOf } from './levels';
 import { runOf, updateRun } from './runs';
 import { useTabs, type Saved, type Tab, type View } from './tabs';
 import { say } from './ui';
@@ -17,10 +18,14 @@ interface KeptTab {
   readonly view?: View;
   readonly mode?: Tab['mode'];
   readonly run?: string;
+  readonly from?: string;
+  readonly node?: string;
+  readonly readOnly?: boolean;
+  readonly at?: string;
 }
 
 function keptOf(tab: Tab): KeptTab {
-  const { id, title, view, mode, saved, line } = tab;
+  const { id, title, view, mode, saved, line, from, node, readOnly, at } = tab;
   const same = saved?.doc === line.now;
   return {
     id,
@@ -30,6 +35,10 @@ function keptOf(tab: Tab): KeptTab {
     ...(view && { view }),
     mode,
     run: runOf(id).run,
+    from,
+    node,
+    readOnly,
+    at,
   };
 }
 
@@ -50,6 +59,10 @@ function tabOf(kept: KeptTab): Tab | undefined {
     view: kept.view,
     mode: kept.mode ?? 'graph',
     stale: false,
+    from: kept.from,
+    node: kept.node,
+    readOnly: kept.readOnly,
+    at: kept.at,
   };
 }
 
@@ -61,7 +74,8 @@ export function restoreTabs(): void {
     const active = tabs.some((tab) => tab.id === raw?.active) ? (raw?.active ?? '') : '';
     useTabs.setState({ tabs, active });
     for (const kept of raw?.tabs ?? []) {
-      if (kept.run) updateRun(kept.id, (run) => ({ ...run, run: kept.run ?? '' }));
+      const inside = insideOf(tabs, kept.id);
+      if (kept.run || inside) updateRun(kept.id, (run) => ({ ...run, run: kept.run ?? '', inside }));
     }
   } catch {
     say('what was open could not be read back', 'bad');

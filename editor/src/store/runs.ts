@@ -37,6 +37,8 @@ export interface Live {
 }
 
 export interface TabRun {
+  /** What the run calls the nodes that stand here begins with this; see levels.ts. */
+  readonly inside: string;
   /** What would happen, from explain; inner nodes are gathered under their workflow node. */
   readonly stories: Readonly<Record<string, NodeStory>>;
   readonly total: Total | undefined;
@@ -64,6 +66,7 @@ interface State {
 }
 
 export const IDLE: TabRun = {
+  inside: '',
   stories: {},
   total: undefined,
   types: {},
@@ -101,6 +104,21 @@ export function outer(node: string): string {
   return slash < 0 ? node : node.slice(0, slash);
 }
 
+/** A node's id among those that stand in the tab, inner ones as `outer/inner`; undefined if it stands elsewhere. */
+function within(run: TabRun, node: string): string | undefined {
+  return node.startsWith(run.inside) ? node.slice(run.inside.length) : undefined;
+}
+
+function part<T>(run: TabRun, record: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  if (run.inside === '') return record;
+  return Object.fromEntries(
+    Object.entries(record).flatMap(([node, one]): [string, T][] => {
+      const id = within(run, node);
+      return id === undefined ? [] : [[id, one]];
+    }),
+  );
+}
+
 const GRAVEST = ['failed', 'run', 'waiting', 'cached', 'folded', 'not needed'];
 
 function gathered(a: NodeStory, b: NodeStory): NodeStory {
@@ -113,23 +131,40 @@ function gathered(a: NodeStory, b: NodeStory): NodeStory {
 
 /** What explain told. Results that are in the cache are shown at once. */
 export function foreseen(tab: string, told: Explained): void {
-  const stories: Record<string, NodeStory> = {};
-  const found: Record<string, Readonly<Record<string, string>>> = {};
-  for (const story of told.nodes) {
-    const id = outer(story.node);
-    const before = stories[id];
-    stories[id] = before === undefined ? story : gathered(before, story);
-    if (story.state === 'cached') found[story.node] = story.keys;
-  }
-  updateRun(tab, (run) => ({
-    ...run,
-    stories: kept(run.stories, stories),
-    total: told.total,
-    types: told.types,
-    values: told.values,
-    problems: [],
-    results: kept(run.results, { ...run.results, ...found }),
-  }));
+  updateRun(tab, (run) => {
+    const stories: Record<string, NodeStory> = {};
+    const found: Record<string, Readonly<Record<string, string>>> = {};
+    for (const story of told.nodes) {
+      const node = within(run, story.node);
+      if (node === undefined) continue;
+      const id = outer(node);
+      const before = stories[id];
+      stories[id] = before === undefined ? story : gathered(before, story);
+      if (story.state === 'cached') found[node] = story.keys;
+    }
+    return {
+      ...run,
+      stories: kept(run.stories, stories),
+      total: told.total,
+      types: part(run, told.types),
+      values: part(run, told.values),
+      problems: [],
+      results: kept(run.results, { ...run.results, ...found }),
+    };
+  });
+}
+
+/** A level was changed and not saved yet: what the run would do of it is not known. */
+export function clouded(tab: string): void {
+  updateRun(tab, (run) => ({ ...run, stories: {}, live: {} }));
+}
+
+/** A level was entered: it begins with what is known of it at the root. */
+export function joined(tab: string, inside: string, root: TabRun): void {
+  updateRun(tab, () => {
+    const run = { ...IDLE, inside, run: root.run, started: root.started };
+    return { ...run, results: part(run, root.results), total: root.total };
+  });
 }
 
 /** The new record, with values of the old one where they are equal: what is equal is not drawn again. */
@@ -144,7 +179,19 @@ function kept<T>(before: Readonly<Record<string, T>>, after: Readonly<Record<str
 
 /** The workflow cannot run as it is. */
 export function refused(tab: string, problems: readonly ProblemText[]): void {
-  updateRun(tab, (run) => ({ ...run, stories: {}, total: undefined, problems }));
+  updateRun(tab, (run) => ({
+    ...run,
+    stories: {},
+    total: undefined,
+    problems: problems.map((one) => ({ ...one, path: pathIn(run, one.path) })),
+  }));
+}
+
+/** A problem's place as seen in the tab; one that lies elsewhere is said to. */
+function pathIn(run: TabRun, path: string): string {
+  if (run.inside === '') return path;
+  const start = `nodes.${run.inside}`;
+  return path.startsWith(start) ? `nodes.${path.slice(start.length)}` : `outside: ${path}`;
 }
 
 export function watched(tab: string, run: string, scope?: ReadonlySet<string>): void {
@@ -164,9 +211,10 @@ const FRESH: Live = {
 };
 
 /** A preview came: the node makes room for it. */
-export function previewed(run: string, id: string): void {
+export function previewed(run: string, node: string): void {
   for (const [tab, one] of Object.entries(useRuns.getState().tabs)) {
-    if (one.run !== run || one.previewed[id] === true) continue;
+    const id = outer(within(one, node) ?? '');
+    if (one.run !== run || id === '' || one.previewed[id] === true) continue;
     updateRun(tab, (before) => ({ ...before, previewed: { ...before.previewed, [id]: true } }));
   }
 }
@@ -181,14 +229,16 @@ export function happened(event: Event): void {
 function after(run: TabRun, event: Event): TabRun {
   if (event.type === 'run.accepted') return { ...run, live: {} };
   if (!('node' in event) || event.type === 'node.preview') return run;
-  const id = outer(event.node);
+  const node = within(run, event.node);
+  if (node === undefined) return run;
+  const id = outer(node);
   const before = run.live[id] ?? FRESH;
   const next = lived(before, event);
   const live = { ...run.live, [id]: next };
   if ((event.type === 'node.finished' || event.type === 'node.cached') && event.key !== '') {
     const item = event.item.join('.');
-    const others = item === '' ? {} : omit(run.results[event.node], '');
-    return { ...run, live, results: { ...run.results, [event.node]: { ...others, [item]: event.key } } };
+    const others = item === '' ? {} : omit(run.results[node], '');
+    return { ...run, live, results: { ...run.results, [node]: { ...others, [item]: event.key } } };
   }
   return { ...run, live };
 }
@@ -256,7 +306,7 @@ export function caughtUp(told: Snapshot): void {
   for (const [tab, run] of Object.entries(useRuns.getState().tabs)) {
     if (run.run !== told.run) continue;
     const live: Record<string, Live> = {};
-    for (const [node, counts] of Object.entries(told.nodes)) {
+    for (const [node, counts] of Object.entries(part(run, told.nodes))) {
       const id = outer(node);
       const { cached = 0, running = 0, done = 0, failed = 0, skipped = 0 } = counts;
       const one = settled({ ...(live[id] ?? FRESH), cached, running, done, failed });

@@ -10,11 +10,14 @@ import { reach } from '../document/wires';
 import { judgeOff } from '../schema/judge';
 import { defOf, forgetInner, loadCatalogue, useCatalogue } from './catalogue';
 import { showPreview } from './previews';
+import { chainOf, family, insideOf, rootOf } from './levels';
 import {
   caughtUp,
+  clouded,
   foreseen,
   happened,
   isOver,
+  joined,
   outer,
   previewed,
   queueChanged,
@@ -25,7 +28,7 @@ import {
   useRuns,
   watched,
 } from './runs';
-import { tabOf, updateTab, useTabs, type Tab } from './tabs';
+import { isDirty, tabOf, updateTab, useTabs, type Tab } from './tabs';
 import { complain, say, useUi } from './ui';
 
 interface State {
@@ -40,9 +43,10 @@ export function runnable(doc: Workflow): Workflow {
   return effective(doc, judgeOff(useCatalogue.getState().catalogue, defOf));
 }
 
-/** The name that a tab's runs go by. */
+/** The name that a tab's runs go by: its root's, since that is what runs. */
 export function nameOf(tab: Tab): string {
-  return tab.saved?.name ?? (tab.line.now.name || tab.title);
+  const root = rootOf(useTabs.getState().tabs, tab.id) ?? tab;
+  return root.saved?.name ?? (root.line.now.name || root.title);
 }
 
 function plain(doc: Workflow): Record<string, unknown> {
@@ -61,41 +65,59 @@ export function explainSoon(): void {
   timer = setTimeout(() => void explain(), PAUSE_MS);
 }
 
+/** What is asked about is the root; each level shows its part of the answer. */
 async function explain(): Promise<void> {
-  const tab = tabOf(useTabs.getState());
+  const { tabs, active } = useTabs.getState();
+  const tab = rootOf(tabs, active);
   if (tab === undefined || useSession.getState().status !== 'open' || !useCatalogue.getState().ready) return;
   const number = ++asked;
   const document = plain(runnable(tab.line.now));
   try {
     const told = await socket.ask({ type: 'explain', workflow: nameOf(tab), document }, 'explained');
-    if (number === asked) foreseen(tab.id, told);
+    if (number !== asked) return;
+    for (const one of family(useTabs.getState().tabs, tab.id)) {
+      foreseen(one.id, told);
+      if (one.from !== undefined && isDirty(one)) clouded(one.id);
+    }
   } catch (error) {
     if (number !== asked || !(error instanceof Refusal) || error.code === 'connection') return;
     const problems =
       error.problems.length > 0 ? error.problems : [{ ...error, path: '', message: error.message }];
-    refused(tab.id, problems);
+    refusedAll(tab.id, problems);
   }
+}
+
+function refusedAll(root: string, problems: Refusal['problems']): void {
+  for (const one of family(useTabs.getState().tabs, root)) refused(one.id, problems);
 }
 
 // ---------------------------------------------------------------------------------------- runs
 
-/** Draw new numbers for the seeds that are empty and not locked: done by the server, told back by the document. */
-export async function submit(targets: readonly string[] | null = null): Promise<void> {
-  const tab = tabOf(useTabs.getState());
+/** Run the root of the open tab, or some nodes of that tab with what they need. Empty seeds are drawn by the server. */
+export async function submit(chosen: readonly string[] | null = null): Promise<void> {
+  const { tabs, active } = useTabs.getState();
+  const chain = chainOf(tabs, active);
+  const tab = chain[0];
   if (tab === undefined) return;
   try {
     const document = plain(runnable(tab.line.now));
     const request = crypto.randomUUID();
+    const inside = insideOf(tabs, active);
+    const targets = chosen && chosen.map((id) => inside + id);
     const { run } = await socket.ask(
-      { type: 'submit', workflow: nameOf(tab), document, targets: targets && [...targets], request },
+      { type: 'submit', workflow: nameOf(tab), document, targets, request },
       'accepted',
     );
     queueChanged(run);
-    watched(tab.id, run.run, targets ? reach(tab.line.now, targets, 'up') : undefined);
+    chain.forEach((level, depth) => {
+      const into = chain[depth + 1]?.node;
+      const ends = into === undefined ? chosen : [into];
+      watched(level.id, run.run, chosen && ends ? reach(level.line.now, ends, 'up') : undefined);
+    });
     await watch(run.run);
   } catch (error) {
     if (error instanceof Refusal && error.problems.length > 0) {
-      refused(tab.id, error.problems);
+      refusedAll(tab.id, error.problems);
       useUi.setState({ problems: true });
       say(
         error.problems.length === 1
@@ -111,16 +133,27 @@ async function watch(run: string): Promise<void> {
   await socket.ask({ type: 'watch', run, after: 0, previews: true }, 'watching');
 }
 
-/** Follow a run of the queue in the active tab. */
-export async function follow(run: string): Promise<void> {
-  const tab = tabOf(useTabs.getState());
-  if (tab === undefined) return;
-  watched(tab.id, run);
-  await watch(run).catch(complain);
+/** Hear all of a run from its beginning, in every tab that follows it. */
+async function watchAnew(run: string): Promise<void> {
+  for (const [tab, one] of Object.entries(useRuns.getState().tabs))
+    if (one.run === run) updateRun(tab, (before) => ({ ...before, live: {} }));
+  await watch(run);
 }
 
-export function currentRun(tab: string): RunInfo | undefined {
-  return useRuns.getState().runs[runOf(tab).run];
+/** A level was entered: it shows its part of the root's last run, and of what would run. */
+export async function join(level: string): Promise<void> {
+  const { tabs } = useTabs.getState();
+  const root = runOf(rootOf(tabs, level)?.id ?? '');
+  joined(level, insideOf(tabs, level), root);
+  explainSoon();
+  if (root.run === '') return;
+  try {
+    await watchAnew(root.run);
+    if (isOver(useRuns.getState().runs[root.run]))
+      await socket.ask({ type: 'unwatch', run: root.run }, 'done');
+  } catch {
+    // the run is not kept any more, or the connection is lost: what would run is told all the same
+  }
 }
 
 /** Cancel the active tab's run. */
@@ -166,8 +199,10 @@ export function start(): void {
     if (message.type === 'event') {
       const { event } = message;
       if (event.type === 'node.preview') {
-        showPreview(outer(event.node), event.media_type, event.data);
-        previewed(event.run, outer(event.node));
+        const ids = event.node.split('/');
+        for (let depth = 1; depth <= ids.length; depth++)
+          showPreview(ids.slice(0, depth).join('/'), event.media_type, event.data);
+        previewed(event.run, event.node);
       } else happened(event);
     } else if (message.type === 'snapshot') caughtUp(message);
     else if (message.type === 'paused') useRuns.setState({ paused: message.on });
@@ -202,17 +237,22 @@ async function greeted(status: Status, welcome?: AnswerOf<'welcome'>): Promise<v
   const open = new Set(welcome.queue.map((run) => run.run));
   useRuns.setState((state) => ({ paused: welcome.paused, runs: { ...state.runs, ...queued } }));
   if (!useCatalogue.getState().ready) await loadCatalogue();
-  for (const [tab, run] of Object.entries(useRuns.getState().tabs)) {
-    if (run.run === '' || (!open.has(run.run) && isOver(useRuns.getState().runs[run.run]))) continue;
-    updateRun(tab, (before) => ({ ...before, live: {} }));
-    await watch(run.run)
+  for (const run of new Set(Object.values(useRuns.getState().tabs).map((one) => one.run))) {
+    if (run === '' || (!open.has(run) && isOver(useRuns.getState().runs[run]))) continue;
+    await watchAnew(run)
       .then(async () => {
-        if (open.has(run.run)) return;
-        const info = (await (await fetch(`/api/runs/${run.run}`)).json()) as RunInfo;
+        if (open.has(run)) return;
+        const info = (await (await fetch(`/api/runs/${run}`)).json()) as RunInfo;
         queueChanged(info);
         ended(info);
       })
-      .catch(() => updateRun(tab, (before) => ({ ...before, run: '' })));
+      .catch(() => forget(run));
   }
   explainSoon();
+}
+
+/** The server does not know a run any more. */
+function forget(run: string): void {
+  for (const [tab, one] of Object.entries(useRuns.getState().tabs))
+    if (one.run === run) updateRun(tab, (before) => ({ ...before, run: '' }));
 }

@@ -4,6 +4,8 @@ import { create } from 'zustand';
 import { restored } from '../document/off';
 import { EMPTY, type Workflow } from '../document/types';
 import { begin, redo, step, undo, type Timeline } from './history';
+import { family, rootOf } from './levels';
+import { say } from './ui';
 
 export interface View {
   readonly x: number;
@@ -28,8 +30,13 @@ export interface Tab {
   readonly mode: 'graph' | 'app';
   /** Another client saved a newer version. */
   readonly stale: boolean;
-  /** The tab that this one was opened from, as a node of its workflow. */
+  /** For a level: the tab whose workflow has it as a node, and that node. See levels.ts. */
   readonly from?: string;
+  readonly node?: string;
+  /** It comes with graphflow: it can be looked at and duplicated. */
+  readonly readOnly?: boolean;
+  /** For a root: the level that was seen last. */
+  readonly at?: string;
 }
 
 interface State {
@@ -53,6 +60,8 @@ export interface Opening {
   readonly mode?: Tab['mode'];
   readonly activate?: boolean;
   readonly from?: string;
+  readonly node?: string;
+  readonly readOnly?: boolean;
 }
 
 /** Open a document in a new tab; gives the tab's id. */
@@ -67,27 +76,33 @@ export function openTab(doc: Workflow, how: Opening = {}): string {
     view: undefined,
     mode: how.mode ?? 'graph',
     stale: false,
-    ...(how.from !== undefined && { from: how.from }),
+    ...(how.from !== undefined && { from: how.from, node: how.node, readOnly: how.readOnly === true }),
   };
-  useTabs.setState((state) => ({
-    tabs: [...state.tabs, tab],
-    active: how.activate === false ? state.active : tab.id,
-  }));
+  useTabs.setState((state) => ({ tabs: [...state.tabs, tab] }));
+  if (how.activate !== false) activate(tab.id);
   return tab.id;
 }
 
+/** Close a tab with all levels below it. */
 export function closeTab(id: string): void {
   useTabs.setState((state) => {
-    const place = state.tabs.findIndex((tab) => tab.id === id);
-    const tabs = state.tabs.filter((tab) => tab.id !== id);
-    const active = state.active === id ? (tabs[Math.min(place, tabs.length - 1)]?.id ?? '') : state.active;
-    return { tabs, active };
+    const gone = new Set(family(state.tabs, id).map((tab) => tab.id));
+    const tabs = state.tabs.filter((tab) => !gone.has(tab.id));
+    if (!gone.has(state.active)) return { tabs };
+    const above = tabOf(state, id)?.from;
+    const place = state.tabs.filter((tab) => tab.from === undefined).findIndex((tab) => tab.id === id);
+    const roots = tabs.filter((tab) => tab.from === undefined);
+    return { tabs, active: above ?? roots[Math.min(place, roots.length - 1)]?.id ?? '' };
   });
 }
 
 /** Show a tab; an empty id shows the first screen. */
 export function activate(id: string): void {
-  useTabs.setState({ active: id });
+  useTabs.setState((state) => {
+    const root = rootOf(state.tabs, id);
+    const tabs = state.tabs.map((tab) => (tab === root && tab.at !== id ? { ...tab, at: id } : tab));
+    return { tabs, active: id };
+  });
 }
 
 export function tabOf(state: State, id = state.active): Tab | undefined {
@@ -126,9 +141,18 @@ export function updateTab(id: string, change: (tab: Tab) => Tab): void {
   });
 }
 
-/** The one way to change the open document. merge: see history.ts. */
-export function edit(label: string, change: (doc: Workflow) => Workflow, merge = ''): void {
-  updateTab(useTabs.getState().active, (tab) => {
+/** The one way to change a document, the open one if none is named. merge: see history.ts. */
+export function edit(
+  label: string,
+  change: (doc: Workflow) => Workflow,
+  merge = '',
+  id = useTabs.getState().active,
+): void {
+  updateTab(id, (tab) => {
+    if (tab.readOnly) {
+      say('this workflow comes with graphflow and cannot be changed', 'info', 'duplicate it to edit it');
+      return tab;
+    }
     const line = step(tab.line, change(tab.line.now), label, merge);
     return line === tab.line ? tab : { ...tab, line, selection: existing(tab.selection, line.now) };
   });

@@ -53,7 +53,7 @@ const before = stored();
 export const useUi = create<State>(() => ({
   theme: before.theme ?? 'dark', // colours of pictures are judged on dark
   panel: before.panel ?? '',
-  inspector: before.inspector ?? innerWidth > 1_000,
+  inspector: before.inspector ?? globalThis.innerWidth > 1_000,
   problems: false,
   minimap: before.minimap ?? true,
   snap: before.snap ?? false,
@@ -72,8 +72,10 @@ useUi.subscribe(({ theme, panel, inspector, minimap, snap }) => {
 
 let toasts = 0;
 
-/** Say something in a corner for a while. */
+/** Say something in a corner for a while, once at a time. */
 export function say(text: string, tone: Toast['tone'] = 'info', hint?: string): void {
+  const last = useUi.getState().toasts.at(-1);
+  if (last?.text === text && last.tone === 'info') return;
   const toast: Toast = { id: ++toasts, tone, text, ...(hint ? { hint } : {}) };
   useUi.setState((state) => ({ toasts: [...state.toasts.slice(-3), toast] }));
   setTimeout(() => hush(toast.id), tone === 'bad' ? 12_000 : 4_500);

@@ -45,9 +45,7 @@ export const action: fc.Arbitrary<Action> = fc.oneof(
         addNode(doc, freeId(doc, type), { type, ui: { x: 0, y: 0 } }),
   ),
   number.map((n) => on(n, (doc, id) => removeNodes(doc, new Set([id])))),
-  fc
-    .tuple(number, name, json)
-    .map(([n, one, value]) => on(n, (doc, id) => setParam(doc, id, one, value))),
+  fc.tuple(number, name, json).map(([n, one, value]) => on(n, (doc, id) => setParam(doc, id, one, value))),
   fc.tuple(number, name).map(([n, one]) => on(n, (doc, id) => unsetParam(doc, id, one))),
   fc.tuple(number, number, name, fc.boolean()).map(([n, m, one, append]) =>
     on(n, (doc, id) => {
