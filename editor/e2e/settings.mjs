@@ -125,3 +125,50 @@ export async function a_dropped_picture_becomes_a_node_that_loads_it({ page }) {
   await page.waitForTimeout(200);
   assert.match((await documentOf(page)).nodes.load_image.params.path, /^asset:/);
 }
+
+export async function a_prompt_is_filled_in_as_a_form({ page, picture }) {
+  await openDocument(page, {
+    graphflow: 1,
+    nodes: {
+      prompt: { type: 'prompts/structured', ui: { x: 0, y: 0 } },
+      text: {
+        type: 'prompts/render',
+        params: { style: 'wan' },
+        inputs: { prompt: 'prompt' },
+        ui: { x: 330, y: 0 },
+      },
+    },
+  });
+  await page.getByTestId('node-prompt').getByRole('button', { name: 'as a form' }).click();
+  const form = page.getByRole('dialog');
+  const caption = form.getByTestId('caption');
+  await form.getByText('nothing is said yet').waitFor();
+  await form.getByRole('button', { name: 'add: subject' }).click();
+  await form.getByLabel('name of subject 1', { exact: true }).fill('a red fox');
+  await form.getByLabel('action of subject 1', { exact: true }).fill('runs through snow');
+  await form.getByLabel('environment', { exact: true }).fill('a quiet forest');
+  await form.getByLabel('move of camera', { exact: true }).selectOption('pan left');
+  await form.getByLabel('time of lighting', { exact: true }).selectOption('dawn');
+  await caption.getByText(/red fox runs through snow/i).waitFor();
+  await caption.getByText(/dawn/i).waitFor();
+  const wan = await caption.innerText();
+  await form.getByLabel('style of the caption').selectOption('ltx');
+  await page.waitForFunction(
+    (before) => document.querySelector('[data-testid=caption]').textContent !== before,
+    wan,
+  );
+  await picture('form');
+  const { nodes } = await documentOf(page);
+  assert.deepEqual(nodes.prompt.inputs, { subjects: ['subject'], camera: 'camera', lighting: 'lighting' });
+  assert.equal(nodes.subject.params.action, 'runs through snow');
+  assert.equal(nodes.camera.params.move, 'pan_left');
+  await form.getByRole('button', { name: 'remove subject 1' }).click();
+  await form.getByRole('button', { name: 'close', exact: true }).click();
+  assert.equal((await documentOf(page)).nodes.subject, undefined);
+  await press(page, 'Control+z');
+  assert.equal(
+    (await documentOf(page)).nodes.subject.params.name,
+    'a red fox',
+    'and all of it can be undone',
+  );
+}

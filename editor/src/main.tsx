@@ -13,6 +13,7 @@ import './style/panels.css';
 import './style/inspector.css';
 import './style/windows.css';
 import './style/pickers.css';
+import './style/form.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';

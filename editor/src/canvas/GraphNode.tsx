@@ -4,8 +4,9 @@ import { Handle, Position, useStore, type NodeProps } from '@xyflow/react';
 import { memo, type CSSProperties } from 'react';
 import { setUi, titleOf } from '../document/nodes';
 import { own } from '../document/records';
-import { useDef } from '../store/catalogue';
+import { hasForm, useDef } from '../store/catalogue';
 import { edit } from '../store/tabs';
+import { openDialog } from '../store/ui';
 import { shownSettings } from '../schema/geometry';
 import type { Def } from '../schema/defs';
 import { Icon } from '../parts/icons';
@@ -95,19 +96,31 @@ function Body({ id, def, entry }: BodyProps) {
             </div>
           ))}
           {foldable && (
-            <button
-              type="button"
-              className="more nodrag"
-              aria-expanded={hidden === 0}
-              onClick={() =>
-                edit(hidden ? 'show all settings' : 'show fewer settings', (doc) =>
-                  setUi(doc, id, { expanded: hidden > 0 ? true : undefined }),
-                )
-              }
-            >
-              <Icon name={hidden > 0 ? 'right' : 'down'} size={11} />
-              {hidden > 0 ? `${hidden} more` : 'fewer'}
-            </button>
+            <div className="more-line">
+              <button
+                type="button"
+                className="more nodrag"
+                aria-expanded={hidden === 0}
+                onClick={() =>
+                  edit(hidden ? 'show all settings' : 'show fewer settings', (doc) =>
+                    setUi(doc, id, { expanded: hidden > 0 ? true : undefined }),
+                  )
+                }
+              >
+                <Icon name={hidden > 0 ? 'right' : 'down'} size={11} />
+                {hidden > 0 ? `${hidden} more` : 'fewer'}
+              </button>
+              {hasForm(entry.type) && (
+                <button
+                  type="button"
+                  className="more nodrag"
+                  onClick={() => openDialog('form', { node: id })}
+                >
+                  <Icon name="app" size={11} />
+                  as a form
+                </button>
+              )}
+            </div>
           )}
         </div>
       )}

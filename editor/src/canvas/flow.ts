@@ -77,6 +77,7 @@ export function unknownDef(entry: NodeEntry): Def {
     settings: [],
     outputs: [],
     effect: false,
+    fold: false,
     inner: false,
   };
 }

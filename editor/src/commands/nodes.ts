@@ -6,7 +6,7 @@ import { align, bounds, distribute, type Side } from '../document/arrange';
 import { moveTo, setUi, titleOf } from '../document/nodes';
 import type { Mode } from '../document/types';
 import { activeDoc, activeTab, edit, select } from '../store/tabs';
-import { defOf } from '../store/catalogue';
+import { defOf, hasForm } from '../store/catalogue';
 import { openDialog, useUi } from '../store/ui';
 import { renameTitle } from './rename';
 import type { Command } from './types';
@@ -146,6 +146,14 @@ export const NODES: readonly Command[] = [
     run: toggleCollapsed,
   },
   { id: 'node.rename', title: 'Give a title', group: 'Nodes', keys: 'F2', enabled: one, run: rename },
+  {
+    id: 'node.form',
+    title: 'Fill in as a form',
+    group: 'Nodes',
+    keys: 'Ctrl+E',
+    enabled: () => one() && hasForm(activeDoc().nodes[chosenNodes()[0] ?? '']?.type ?? ''),
+    run: () => openDialog('form', { node: chosenNodes()[0] }),
+  },
   {
     id: 'node.connect',
     title: 'Connect to ...',

@@ -7,6 +7,7 @@ import { CloseDialog, ConflictDialog } from './CloseDialog';
 import { CommandsDialog } from './CommandsDialog';
 import { ConnectDialog } from './ConnectDialog';
 import { FilesDialog } from './FilesDialog';
+import { FormDialog } from './FormDialog';
 import { HistoryDialog } from './HistoryDialog';
 import { KeysDialog } from './KeysDialog';
 import { ModelsDialog } from './ModelsDialog';
@@ -22,6 +23,7 @@ const DIALOGS: Readonly<Record<string, ComponentType<never>>> = {
   commands: CommandsDialog,
   connect: ConnectDialog,
   files: FilesDialog,
+  form: FormDialog,
   history: HistoryDialog,
   keys: KeysDialog,
   models: ModelsDialog,

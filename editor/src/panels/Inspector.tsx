@@ -22,7 +22,7 @@ import { categoryColor, typeColor } from '../schema/colors';
 import type { Def } from '../schema/defs';
 import { isInner } from '../schema/inner';
 import { coreOf, describe } from '../schema/shapes';
-import { useDef } from '../store/catalogue';
+import { hasForm, useDef } from '../store/catalogue';
 import { edit, select, useActive, useDoc } from '../store/tabs';
 import { complain, openDialog, useUi } from '../store/ui';
 import { FieldRow } from '../widgets/FieldRow';
@@ -105,6 +105,11 @@ function NodeInspector({ id, entry, doc }: { id: string; entry: NodeEntry; doc: 
       {def && isInner(entry.type) && (
         <Button label="Open this workflow" onClick={() => void enter(id)}>
           Open this workflow
+        </Button>
+      )}
+      {def && hasForm(entry.type) && (
+        <Button icon="app" label="Fill in as a form" onClick={() => openDialog('form', { node: id })}>
+          Fill in as a form
         </Button>
       )}
       {def && <Settings id={id} entry={entry} def={def} doc={doc} />}

@@ -39,6 +39,8 @@ export interface Def {
   readonly settings: readonly Setting[];
   readonly outputs: readonly Output[];
   readonly effect: boolean;
+  /** Small and pure: its result is known before anything runs. */
+  readonly fold: boolean;
   /** A workflow used as a node. */
   readonly inner: boolean;
   /** Of such a one, the nodes behind its outputs. */
@@ -134,6 +136,7 @@ export function readNode(raw: RawNode): Def {
       shape: raw.output_shapes?.[name] ?? parseShape(type),
     })),
     effect: raw.flags.effect === true,
+    fold: raw.flags.fold === true,
     inner: false,
   };
 }

@@ -62,6 +62,7 @@ export function innerDef(type: string, doc: Workflow, defOf: (type: string) => D
     settings,
     outputs,
     effect: false,
+    fold: false,
     inner: true,
     behind: [...new Set(Object.values(doc.outputs ?? {}).map((wire) => split(wire).node))],
   };

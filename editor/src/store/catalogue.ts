@@ -4,6 +4,7 @@ import { create } from 'zustand';
 import * as http from '../connection/http';
 import type { TemplateInfo } from '../connection/messages';
 import type { Workflow } from '../document/types';
+import { partsOf } from '../schema/parts';
 import { readCatalogue, type Catalogue, type Def } from '../schema/defs';
 import { innerDef, isInner, nameOfInner } from '../schema/inner';
 
@@ -51,6 +52,11 @@ export function defOf(type: string): Def | undefined {
   const known = inner.get(type);
   if (known === undefined) void fetchInner(type);
   return known ?? undefined;
+}
+
+/** Whether a node of this type puts something together from parts, so that all can be filled in as one form. */
+export function hasForm(type: string): boolean {
+  return partsOf(defOf(type), useCatalogue.getState().catalogue).length > 0;
 }
 
 /** A component's way to a type: it is drawn anew when the type becomes known. */

@@ -137,6 +137,7 @@ it('a workflow as a node shows what stands behind its outputs', () => {
     settings: [],
     outputs: [],
     effect: false,
+    fold: false,
     inner: true,
   };
   expect(resultsOf(runOf(TAB), 'w', { ...def, behind: ['save', 'decode'] })).toEqual({ '': KEY });
