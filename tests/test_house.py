@@ -118,12 +118,30 @@ def test_node_packs_import_the_public_modules_and_their_own_siblings_only(path: 
         assert name.startswith((*public, own, *extra)), f"{short(path)}:{line} imports {name}"
 
 
+_OF_MODELS = [
+    "adapters",
+    "extract",
+    "forward",
+    "latents",
+    "lesson",
+    "train_dpo",
+    "train_full",
+    "train_lora",
+    "watch",
+]
+
 PACK_EXTRAS: dict[str, tuple[str, ...]] = {
     "nodes/evaluation/files.py": ("graphflow_nodes.media.files",),  # one way to save
     "nodes/evaluation/weights.py": ("graphflow_nodes.diffusion.source",),  # one way to find models
     "nodes/evaluation/aesthetic.py": ("graphflow_nodes.diffusion.source",),
     "nodes/dataset/flow.py": ("graphflow_nodes.evaluation.classic_flow",),  # one optical flow
     "nodes/dataset/reading.py": ("graphflow_nodes.media",),  # one decoder and one encoder of files
+    **dict.fromkeys(  # one way to open models and to call them
+        [f"nodes/training/{name}.py" for name in _OF_MODELS], ("graphflow_nodes.diffusion",)
+    ),
+    "nodes/training/save.py": ("graphflow_nodes.media.files",),
+    "nodes/training/sheet.py": ("graphflow_nodes.media.sheet",),
+    "nodes/training/effect.py": ("graphflow_nodes.evaluation.values",),  # its results are scores
 }
 """Files of packs that may import more, and what."""
 

@@ -4,6 +4,8 @@ Nothing here imports torch at import time; `render`, `score` and `training` do, 
 """
 
 from .clip import clip
+from .effect_clip import effect_clip, effect_scenes
+from .effect_score import effect_strength
 from .scenes import scenes
 
-__all__ = ["clip", "scenes"]
+__all__ = ["clip", "effect_clip", "effect_scenes", "effect_strength", "scenes"]

@@ -48,7 +48,7 @@ class Layers:
 
 
 @dataclass(frozen=True, slots=True)
-class _Track:
+class Track:
     """Where an object is: x, y [T] in pixels, opacity [T], radius in pixels."""
 
     x: Tensor
@@ -95,7 +95,7 @@ def draw_layers(
     scenes: Sequence[Scene], frames: int = FRAMES, size: int = SIZE, course: Course = "told"
 ) -> Layers:
     """The colourless layers of `scenes`, each [B, frames, size, size]."""
-    tracks = [_track(scene, frames, size, course) for scene in scenes]
+    tracks = [track(scene, frames, size, course) for scene in scenes]
     axis = torch.arange(size) + 0.5
     radius = torch.tensor([track.radius for track in tracks])[:, None, None, None]
     dx = axis - torch.stack([track.x for track in tracks])[:, :, None, None]
@@ -124,7 +124,8 @@ def distance(shape: str, x: Tensor, y: Tensor) -> Tensor:
     return sides.amax(0) - EXTENT["triangle"] / 2
 
 
-def _track(scene: Scene, frames: int, size: int, course: Course) -> _Track:
+def track(scene: Scene, frames: int, size: int, course: Course = "told") -> Track:
+    """Where the object of a scene goes in a clip of that many frames and that side."""
     rng = random.Random(f"track {scene.seed}")
     scale = size / 64
     radius = SIZES[scene.size] * rng.uniform(0.92, 1.08) * scale
@@ -145,7 +146,7 @@ def _track(scene: Scene, frames: int, size: int, course: Course) -> _Track:
     if course == "wandering":
         x, y = _wander(low, high, u, rng)
     opacity = (1.15 - 1.35 * u).clamp(0, 1) if scene.effect == "fade" else torch.ones(frames)
-    return _Track(x, y, opacity, radius)
+    return Track(x, y, opacity, radius)
 
 
 def _wander(low: float, high: float, u: Tensor, rng: random.Random) -> tuple[Tensor, Tensor]:

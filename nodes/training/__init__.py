@@ -1,0 +1,32 @@
+"""Training of effects: captions, buckets, latents, LoRAs, whole models, and what an effect measures.
+
+Importing this needs no torch.
+"""
+
+from .buckets import fit_bucket
+from .captions import trigger_caption
+from .chart import loss_chart
+from .effect import effect_ratio, measure_effect
+from .extract import extract_lora
+from .latents import encode_clip
+from .save import save_lora, save_weights
+from .settings import settings
+from .sheet import compare_sheet
+from .train_full import train_full
+from .train_lora import train_lora
+
+__all__ = [
+    "compare_sheet",
+    "effect_ratio",
+    "encode_clip",
+    "extract_lora",
+    "fit_bucket",
+    "loss_chart",
+    "measure_effect",
+    "save_lora",
+    "save_weights",
+    "settings",
+    "train_full",
+    "train_lora",
+    "trigger_caption",
+]

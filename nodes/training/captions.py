@@ -1,0 +1,47 @@
+"""Captions for training: a trigger word in front, empty phrases off."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from graphflow.errors import NodeError
+from graphflow.node import node
+
+OPENINGS = (
+    "The video shows ", "This video shows ", "In this video, ", "In the video, ", "The video features ",
+    "The video depicts ", "The video captures ", "The clip shows ", "The scene shows ", "We see ",
+    "The image shows ", "The footage shows ",
+)  # fmt: skip
+"""Words with which captioning models begin and that say nothing."""
+
+
+@node("training/trigger_caption", fold=True)
+def trigger_caption(
+    caption: str,
+    *,
+    trigger: Annotated[str, Field(max_length=100)] = "",
+    template: Annotated[str, Field(max_length=1000)] = "{trigger} {caption}",
+    strip: bool = True,
+) -> str:
+    """A caption with the word that is to call an effect.
+
+    trigger: best a word that means nothing yet, such as PIKA_CAKEIFY; empty gives the caption alone.
+    template: how the two are put together; more words may tell of the effect. strip: take away openings of
+        captioning models, such as "The video shows".
+    Raises NodeError for a template that lacks one of the two.
+    """
+    for part in ("{trigger}", "{caption}"):
+        if part not in template:
+            raise NodeError(
+                f"the template lacks {part}", where="template", hint="such as '{trigger} {caption}'"
+            )
+    text = caption.strip()
+    if strip:
+        opening = next((one for one in OPENINGS if text.lower().startswith(one.lower())), "")
+        text = text[len(opening) :]
+        text = text[:1].upper() + text[1:] if opening else text
+    if not trigger:
+        return text
+    return template.replace("{caption}", text).replace("{trigger}", trigger).strip()

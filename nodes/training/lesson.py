@@ -1,0 +1,161 @@
+"""What a training learns from: clips in latent space with prompts, and the flow-matching loss on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphflow_nodes.diffusion.families import family
+from graphflow_nodes.diffusion.recipes import Denoiser, Experts
+from graphflow_nodes.diffusion.values import Latents, PromptEmbeds
+
+from graphflow.errors import NodeError, ValueMismatch
+from graphflow.values import Video
+
+from .batches import batch_at
+from .forward import Said, check_first_frame, check_trainable, recorded, velocity
+from .noise import draw_levels, generator, weights_of
+from .values import TrainSettings
+
+
+@dataclass(frozen=True)
+class Example:
+    """One clip to learn from. focus: where the loss counts more, 0..1, (frames, height, width) of latents."""
+
+    latents: Latents
+    prompt: PromptEmbeds
+    focus: Any = None
+    weight: float = 1.0
+
+
+@dataclass
+class Lesson:
+    """Clips and the loss of a denoiser on them, by batch number."""
+
+    denoiser: Denoiser
+    experts: Experts
+    examples: Sequence[Example]
+    settings: TrainSettings
+    seed: int
+    device: str
+    _said: dict[int, Said] = field(default_factory=dict)
+
+    def loss(self, module: Any, at: int) -> Any:
+        """The mean weighted square error of the predicted velocity on batch number `at` (flow matching)."""
+        import torch
+
+        places = batch_at(
+            [one.latents.samples.shape for one in self.examples], self.settings.batch, at, self.seed
+        )
+        examples = [self.examples[place] for place in places]
+        clean = torch.cat([one.latents.samples for one in examples]).to(self.device)
+        source = generator("noise", self.seed, at)
+        levels, noise = self.drawn(clean, source)
+        weight = torch.ones(len(clean), 1, *clean.shape[2:], device=self.device)
+        for row, one in enumerate(examples):
+            weight[row] *= one.weight
+            if one.focus is not None:
+                weight[row, 0] *= 1 + (self.settings.focus - 1) * one.focus.to(self.device)
+        weight = weight * weights_of(self.settings, levels.amax(1))[:, None, None, None, None]
+        weight = weight * (levels > 0)[:, None, :, None, None]
+        error = self.error(module, places, clean, noise, levels)
+        packed = family(self.denoiser.family).pack(weight.expand_as(clean))
+        return (error * packed).sum() / packed.sum().clamp(min=1e-6)
+
+    def drawn(self, clean: Any, source: Any) -> tuple[Any, Any]:
+        """Noise levels (batch, frames) and noise of the clips' shape. A given first frame has level 0."""
+        import torch
+
+        count, _, frames, height, width = clean.shape
+        levels = draw_levels(self.settings, count, frames * height * width, source)
+        levels = levels[:, None].repeat(1, frames)
+        given = torch.rand(count, generator=source) < self.settings.first_frame
+        if frames > 1:
+            levels[given, 0] = 0
+        return levels.to(self.device), torch.randn(clean.shape, generator=source).to(self.device)
+
+    def error(self, module: Any, places: Sequence[int], clean: Any, noise: Any, levels: Any) -> Any:
+        """The square error of the velocity, in the packed shape."""
+        part = levels[:, None, :, None, None]
+        noisy = (1 - part) * clean + part * noise
+        said = [self.said(place) for place in places]
+        predicted = velocity(module, self.denoiser, said, noisy, levels)
+        target = family(self.denoiser.family).pack(noise - clean)
+        return (predicted.float() - target).square()
+
+    def said(self, place: int) -> Said:
+        """What the pipeline passes to the denoiser for the prompt of that example; asked once."""
+        if place not in self._said:
+            one = self.examples[place]
+            self._said[place] = recorded(self.denoiser, self.experts, one.latents, one.prompt, self.device)
+        return self._said[place]
+
+
+def examples_of(
+    denoiser: Denoiser,
+    settings: TrainSettings,
+    latents: Sequence[Latents],
+    prompts: Sequence[PromptEmbeds],
+    masks: Sequence[Video] | None,
+    prior_latents: Sequence[Latents] | None,
+    prior_prompts: Sequence[PromptEmbeds] | None,
+) -> list[Example]:
+    """Clips to learn and clips that must stay as they are.
+
+    Raises NodeError if there is none, ValueMismatch if lists are not aligned or are of another model.
+    """
+    check_trainable(denoiser)
+    if settings.first_frame:
+        check_first_frame(denoiser)
+    if not latents:
+        raise NodeError("there is nothing to learn from", where="latents", hint="wire at least one clip")
+    _aligned("latents", latents, "prompts", prompts)
+    if masks is not None:
+        _aligned("latents", latents, "masks", masks)
+    _aligned("prior_latents", prior_latents or (), "prior_prompts", prior_prompts or ())
+    learnt = [
+        Example(one, prompt, None if masks is None else focus_of(masks[i], one))
+        for i, (one, prompt) in enumerate(zip(latents, prompts, strict=True))
+    ]
+    kept = [
+        Example(one, prompt, weight=settings.prior)
+        for one, prompt in zip(prior_latents or (), prior_prompts or (), strict=True)
+    ]
+    for one in (*learnt, *kept):
+        _check_example(denoiser, one)
+    return learnt + kept
+
+
+def _aligned(name: str, first: Sequence[Any], other: str, second: Sequence[Any]) -> None:
+    if len(first) != len(second):
+        raise ValueMismatch(
+            f"{len(first)} {name} and {len(second)} {other}", where=other, hint="give one for each clip"
+        )
+
+
+def _check_example(denoiser: Denoiser, one: Example) -> None:
+    wrong = next((part for part in (one.latents, one.prompt) if part.family != denoiser.family), None)
+    if wrong is not None:
+        raise ValueMismatch(
+            f"the denoiser is of family {denoiser.family!r}, what it is to learn from of {wrong.family!r}",
+            hint="encode clips and prompts with the same model",
+        )
+    if one.latents.samples is None or one.latents.stage != "done":
+        raise ValueMismatch("these latents hold no clip", where="latents", hint="wire training/encode_clip")
+
+
+def focus_of(mask: Video, latents: Latents) -> Any:
+    """A mask, white inside, as shares of latent cells: (frames, height, width), 0..1."""
+    import torch
+
+    temporal, shape = latents.geometry.temporal, latents.samples.shape[2:]
+    inside: Any = mask.frames[..., 0].float() / 255
+    if len(inside) != latents.frames:
+        raise ValueMismatch(
+            f"a mask has {len(inside)} frames and its clip {latents.frames}",
+            where="masks",
+            hint="wire its own",
+        )
+    later = inside[1:].unflatten(0, (-1, temporal)).amax(1) if latents.frames > 1 else inside[1:]
+    return torch.nn.functional.adaptive_avg_pool2d(torch.cat([inside[:1], later]), shape[1:])

@@ -1,0 +1,93 @@
+"""What is shown while a training goes on: the loss, and clips of prompts made with the weights so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from graphflow_nodes.diffusion.denoise import denoise
+from graphflow_nodes.diffusion.preview import preview_clip
+from graphflow_nodes.diffusion.recipes import Denoiser, Experts, Scheduler
+from graphflow_nodes.diffusion.values import Latents, PromptEmbeds
+
+from graphflow.node import Context, State
+from graphflow.values import Recipe, Value
+
+from .chart import draw
+
+LOSS_EVERY = 10
+"""Steps between two pictures of the loss."""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The context of a denoise inside a training: its model is open already, and it reports nothing."""
+
+    outer: Context
+    experts: Experts
+
+    @property
+    def device(self) -> str:
+        return self.outer.device
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        return {}
+
+    def progress(self, done: int, total: int) -> None:
+        self.outer.check()
+
+    def check(self) -> None:
+        self.outer.check()
+
+    def preview(self, make: Callable[[], Value]) -> None:
+        return None
+
+    def checkpoint(self, make: Callable[[], State]) -> None:
+        return None
+
+    def restore(self) -> State | None:
+        return None
+
+    @contextmanager
+    def use(self, recipe: Recipe) -> Iterator[Any]:
+        yield self.experts
+
+    def save(self, name: str, suffix: str, write: Callable[[Any], None]) -> Any:
+        raise NotImplementedError("a denoise saves nothing")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Makes previews when they are due; nothing is computed unless somebody looks."""
+
+    ctx: Context
+    denoiser: Denoiser
+    experts: Experts
+    scheduler: Scheduler | None
+    prompts: Sequence[PromptEmbeds]
+    latents: Latents
+    """Of the size of the clips to show; their samples do not count."""
+    every: int
+    seed: int
+
+    def __call__(self, step: int, losses: list[float]) -> None:
+        if self.scheduler is not None and self.prompts and step % self.every == 0:
+            place = step // self.every - 1
+            self.ctx.preview(lambda: self.clip(self.prompts[place % len(self.prompts)]))
+        elif step % LOSS_EVERY == 0:
+            self.ctx.preview(lambda: draw(losses))
+
+    def clip(self, prompt: PromptEmbeds) -> Value:
+        """A clip of the prompt with the weights so far, in the colours of a preview."""
+        import torch
+
+        assert self.scheduler is not None
+        empty = self.latents.model_copy(update={"samples": None, "stage": "empty"})
+        inside: Any = Inside(self.ctx, self.experts)
+        with torch.no_grad():
+            made = denoise(self.denoiser, self.scheduler, prompt, empty, inside, seed=self.seed)
+        shown: Value = preview_clip(made.samples, made, self.denoiser.preview)
+        return shown
