@@ -131,11 +131,40 @@ def type_table(specs: Iterable[NodeSpec]) -> dict[str, Any]:
 
 
 def shows(kind: type) -> str:
-    """What people see of a value of a type: `image`, `video`, `audio`, `file`, `text`, `number` or `none`."""
+    """What people see of a value of a type: `image`, `video`, `audio`, `file`, `text`, `number`, or `none`; `plot`
+    for one that holds curves, `table` for one made of many alike.
+    """
     for word, classes in _SHOWN:
         if issubclass(kind, classes):
             return word
-    return "none"
+    return _structure(kind) if issubclass(kind, Value) and not issubclass(kind, Recipe) else "none"
+
+
+def _structure(kind: type[Value]) -> str:
+    """Whether a value holds curves or many values alike; nothing is seen of one that may hold tensors."""
+    found, seen, waiting = "none", {kind}, [kind]
+    while waiting:
+        for field in waiting.pop().model_fields.values():
+            for part in _within(field.annotation):
+                if part is Any:
+                    return "none"
+                items = get_args(part) if get_origin(part) in (tuple, list) else ()
+                if items and bare(items[0]) is float:
+                    found = "plot"
+                elif isinstance(part, type) and issubclass(part, Value) and part not in seen:
+                    seen.add(part)
+                    waiting.append(part)
+                elif found == "none" and any(isinstance(i, type) and issubclass(i, Value) for i in items):
+                    found = "table"
+    return found
+
+
+def _within(hint: Any) -> Iterator[Any]:
+    """A type and all the types that it is made of."""
+    hint = bare(hint)
+    yield hint
+    for part in get_args(hint) if get_origin(hint) is not Literal else ():
+        yield from _within(part)
 
 
 _SHOWN: tuple[tuple[str, tuple[type, ...]], ...] = (

@@ -165,3 +165,32 @@ export async function waiting_runs_are_put_in_order({ page, picture }) {
   await waiting.first().waitFor({ state: 'detached' });
   await page.getByRole('button', { name: 'Go on' }).click();
 }
+
+export async function a_measured_clip_is_drawn_as_curves({ page, picture }) {
+  await openDocument(page, {
+    graphflow: 1,
+    name: 'measured',
+    nodes: {
+      clip: { type: 'toyworld/clip', ui: { x: 0, y: 0 } },
+      scores: { type: 'evaluation/measure', inputs: { video: 'clip.video' }, ui: { x: 330, y: 0 } },
+    },
+    outputs: { scores: 'scores' },
+  });
+  await run(page);
+  const node = page.getByTestId('node-scores');
+  const curve = node.getByRole('img', { name: /\d+ values from/ });
+  await curve.waitFor();
+  const first = await curve.getAttribute('aria-label');
+  await node.getByRole('button', { name: 'next curve' }).click();
+  assert.notEqual(await curve.getAttribute('aria-label'), first);
+  await picture('curve');
+  await node.locator('.result').hover();
+  await node.getByRole('button', { name: /see the result of .* large/ }).click();
+  const dialog = page.getByRole('dialog');
+  const slider = dialog.getByRole('slider').first();
+  await slider.focus();
+  await press(page, 'ArrowRight');
+  assert.match(await slider.getAttribute('aria-valuetext'), /^2 of \d+: /);
+  await dialog.getByRole('columnheader', { name: 'metric' }).waitFor();
+  await picture('curves');
+}

@@ -92,17 +92,28 @@ class AssetInfo(Message):
     """When it came, in seconds since 1970."""
 
 
+class Series(Message):
+    """Numbers over the frames of a clip, the steps of a training or the like, in order and evenly spread."""
+
+    name: str
+    unit: str = ""
+    values: list[float | None]
+    """None where there is no finite number."""
+
+
 class Shown(Message):
     """One output of a node for people to see; see `graphflow.server.showing`."""
 
     type: str
     """Name of the value's type."""
-    kind: Literal["image", "video", "audio", "text", "number", "table", "file", "list", "none"]
+    kind: Literal["image", "video", "audio", "text", "number", "plot", "table", "file", "list", "none"]
     url: str = ""
     """Where to get it, in ranges if wanted; empty if `value` is all, or nothing can be shown."""
     media_type: str = ""
     value: Any = None
-    """A plain value, if it is short."""
+    """A plain value, if it is short; of a table its rows."""
+    series: list[Series] = Field(default_factory=list)
+    """The curves of a plot."""
     count: int | None = None
     """Items of a list; each is at the list's address with `item=`."""
     facts: dict[str, Any] = Field(default_factory=dict)

@@ -41,7 +41,7 @@ class TypeInfo(Message):
 
     bases: list[str]
     """Types whose ports take it too."""
-    shows: Literal["image", "video", "audio", "text", "number", "table", "file", "none"]
+    shows: Literal["image", "video", "audio", "text", "number", "plot", "table", "file", "none"]
 
 
 class Converter(Message):

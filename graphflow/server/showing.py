@@ -26,10 +26,11 @@ from graphflow.node import NodeSpec
 from graphflow.refs import Out
 from graphflow.runners import Message, Runner, Stopped
 from graphflow.server.answers import Shown
+from graphflow.server.drawing import curves, rows
 from graphflow.values import Audio, Image, SavedFile, TensorRef, Value, Video, is_tensor
 from graphflow.workspace import Workspace
 
-Kind = Literal["image", "video", "audio", "text", "number", "table", "file", "list", "none"]
+Kind = Literal["image", "video", "audio", "text", "number", "plot", "table", "file", "list", "none"]
 
 SAVERS: Mapping[type[Value], str] = {
     Image: "media/save_image",
@@ -122,8 +123,9 @@ class Showing:
     def _shown(self, key: str, name: str, value: Any) -> Shown:
         kind, media_type = kind_of(value)
         shown = Shown(type=type(value).__name__, kind=kind)
-        if kind in ("text", "number", "table"):
-            return shown.model_copy(update={"value": plain(value) if is_plain(value) else readable(value)})
+        if kind in ("text", "number", "plot", "table"):
+            told = plain(value) if is_plain(value) else rows(value) or readable(value)
+            return shown.model_copy(update={"value": told, "series": curves(name, value)})
         update: dict[str, Any] = {"url": f"/api/results/{key}/{name}", "media_type": media_type}
         if isinstance(value, SavedFile):
             update["facts"] = {"name": Path(value.path).name, "size": value.size}
@@ -234,9 +236,16 @@ def kind_of(value: Any) -> tuple[Kind, str]:
         return "text", ""
     if isinstance(value, (bool, int, float)):
         return "number", ""
-    if isinstance(value, (list, tuple)):
-        return ("table" if value and is_plain(value) else "list"), ""
-    return ("text" if isinstance(value, (Value, dict)) and not has_tensors(value) else "none"), ""
+    listed = isinstance(value, (list, tuple))
+    if not isinstance(value, (Value, dict, list, tuple)) or has_tensors(value):
+        return ("list" if listed else "none"), ""
+    if listed and (not value or any(isinstance(one, SavedFile) for one in value)):
+        return "list", ""
+    if curves("", value):
+        return "plot", ""
+    if rows(value) or (listed and is_plain(value)):
+        return "table", ""
+    return ("list" if listed else "text"), ""
 
 
 _FILES: tuple[Kind, ...] = ("image", "video", "audio")

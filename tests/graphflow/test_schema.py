@@ -11,9 +11,18 @@ import pytest
 
 from graphflow.node import Context, node
 from graphflow.registry import Registry, load_registry
-from graphflow.schema import DIALECT, catalogue, converters, document_schema, node_schema, shape, type_table
+from graphflow.schema import (
+    DIALECT,
+    catalogue,
+    converters,
+    document_schema,
+    node_schema,
+    shape,
+    shows,
+    type_table,
+)
 from graphflow.types import levels
-from graphflow.values import Image, Recipe, SavedFile, Value, Video
+from graphflow.values import Image, Recipe, SavedFile, Tensor, Value, Video
 from tests.support.engine import REGISTRY
 
 
@@ -181,6 +190,33 @@ def test_the_table_of_types_names_what_takes_them_and_how_they_are_shown() -> No
     assert found["int"] == {"bases": ["float"], "shows": "number"}
     assert found["SavedFile"]["shows"] == "file" and found["Denoiser"]["shows"] == "none"
     assert "Recipe" in found["Denoiser"]["bases"]
+
+
+class Curve(Value):
+    name: str
+    heights: tuple[float, ...] | None = None
+
+
+class Curves(Value):
+    curves: tuple[Curve, ...]
+
+
+class Rows(Value):
+    pairs: list[SavedFile]
+    counts: tuple[int, ...]
+
+
+class Held(Value):
+    curves: Curves
+    pixels: Tensor
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen"),
+    [(Curve, "plot"), (Curves, "plot"), (Rows, "table"), (Held, "none"), (Value, "none"), (Recipe, "none")],
+)
+def test_a_value_with_curves_is_drawn_and_one_of_many_alike_is_a_table(kind: type, seen: str) -> None:
+    assert shows(kind) == seen
 
 
 # --------------------------------------------------------------------------------- converters

@@ -533,13 +533,21 @@ export interface Saved {
   workflow: WorkflowInfo;
 }
 
+/** Numbers over the frames of a clip, the steps of a training or the like, in order and evenly spread. */
+export interface Series {
+  name: string;
+  unit: string;
+  values: (number | null)[];
+}
+
 /** One output of a node for people to see; see `graphflow.server.showing`. */
 export interface Shown {
   type: string;
-  kind: "image" | "video" | "audio" | "text" | "number" | "table" | "file" | "list" | "none";
+  kind: "image" | "video" | "audio" | "text" | "number" | "plot" | "table" | "file" | "list" | "none";
   url: string;
   media_type: string;
   value: unknown;
+  series: Series[];
   count: number | null;
   facts: Record<string, unknown>;
 }
@@ -609,7 +617,7 @@ export interface TrashInfo {
 /** A type that stands on wires. */
 export interface TypeInfo {
   bases: string[];
-  shows: "image" | "video" | "audio" | "text" | "number" | "table" | "file" | "none";
+  shows: "image" | "video" | "audio" | "text" | "number" | "plot" | "table" | "file" | "none";
 }
 
 /** Be told of a run no more. Answered by Done. */

@@ -1,9 +1,10 @@
-/** One output: image, video, audio, text, number, table, file. Text is text; nothing is ever read as HTML. */
+/** One output: image, video, audio, text, number, plot, table, file. Text is text; nothing is ever read as HTML. */
 
 import { useState } from 'react';
 import type { Shown } from '../connection/messages';
 import { Icon } from '../parts/icons';
 import { size } from '../parts/text';
+import { PlotView } from './PlotView';
 
 interface Props {
   readonly shown: Shown;
@@ -35,6 +36,15 @@ export function ShownView({ shown, title, large }: Props) {
           preload="metadata"
           aria-label={`result of ${title}`}
         />
+      );
+    case 'plot':
+      return large ? (
+        <>
+          <PlotView shown={shown} large />
+          <TableView value={shown.value} />
+        </>
+      ) : (
+        <PlotView shown={shown} />
       );
     case 'table':
       return <TableView value={shown.value} />;

@@ -2,21 +2,28 @@
 
 import { RESULT, RESULT_SMALL } from '../schema/geometry';
 import type { Def } from '../schema/defs';
-import { coreOf } from '../schema/shapes';
+import { coreOf, type Shape } from '../schema/shapes';
 import { useCatalogue } from '../store/catalogue';
 import { resultsOf, type TabRun } from '../store/runs';
 
 export type Kind = 'media' | 'small' | 'none';
 
-const MEDIA = new Set(['image', 'video', 'file']);
+const MEDIA = new Set(['image', 'video', 'file', 'plot', 'table']);
 
 /** What kind of result a type of node has. */
 export function kindOf(def: Def | undefined): Kind {
   if (def === undefined) return 'none';
   const { types } = useCatalogue.getState().catalogue;
-  const shows = def.outputs.map((output) => types.get(coreOf(output.shape))?.shows ?? 'none');
+  const shows = def.outputs.map(({ shape }) =>
+    isCurve(shape) ? 'plot' : (types.get(coreOf(shape))?.shows ?? 'none'),
+  );
   if (shows.some((one) => MEDIA.has(one))) return 'media';
   return shows.every((one) => one === 'none') ? 'none' : 'small';
+}
+
+/** A list of numbers with fractions is drawn. */
+function isCurve(shape: Shape): boolean {
+  return typeof shape === 'object' && 'list' in shape && shape.list === 'float';
 }
 
 export function resultHeight(run: TabRun, id: string, def: Def | undefined): number {

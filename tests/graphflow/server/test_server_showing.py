@@ -153,7 +153,8 @@ def test_numbers_texts_tables_and_small_things_come_at_once(serve: Serve) -> Non
     async def story() -> None:
         async with serve(nodes=PICTURES) as live:
             table = await shown(live, await made(live, "rows"))
-            assert (table["kind"], table["value"], table["url"]) == ("table", [0.5, float(2**60), 3.0], "")
+            assert (table["kind"], table["value"], table["url"]) == ("plot", [0.5, float(2**60), 3.0], "")
+            assert table["series"] == [{"name": "out", "unit": "", "values": [0.5, float(2**60), 3.0]}]
             text = await shown(live, await made(live, "word"))
             assert text["kind"] == "text" and len(text["value"]) < 20_100
             small = await shown(live, await made(live, "note"))
