@@ -6,8 +6,9 @@
 
 The models are the random ones of the tests, with denoisers wide and deep enough that a clip takes a second or
 two. Weights are loaded before the clock starts, on both sides; each round has a prompt of its own, so nothing
-comes from a cache. The ratio is the median of the rounds' own ratios of CPU time, with one thread; on a GPU
-of wall time, by the clock after it has finished. Frames, and the sound of LTX-2, must be equal bits.
+comes from a cache. Times are of the CPU, with one thread; on a GPU of the wall, by the clock after it has
+finished. The ratio is that of the fastest rounds: what else the machine does only ever adds time, here some
+per cent of a round. Frames, and the sound of LTX-2, must be equal bits.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import statistics
 import tempfile
 import time
 import warnings
@@ -230,8 +230,8 @@ def clock(device: str) -> float:
     return time.perf_counter()
 
 
-def measure(case: Case, folder: Path, rounds: int, device: str = "cpu") -> tuple[float, float, float]:
-    """Seconds of the plain call and of the graph, and their ratio: medians."""
+def measure(case: Case, folder: Path, rounds: int, device: str = "cpu") -> tuple[float, float]:
+    """Seconds of the plain call and of the graph: their fastest rounds."""
     model = grown(case, folder)
     graph = ThroughGraph(case, model, device)
     sides: list[Callable[[int], list[Any]]] = [PlainPipeline(case, model, device), graph]
@@ -245,8 +245,7 @@ def measure(case: Case, folder: Path, rounds: int, device: str = "cpu") -> tuple
                 spent[side].append(clock(device) - began)
         assert len(made[0]) == len(made[1]) and all(map(torch.equal, *made)), "results differ"
     graph.runner.close()
-    ratio = statistics.median(mine / plain for plain, mine in zip(*spent, strict=True))
-    return statistics.median(spent[0]), statistics.median(spent[1]), ratio
+    return min(spent[0]), min(spent[1])
 
 
 def _quiet() -> None:
@@ -263,7 +262,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=13)
     parser.add_argument("--only", default="", help="families whose name contains this")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
@@ -276,9 +275,9 @@ def main() -> None:
     worst = 0.0
     with tempfile.TemporaryDirectory(prefix="graphflow-") as scratch:
         for name, case in chosen.items():
-            plain, graph, ratio = measure(case, Path(scratch) / name, options.rounds, options.device)
-            worst = max(worst, ratio)
-            print(f"| {name} | {plain:.2f} | {graph:.2f} | {ratio:.3f} |", flush=True)
+            plain, graph = measure(case, Path(scratch) / name, options.rounds, options.device)
+            worst = max(worst, graph / plain)
+            print(f"| {name} | {plain:.3f} | {graph:.3f} | {graph / plain:.3f} |", flush=True)
     print(f"frames, and sound, equal bits; largest ratio {worst:.3f}, wanted at most {TARGET}")
 
 

@@ -140,7 +140,8 @@ class Cache:
         held: Loaded | None = self.memory.get(key)
         if held is None and self.disk is not None and (held := self.disk.load(key)) is not None:
             self.memory.put(key, held, nbytes(held.outputs), held.info.seconds)
-            self._spill()
+            if self.memory.used > self.memory.budget:  # full of pinned values; this one the disk has
+                self.memory.discard(key)
         return held
 
     def _spill(self) -> None:

@@ -25,9 +25,8 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.parametrize("name", CASES)
 def test_both_sides_make_the_same_clip(name: str, tmp_path: Path) -> None:
     small = replace(CASES[name], clip={})  # of the tests' own size
-    plain, graph, ratio = measure(small, tmp_path / "model", rounds=1)
+    plain, graph = measure(small, tmp_path / "model", rounds=1)
     assert plain > 0 and graph > 0
-    assert ratio == graph / plain
 
 
 def test_the_models_are_larger_than_those_of_the_tests(tmp_path: Path) -> None:
