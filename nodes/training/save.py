@@ -109,7 +109,10 @@ def _saved(ctx: Context, name: str, tensors: dict[str, Any], metadata: dict[str,
     def write(path: Path) -> None:
         from safetensors.torch import save_file
 
+        path.touch()
+        mode = path.stat().st_mode
         save_file(tensors, path, metadata)
+        path.chmod(mode)  # the library's own is for its writer alone
 
     file = save(ctx, name, ".safetensors", MEDIA_TYPE, write)
     return SavedWeights(file, file.path)
