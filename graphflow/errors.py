@@ -109,6 +109,11 @@ def from_code(code: str, message: str, *, where: str = "", hint: str = "") -> Gr
     return NodeError(message, where=where, hint=hint, code=code)
 
 
+def port_of(error: GraphflowError, node: str) -> str:
+    """The input of `node` that an error of the plan is about; empty if it names none."""
+    return error.where.removeprefix(f"{node}.") if error.where.startswith(f"{node}.") else ""
+
+
 def told(error: GraphflowError) -> str:
     """The message as a node's failure tells it: a file that could not be read or written is named."""
     named = isinstance(error, StorageError) and error.where and error.where not in error.message

@@ -94,6 +94,8 @@ class NodeFailed(_NodeEvent):
     code: str
     message: str
     hint: str = ""
+    port: str = ""
+    """The input that it is about, if it is about one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,8 @@ class Failed:
     code: str
     message: str
     hint: str = ""
+    port: str = ""
+    """The input that it is about, if the error names one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def execute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched
     except MissingInput as missing:
         return Missed(work.key, missing.key)
     except GraphflowError as error:
-        return Failed(work.key, error.error_code, told(error), error.hint)
+        port = error.where if error.where in work.spec.ports or error.where in work.spec.settings else ""
+        return Failed(work.key, error.error_code, told(error), error.hint, port)
     except MemoryError as error:
         error.__traceback__ = None  # frees what the node's frames hold, before anything else needs memory
         return Failed(work.key, "resource.memory", describe(error), _MEMORY_HINT)

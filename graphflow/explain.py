@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from graphflow import events, files
+from graphflow.errors import port_of
 from graphflow.graph import Graph, GraphNode, Wire
 from graphflow.keys import Environment
 from graphflow.last_run import InputRecord, NodeRecord, Record, renamed
@@ -49,6 +50,8 @@ class Story:
     """Steps found in the cache."""
     hint: str = ""
     """What to do about a failure."""
+    port: str = ""
+    """The input that a failure is about, if it is about one."""
 
 
 # ------------------------------------------------------------------------------------- the record
@@ -205,8 +208,9 @@ def stories(
             state, why = _idle(id, node, plan, hits)
             if state == "not needed" and id in vain:
                 why = ("what needs it cannot work",)
-            hint = plan.failures[id].hint if state == "failed" and id in plan.failures else ""
-            story = Story(id, node.spec.id, state, why, 0, hits, hint)
+            error = plan.failures.get(id) if state == "failed" else None
+            hint, port = (error.hint, port_of(error, id)) if error is not None else ("", "")
+            story = Story(id, node.spec.id, state, why, 0, hits, hint, port)
         told[id] = story
         found.append(story)
     return found

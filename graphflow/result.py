@@ -23,6 +23,8 @@ class Failure:
     code: str
     message: str
     hint: str = ""
+    port: str = ""
+    """The input that it is about, if it is about one."""
 
 
 @dataclass

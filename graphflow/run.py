@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from queue import Empty, SimpleQueue
 from threading import Event as Flag
@@ -19,7 +19,7 @@ from typing import Any, Literal
 from graphflow import events
 from graphflow.context import Settings
 from graphflow.environment import versions
-from graphflow.errors import shorten
+from graphflow.errors import port_of, shorten
 from graphflow.execute import Done, Failed, Missed, MissingInput, Work, stands
 from graphflow.graph import Graph
 from graphflow.keys import Environment
@@ -200,7 +200,8 @@ class Run:
     def _tell(self) -> None:
         """Say what planning found: failures and results in the cache."""
         for (node, item), error in self._plan.failed_items.items():
-            self._fail(node, item, error.error_code, error.message, error.hint)
+            port = port_of(error, node)
+            self._fail(Failure(node, item, error.error_code, error.message, error.hint, port))
         for key in self._plan.stored:
             if key not in self._done and key not in self._cached_told:
                 self._cached_told.add(key)
@@ -224,10 +225,10 @@ class Run:
                 self._emit_node(events.NodePreview, key, media_type=media_type, data=data)
             case Done():
                 self._finished(message)
-            case Failed(key=key, code=code, message=text, hint=hint):
+            case Failed(key=key, code=code, message=text, hint=hint, port=port):
                 step = self._schedule.steps[key]
                 self._failed.add(key)
-                self._fail(step.node, step.item, code, text, hint)
+                self._fail(Failure(step.node, step.item, code, text, hint, port))
                 self._schedule.fail(key)
                 self._release(step)
             case Missed(key=key, absent=absent):
@@ -278,7 +279,7 @@ class Run:
         if self._misses[key] > MAX_MISSES:
             self._failed.add(key)
             self._schedule.fail(key)
-            self._fail(step.node, step.item, "cache.lost", "its result was lost again and again", "")
+            self._fail(Failure(step.node, step.item, "cache.lost", "its result was lost again and again"))
             return
         self.runner.discard(key)
         text = f"a result of {step.node!r} could not be read back and is computed again"
@@ -332,13 +333,13 @@ class Run:
             provenance=provenance(self._record, step, self._schedule.steps) if saves else {},
         )
 
-    def _fail(self, node: str, item: tuple[int, ...], code: str, message: str, hint: str) -> None:
-        if (node, item) in self._failures:
+    def _fail(self, one: Failure) -> None:
+        if (one.node, one.item) in self._failures:
             return
-        message, hint = shorten(message), shorten(hint)
-        self._failures[node, item] = Failure(node, item, code, message, hint)
+        one = replace(one, message=shorten(one.message), hint=shorten(one.hint))
+        self._failures[one.node, one.item] = one
         self._dirty = True
-        self._emit(events.NodeFailed, node=node, item=item, code=code, message=message, hint=hint)
+        self._emit(events.NodeFailed, **vars(one))
         if self.on_error == "stop":
             self._stopping = True
 

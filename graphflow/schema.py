@@ -131,8 +131,8 @@ def type_table(specs: Iterable[NodeSpec]) -> dict[str, Any]:
 
 
 def shows(kind: type) -> str:
-    """What people see of a value of a type: `image`, `video`, `audio`, `file`, `text`, `number`, or `none`; `plot`
-    for one that holds curves, `table` for one made of many alike.
+    """What people see of a value of a type: `image`, `video`, `audio`, `file`, `text`, `number`, `plot` if it
+    holds curves, `table` if it is made of many alike, or `none`.
     """
     for word, classes in _SHOWN:
         if issubclass(kind, classes):

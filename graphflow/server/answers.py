@@ -50,6 +50,8 @@ class NodeStory(Message):
     """`cached`, `run`, `folded`, `not needed`, `waiting` or `failed`."""
     reasons: list[str] = Field(default_factory=list)
     hint: str = ""
+    port: str = ""
+    """The input that a failure is about, if it is about one."""
     steps: int = 0
     cached: int = 0
     seconds: float | None = None

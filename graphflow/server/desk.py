@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from graphflow import files, templates, workflow
+from graphflow import checks, files, templates, workflow
 from graphflow.assets import Assets
 from graphflow.errors import DocumentError, Problem, StorageError
 from graphflow.expand import PREFIX
@@ -84,12 +84,16 @@ class Desk:
         return templates.load_inner(reference, folder)
 
     def validate(self, asked: Asked) -> list[ProblemText]:
-        """Every problem of a workflow; none if it can run."""
+        """Every problem of a workflow, with what nodes refuse before they run; none if it can run.
+
+        A result in the cache is not refused: it stands, though the model that made it is gone.
+        """
         try:
-            self.graph(asked)
+            graph = self.graph(asked)
+            found = checks.problems(graph, self._explainer.plan(graph, _targets(asked, graph)))
         except DocumentError as error:
             return problem_texts(error)
-        return []
+        return problem_texts(DocumentError(found)) if found else []
 
     def explain(self, asked: Asked) -> Explanation:
         """What would run and why, and the workflow with the seeds that this holds for."""

@@ -53,8 +53,7 @@ class Explainer:
     def explain(self, graph: Graph, name: str, targets: Iterable[str] | None) -> Explanation:
         """name: under which the workflow's history is kept."""
         space, out_dir = self._space, self._dispatch.out_dir
-        job = Run(graph, space.runner, Settings(out_dir), environment=space.environment, targets=targets)
-        planned = job.plan()
+        planned = self.plan(graph, targets)
         last = explain.read(space.data_dir, identity(name))
         stories = explain.stories(graph, planned, space.environment, last, out_dir=str(out_dir))
         peak = self._peak(planned)
@@ -62,6 +61,11 @@ class Explainer:
         keys = _keys(planned)
         told = [_told(story, expected.get(story.node), peak, keys.get(story.node, {})) for story in stories]
         return Explanation(told, resolved(graph), _total(told, peak), _types(graph), _values(planned))
+
+    def plan(self, graph: Graph, targets: Iterable[str] | None) -> Plan:
+        """What would run now, with what cannot work refused."""
+        space, settings = self._space, Settings(self._dispatch.out_dir)
+        return Run(graph, space.runner, settings, environment=space.environment, targets=targets).plan()
 
     def _peak(self, planned: Plan) -> Peak | None:
         """The memory at the highest point; None if no model is used or a model tells nothing."""
@@ -93,7 +97,7 @@ def _told(
     seconds, basis = expected or (None, "")
     return NodeStory(
         node=story.node, type=story.type, state=story.state, reasons=list(story.reasons), hint=story.hint,
-        steps=story.steps, cached=story.cached, seconds=seconds,
+        port=story.port, steps=story.steps, cached=story.cached, seconds=seconds,
         basis="node" if basis == "node" else "type" if basis == "type" else "",
         memory=peak.by_node.get(story.node) if peak is not None else None, keys=dict(keys),
     )  # fmt: skip

@@ -137,7 +137,7 @@ def test_what_cannot_work_is_a_failure_of_the_plan_at_the_input_and_nothing_runs
     assert (failure.where, failure.error_code, failure.hint) == ("d.film", "value.mismatch", "use one")
     assert failure.message == "the film is by a, not by b" and todo(planned) == []
     result = studio.run(two("a", "b"))
-    assert result.status == "failed" and [f.node for f in result.failures] == ["d"]
+    assert result.status == "failed" and [(f.node, f.port) for f in result.failures] == [("d", "film")]
     assert studio.said("node.started") == [] and not studio.pool.opened
 
 
@@ -296,7 +296,7 @@ def test_ten_thousand_nodes_without_checks_cost_nothing() -> None:
 def test_an_explanation_says_what_is_wrong_and_what_is_then_in_vain() -> None:
     graph = two("a", "b")
     told = {story.node: story for story in stories(graph, World().plan(graph), Environment(), None)}
-    assert (told["d"].state, told["d"].hint) == ("failed", "use one")
+    assert (told["d"].state, told["d"].hint, told["d"].port) == ("failed", "use one", "film")
     assert (told["s"].state, told["s"].reasons) == ("not needed", ("what needs it cannot work",))
 
 

@@ -8,6 +8,7 @@ import type { Setting } from '../schema/defs';
 import { coreOf, describe, takesList, type Shape } from '../schema/shapes';
 import { label } from '../parts/text';
 import { useFit } from './drag';
+import { faultAt } from '../store/runs';
 import { useTabRun } from './state';
 import { parseShape } from '../schema/shapes';
 
@@ -43,6 +44,7 @@ export const PortRow = memo(function PortRow({ node, title, side, port, row, wir
   const told = useTabRun((run) => (side === 'source' ? run.types[node]?.[port.name] : undefined));
   const shape = told === undefined ? port.shape : parseShape(told);
   const fit = useFit(node, side, shape);
+  const fault = useTabRun((run) => (side === 'target' ? faultAt(run, node, port.name) : ''));
   const color = typeColor(coreOf(shape));
   const many = listed(shape, side);
   const name = sole === true && port.name === 'out' ? describe(shape) : label(port.name);
@@ -53,13 +55,14 @@ export const PortRow = memo(function PortRow({ node, title, side, port, row, wir
     wired ? 'wired' : '',
     many ? 'list' : '',
     port.required === false ? 'optional' : '',
+    fault ? 'faulty' : '',
   ];
   const text = `${side === 'source' ? 'output' : 'input'} ${port.name} of ${title}: ${describe(shape)}`;
   return (
     <div
       className={names.filter(Boolean).join(' ')}
       style={{ gridRow: row + 1, '--c': color } as CSSProperties}
-      title={`${describe(shape)}${port.doc ? `\n${port.doc}` : ''}`}
+      title={fault || `${describe(shape)}${port.doc ? `\n${port.doc}` : ''}`}
     >
       <Handle
         id={port.name}

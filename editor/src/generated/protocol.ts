@@ -257,6 +257,7 @@ export interface NodeFailed {
   code: string;
   message: string;
   hint: string;
+  port: string;
 }
 
 export interface NodeFinished {
@@ -360,6 +361,7 @@ export interface NodeStory {
   state: string;
   reasons: string[];
   hint: string;
+  port: string;
   steps: number;
   cached: number;
   seconds: number | null;

@@ -21,6 +21,8 @@ function nodeOf(path: string): string {
   return outer(found);
 }
 
+const placeOf = (node: string, port: string): string => (port === '' ? node : `${node}.${port}`);
+
 export function useProblems(): Line[] {
   const problems = useTabRun((run) => run.problems);
   const live = useTabRun((run) => run.live);
@@ -33,14 +35,19 @@ export function useProblems(): Line[] {
       hint: one.hint,
       place: one.path,
     })),
-    ...failed.map(([node, one]) => ({ node, message: one.message, hint: one.hint, place: node })),
+    ...failed.map(([node, one]) => ({
+      node,
+      message: one.message,
+      hint: one.hint,
+      place: placeOf(node, one.port),
+    })),
     ...Object.entries(stories)
       .filter(([id, story]) => story.state === 'failed' && live[id]?.state !== 'failed')
       .map(([node, story]) => ({
         node,
         message: story.reasons[0] ?? 'cannot run',
         hint: story.hint,
-        place: node,
+        place: placeOf(node, story.port),
       })),
   ];
 }

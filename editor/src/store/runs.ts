@@ -32,6 +32,8 @@ export interface Live {
   readonly seconds: number;
   readonly message: string;
   readonly hint: string;
+  /** The input that a failure is about, if it is about one. */
+  readonly port: string;
   /** Addresses of results by item. */
   readonly keys: Readonly<Record<string, string>>;
 }
@@ -139,7 +141,8 @@ export function foreseen(tab: string, told: Explained): void {
       if (node === undefined) continue;
       const id = outer(node);
       const before = stories[id];
-      stories[id] = before === undefined ? story : gathered(before, story);
+      const one = id === node ? story : { ...story, port: '' };
+      stories[id] = before === undefined ? one : gathered(before, one);
       if (story.state === 'cached') found[node] = story.keys;
     }
     return {
@@ -207,6 +210,7 @@ const FRESH: Live = {
   seconds: 0,
   message: '',
   hint: '',
+  port: '',
   keys: {},
 };
 
@@ -233,7 +237,7 @@ function after(run: TabRun, event: Event): TabRun {
   if (node === undefined) return run;
   const id = outer(node);
   const before = run.live[id] ?? FRESH;
-  const next = lived(before, event);
+  const next = lived(before, event, id === node);
   const live = { ...run.live, [id]: next };
   if ((event.type === 'node.finished' || event.type === 'node.cached') && event.key !== '') {
     const item = event.item.join('.');
@@ -245,7 +249,8 @@ function after(run: TabRun, event: Event): TabRun {
 
 type NodeEvent = Extract<Event, { node: string }>;
 
-function lived(live: Live, event: NodeEvent): Live {
+/** own: it is the node itself, not one inside of it. */
+function lived(live: Live, event: NodeEvent, own: boolean): Live {
   const keyed = 'key' in event && event.key ? { ...live.keys, [event.item.join('.')]: event.key } : live.keys;
   switch (event.type) {
     case 'node.started':
@@ -268,7 +273,9 @@ function lived(live: Live, event: NodeEvent): Live {
     }
     case 'node.failed': {
       const running = Math.max(0, live.running - 1);
-      return settled({ ...live, running, failed: live.failed + 1, message: event.message, hint: event.hint });
+      const { message, hint } = event;
+      const port = own ? event.port : '';
+      return settled({ ...live, running, failed: live.failed + 1, message, hint, port });
     }
     case 'node.skipped':
       return {
@@ -318,6 +325,19 @@ export function caughtUp(told: Snapshot): void {
 
 export function queueChanged(info: RunInfo): void {
   useRuns.setState((state) => ({ runs: { ...state.runs, [info.run]: info } }));
+}
+
+/** What is wrong at an input of a node, for people; empty if nothing. */
+export function faultAt(run: TabRun, node: string, input: string): string {
+  const paths = ['inputs', 'params'].map((part) => `nodes.${node}.${part}.${input}`);
+  const told = run.problems.find(({ path }) =>
+    paths.some((one) => path === one || path.startsWith(`${one}.`)),
+  );
+  if (told !== undefined) return told.message;
+  const live = run.live[node];
+  if (live?.state === 'failed' && live.port === input) return live.message;
+  const story = run.stories[node];
+  return story?.state === 'failed' && story.port === input ? (story.reasons[0] ?? '') : '';
 }
 
 /** How a node stands: what the run does, else what explain foresees. */

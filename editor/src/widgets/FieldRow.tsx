@@ -9,8 +9,9 @@ import { Icon } from '../parts/icons';
 import { label } from '../parts/text';
 import type { Setting } from '../schema/defs';
 import { problemOf } from '../schema/settings';
-import { edit, useTabs } from '../store/tabs';
-import { IDLE, useRuns } from '../store/runs';
+import { useTabRun } from '../canvas/state';
+import { faultAt } from '../store/runs';
+import { edit } from '../store/tabs';
 import { Control } from './Control';
 
 interface Props {
@@ -26,9 +27,9 @@ export const FieldRow = memo(function FieldRow({ node, entry, setting, place }: 
   const given = own(entry.params, name);
   const isSet = entry.params !== undefined && Object.hasOwn(entry.params, name);
   const value = isSet ? given : setting.initial;
-  const told = useTold(node, name);
-  const problem =
-    wires === undefined && isSet ? told || (value === null ? '' : problemOf(setting.schema, value)) : '';
+  const told = useTabRun((run) => faultAt(run, node, name));
+  const own_ = wires === undefined && isSet && value !== null ? problemOf(setting.schema, value) : '';
+  const problem = told || own_;
   const tall = setting.widget === 'textarea' && wires === undefined;
   const names = [
     'field',
@@ -70,14 +71,3 @@ export const FieldRow = memo(function FieldRow({ node, entry, setting, place }: 
     </div>
   );
 });
-
-/** What the server says is wrong with a setting. */
-function useTold(node: string, name: string): string {
-  const tab = useTabs((state) => state.active);
-  const path = `nodes.${node}.params.${name}`;
-  return useRuns(
-    (state) =>
-      (state.tabs[tab] ?? IDLE).problems.find((one) => one.path === path || one.path.startsWith(`${path}.`))
-        ?.message ?? '',
-  );
-}

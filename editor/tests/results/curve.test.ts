@@ -31,6 +31,11 @@ describe('in words', () => {
     expect(inWords({ name: 'flicker', unit: '', values: [null] })).toBe('flicker: no numbers');
   });
   it('a number with a fraction has four digits', () => {
-    expect([123456, 1.23456, 0.000123456, null].map(figure)).toEqual(['123456', '1.235', '0.0001235', 'none']);
+    expect([123456, 1.23456, 0.000123456, null].map(figure)).toEqual([
+      '123456',
+      '1.235',
+      '0.0001235',
+      'none',
+    ]);
   });
 });

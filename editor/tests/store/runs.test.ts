@@ -2,9 +2,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Event, NodeStory } from '../../src/connection/messages';
 import {
   caughtUp,
+  faultAt,
   foreseen,
   happened,
   IDLE,
+  refused,
   resultsOf,
   runOf,
   settledRun,
@@ -18,7 +20,7 @@ const KEY = 'k'.repeat(64);
 const base = { run: 'r', seq: 1, time: 0, item: [] as number[] };
 
 const story = (node: string, state: string, more: Partial<NodeStory> = {}): NodeStory => ({
-  node, type: 't', state, reasons: [], hint: '', steps: 1, cached: 0, seconds: null, basis: '', memory: null, keys: {}, ...more,
+  node, type: 't', state, reasons: [], hint: '', port: '', steps: 1, cached: 0, seconds: null, basis: '', memory: null, keys: {}, ...more,
 }); // prettier-ignore
 
 function told(...nodes: NodeStory[]): void {
@@ -142,4 +144,26 @@ it('a workflow as a node shows what stands behind its outputs', () => {
   };
   expect(resultsOf(runOf(TAB), 'w', { ...def, behind: ['save', 'decode'] })).toEqual({ '': KEY });
   expect(resultsOf(runOf(TAB), 'w', { ...def, behind: ['save'] })).toBeUndefined();
+});
+
+describe('what is wrong', () => {
+  const fault = (node: string, input: string): string => faultAt(runOf(TAB), node, input);
+
+  it('stands at the input that a refusal before the run is about', () => {
+    told(story('d', 'failed', { port: 'film', reasons: ['the film is by another'] }));
+    expect([fault('d', 'film'), fault('d', 'engine')]).toEqual(['the film is by another', '']);
+  });
+
+  it('stands at the input that a failure in the run is about, of the node itself alone', () => {
+    watched(TAB, 'r');
+    const failed = { type: 'node.failed', code: 'c', message: 'too small', hint: '', port: 'x' } as const;
+    say({ ...failed, node: 'n' });
+    say({ ...failed, node: 'w/n' });
+    expect([fault('n', 'x'), fault('w', 'x')]).toEqual(['too small', '']);
+  });
+
+  it('stands at the input of a document that cannot run', () => {
+    refused(TAB, [{ code: 'c', path: 'nodes.a.params.size.0', message: 'at most 9', hint: '' }]);
+    expect([fault('a', 'size'), fault('a', 'siz')]).toEqual(['at most 9', '']);
+  });
 });

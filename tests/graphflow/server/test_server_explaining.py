@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from graphflow.errors import NodeError, ValueMismatch
+from graphflow.node import Unknown, node
 from graphflow.server import protocol as p
 from tests.graphflow.server.conftest import GATE, NUMBERS, Serve, gated
 from tests.support.engine import raw
@@ -103,6 +105,58 @@ def test_a_workflow_that_cannot_run_is_refused_with_the_place_of_each_problem(se
             bad = raw({"out": "b"}, b=("double", {"pluss": 1}, {"x": "gone"}))
             refused = await speaker.ask(p.Explain, document=bad)
             assert {one.path for one in refused.problems} == {"nodes.b.params.pluss", "nodes.b.inputs.x"}
+
+    asyncio.run(story())
+
+
+def _picks(x: int | Unknown, limit: int) -> None:
+    if limit == 7:
+        raise ValueMismatch("there is no limit 7", where="limit", hint="take 8")
+
+
+@node("test/picky", check=_picks)
+def picky(x: int, *, limit: int = 1) -> int:
+    """Refuses one limit before it runs, and negative numbers when it does."""
+    if x < 0:
+        raise NodeError("too small", where="x")
+    return x
+
+
+def test_validate_tells_what_nodes_refuse_before_they_run_at_the_input_it_is_about(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve(nodes=[picky]) as live:
+            speaker = await live.socket()
+            document = raw(
+                {"out": "p"}, n=("num", {"value": 20}), b=("double", {}, {"x": "n"}),
+                p=("picky", {"limit": 7}, {"x": "b"}),
+            )  # fmt: skip
+            (problem,) = (await speaker.ask(p.Validate, document=document)).problems
+            assert (problem.path, problem.code, problem.hint) == (
+                "nodes.p.params.limit",
+                "value.mismatch",
+                "take 8",
+            )
+            explained = await speaker.ask(p.Explain, document=document)
+            (failed,) = [one for one in explained.nodes if one.state == "failed"]
+            assert (failed.node, failed.port, failed.hint) == ("p", "limit", "take 8")
+            run = await live.run(document)
+            await live.until(run)
+            (event,) = [e for e in live.server.history.events(run) if e.type == "node.failed"]
+            assert (event.node, event.port) == ("p", "limit")
+            allowed = raw({"out": "p"}, n=("num", {"value": 20}), p=("picky", {}, {"x": "n"}))
+            assert (await speaker.ask(p.Validate, document=allowed)).problems == []
+
+    asyncio.run(story())
+
+
+def test_a_failure_while_running_names_the_input_it_is_about(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve(nodes=[picky]) as live:
+            document = raw({"out": "p"}, n=("num", {"value": -1}), p=("picky", {}, {"x": "n"}))
+            run = await live.run(document)
+            assert (await live.until(run))["state"] == "failed"
+            (event,) = [e for e in live.server.history.events(run) if e.type == "node.failed"]
+            assert (event.node, event.port) == ("p", "x")
 
     asyncio.run(story())
 
