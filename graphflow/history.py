@@ -21,7 +21,7 @@ from graphflow import events, made
 from graphflow.database import opened, sqlite_errors, transaction
 from graphflow.errors import shorten
 from graphflow.events import Event
-from graphflow.made import Made
+from graphflow.made import Made, Measured, Sized
 from graphflow.queued import STATES, QueuedRun, Refused, State, Submission, Unknown, read_run
 
 VERSION = 1
@@ -147,9 +147,11 @@ class History:
         results: dict[str, Any] | None = None,
         told: Sequence[Event] = (),
         timings: Mapping[str, float] | None = None,
+        sized: Mapping[str, Sized] | None = None,
     ) -> list[Event]:
-        """End a run with its last events, which come back numbered. timings: seconds a step by node type.
+        """End a run with its last events, which come back numbered.
 
+        timings: seconds a step by node type. sized: how large the work was, by node.
         Raises Refused if this attempt is not the one that has the run: nobody's result is stored twice.
         """
         with self._change() as db:
@@ -164,6 +166,7 @@ class History:
             if not done:
                 raise Refused("this attempt does not have the run any more", where=run.id)
             made.learn(db, timings or {})
+            made.size(db, run.id, sized or {})
             return self._append(told)
 
     def requeue(self, run: QueuedRun) -> None:
@@ -313,10 +316,16 @@ class History:
         with self._lock, sqlite_errors(self.path):
             return made.of_node(self._db, workflow, node, limit)
 
-    def seconds(self, workflow: str) -> tuple[dict[str, float], dict[str, float]]:
-        """How long a step takes: by node of a workflow, and by node type."""
+    def measured(self, workflow: str) -> dict[str, list[Measured]]:
+        """How long steps of the nodes of a workflow took in its last runs, by node."""
         with self._lock, sqlite_errors(self.path):
-            return made.seconds_by_node(self._db, workflow), made.seconds_by_type(self._db)
+            return made.of_nodes(self._db, workflow)
+
+    def measured_of_type(self, type: str) -> list[Measured]:
+        """How long steps of a node type took: the last whose size is known, else the mean of all."""
+        with self._lock, sqlite_errors(self.path):
+            seconds = made.seconds_by_type(self._db).get(type)
+            return made.of_type(self._db, type) or ([Measured(seconds)] if seconds is not None else [])
 
     # ------------------------------------------------------------------------ upkeep
 

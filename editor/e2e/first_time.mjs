@@ -28,6 +28,12 @@ export async function from_nothing_to_a_changed_video({ page, server, picture })
   await picture('done');
   await page.getByText('nothing to run: all is in the cache').waitFor();
 
+  await page.getByTestId('node-denoise').locator('.node-header').click();
+  const inspector = page.getByRole('complementary', { name: 'inspector' });
+  await inspector.getByLabel('steps of denoise', { exact: true }).fill('60');
+  await inspector.getByText('measured on this node, in proportion to').waitFor();
+  await press(page, 'Control+z');
+  await page.getByText('nothing to run: all is in the cache').waitFor();
   await page.getByRole('button', { name: 'seed of denoise: throw the dice' }).first().click();
   await page.getByText(/3 steps will run/).waitFor();
   assert.equal((await state(page, 'denoise').innerText()).startsWith('will run'), true);

@@ -58,6 +58,8 @@ class NodeStory(Message):
     """How long what would run is expected to take; None if nothing like it was measured."""
     basis: Literal["node", "type", ""] = ""
     """Measured on this node of this workflow, or on nodes of its type."""
+    scaled: list[str] = Field(default_factory=list)
+    """What the measured time was multiplied by, since it is other than then: `frames`, `steps` and so on."""
     memory: int | None = None
     """Bytes expected on the device while it runs."""
     keys: dict[str, str] = Field(default_factory=dict)

@@ -23,6 +23,8 @@ from graphflow.queued import QueuedRun, Refused
 from graphflow.result import Result
 from graphflow.run import Run
 from graphflow.server.paths import renamed, without_paths
+from graphflow.server.sizes import sized
+from graphflow.steps import Plan
 from graphflow.workspace import Workspace
 
 PASSING = (events.NodeProgress, events.NodePreview)
@@ -58,6 +60,8 @@ class _Active:
     paths: dict[str, str] = field(default_factory=dict)
     """What nodes of inner workflows are called, by their ids in the run."""
     job: Run | None = None
+    plan: Plan | None = None
+    """Of the run, when it is over."""
     last: list[events.Event] = field(default_factory=list)
     told: list[events.Event] = field(default_factory=list)
 
@@ -265,6 +269,7 @@ class Dispatch:
         try:
             job = self._prepared(active)
             result = job.execute()
+            active.plan = result.plan
             if result.status == "finished":
                 results = results_of(job.graph, result, self.out_dir)
                 failures = [asdict(failure) for failure in result.failures[:MAX_FAILURES]]
@@ -289,8 +294,9 @@ class Dispatch:
                 self.history.requeue(active.run)
                 return
             ended = partial(self.history.finish, active.run, state, code=code, message=message)
+            size = sized(active.plan, active.paths) if active.plan is not None else {}
             more = {"results": results, "told": active.last, "timings": _timings(active)}
-            told = self.journal.persist(partial(ended, **more))
+            told = self.journal.persist(partial(ended, **more, sized=size))
             self._tell(told)
 
     def _prepared(self, active: _Active) -> Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from graphflow import explain
 from graphflow.assets import is_plain, plain
@@ -19,6 +19,7 @@ from graphflow.refs import Const
 from graphflow.run import Run
 from graphflow.server.answers import NodeStory, Total
 from graphflow.server.dispatch import Dispatch, identity
+from graphflow.server.sizes import Sizes, expected, scaled_by, sizes
 from graphflow.steps import Plan
 from graphflow.types import name_of
 from graphflow.workspace import Workspace
@@ -57,9 +58,9 @@ class Explainer:
         last = explain.read(space.data_dir, identity(name))
         stories = explain.stories(graph, planned, space.environment, last, out_dir=str(out_dir))
         peak = self._peak(planned)
-        expected = self._expected(stories, name)
+        times = self._times(stories, planned, name)
         keys = _keys(planned)
-        told = [_told(story, expected.get(story.node), peak, keys.get(story.node, {})) for story in stories]
+        told = [_told(story, times.get(story.node), peak, keys.get(story.node, {})) for story in stories]
         return Explanation(told, resolved(graph), _total(told, peak), _types(graph), _values(planned))
 
     def plan(self, graph: Graph, targets: Iterable[str] | None) -> Plan:
@@ -76,29 +77,40 @@ class Explainer:
             return found.peak(shared=self._space.device == "cpu") if found.needs else None
         return None
 
-    def _expected(self, stories: Iterable[Story], name: str) -> dict[str, tuple[float, str]]:
-        """Seconds of a node to run, and what that is based on."""
+    def _times(self, stories: Iterable[Story], planned: Plan, name: str) -> dict[str, Time]:
+        """How long each node to run is expected to take, as far as anything like it was measured."""
         to_run = [story for story in stories if story.state == "run"]
         if not to_run:
             return {}
-        by_node, by_type = self._history.seconds(name)
-        found = {}
+        of_nodes, declared, todo = self._history.measured(name), sizes(planned), set(planned.todo)
+        now: dict[str, list[Sizes]] = {}
+        for key in todo:
+            now.setdefault(planned.steps[key].node, []).append(declared[key])
+        found: dict[str, Time] = {}
         for story in to_run:
-            if story.node in by_node:
-                found[story.node] = story.steps * by_node[story.node], "node"
-            elif story.type in by_type:
-                found[story.node] = story.steps * by_type[story.type], "type"
+            measured = of_nodes.get(story.node) or self._history.measured_of_type(story.type)
+            steps = now.get(story.node, ())
+            if measured and steps:
+                basis: Literal["node", "type"] = "node" if story.node in of_nodes else "type"
+                seconds = sum(expected(one, measured) for one in steps)
+                found[story.node] = Time(seconds, basis, scaled_by(steps[0], measured))
         return found
 
 
-def _told(
-    story: Story, expected: tuple[float, str] | None, peak: Peak | None, keys: Mapping[str, str]
-) -> NodeStory:
-    seconds, basis = expected or (None, "")
+class Time(NamedTuple):
+    """Seconds that a node is expected to take, what was measured, and what that was scaled by."""
+
+    seconds: float
+    basis: Literal["node", "type"]
+    scaled: list[str]
+
+
+def _told(story: Story, time: Time | None, peak: Peak | None, keys: Mapping[str, str]) -> NodeStory:
     return NodeStory(
         node=story.node, type=story.type, state=story.state, reasons=list(story.reasons), hint=story.hint,
-        port=story.port, steps=story.steps, cached=story.cached, seconds=seconds,
-        basis="node" if basis == "node" else "type" if basis == "type" else "",
+        port=story.port, steps=story.steps, cached=story.cached,
+        seconds=time.seconds if time is not None else None, basis=time.basis if time is not None else "",
+        scaled=time.scaled if time is not None else [],
         memory=peak.by_node.get(story.node) if peak is not None else None, keys=dict(keys),
     )  # fmt: skip
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from graphflow import events
 from graphflow.history import History
+from graphflow.made import Measured, Sized
 from graphflow.queued import Submission
 
 
@@ -22,7 +24,11 @@ def key(number: int) -> str:
 
 
 def ran(
-    queue: History, made: dict[str, tuple[int, float | None]], name: str = "w", document: bytes = b"{}"
+    queue: History,
+    made: dict[str, tuple[int, float | None]],
+    name: str = "w",
+    document: bytes = b"{}",
+    sized: Mapping[str, Sized] | None = None,
 ) -> str:
     """A run that made these results: number of the key, and seconds or None if it was in the cache."""
     id = queue.accept(Submission(document, name=name)).id
@@ -41,7 +47,7 @@ def ran(
                 )
             )
     queue.append(told)
-    queue.finish(run, "finished")
+    queue.finish(run, "finished", sized=sized)
     return id
 
 
@@ -64,12 +70,25 @@ def test_items_of_a_mapped_node_are_results_of_their_own(queue: History) -> None
     ]  # fmt: skip
 
 
-def test_the_time_of_a_node_is_the_median_of_its_last_runs(queue: History) -> None:
+def test_the_times_of_a_node_are_those_of_the_last_runs_of_its_workflow(queue: History) -> None:
     for seconds in (100.0, 3.0, 1.0, 2.0, 50.0, 2.5):
         ran(queue, {"a": (1, seconds)})
     ran(queue, {"a": (1, None)})
     ran(queue, {"a": (1, 7.0)}, name="other")
-    assert queue.seconds("w") == ({"a": 2.5}, {})
+    assert [one.seconds for one in queue.measured("w")["a"]] == [2.5, 50.0, 2.0, 1.0, 3.0]
+
+
+def test_how_large_the_work_was_stands_beside_how_long_it_took(queue: History) -> None:
+    ran(queue, {"a": (1, 2.0)}, sized={"a": Sized("x/slow", {"steps": 20.0})})
+    ran(queue, {"a": (2, 4.0), "b": (3, 1.0)}, name="other", sized={"a": Sized("x/slow", {"steps": 40.0})})
+    assert queue.measured("w") == {"a": [Measured(2.0, {"steps": 20.0})]}
+    assert queue.measured("other")["b"] == [Measured(1.0)]
+    assert queue.measured_of_type("x/slow") == [
+        Measured(4.0, {"steps": 40.0}),
+        Measured(2.0, {"steps": 20.0}),
+    ]
+    queue.prune(keep=1)
+    assert [one.seconds for one in queue.measured_of_type("x/slow")] == [4.0]
 
 
 def test_the_time_of_a_type_follows_what_is_measured(queue: History) -> None:
@@ -78,7 +97,8 @@ def test_the_time_of_a_type_follows_what_is_measured(queue: History) -> None:
         run = queue.take()
         assert run is not None
         queue.finish(run, "finished", timings={"x/slow": seconds})
-    assert queue.seconds("any")[1] == {"x/slow": pytest.approx(13.0)}
+    assert [one.seconds for one in queue.measured_of_type("x/slow")] == [pytest.approx(13.0)]
+    assert queue.measured_of_type("x/never") == []
 
 
 def test_what_was_made_is_forgotten_with_its_run(queue: History) -> None:
@@ -94,7 +114,7 @@ def test_a_history_from_before_is_opened_and_goes_on(tmp_path: Path) -> None:
     ran(old, {"a": (1, 1.0)})
     old.close()
     with sqlite3.connect(path) as db:
-        db.executescript("DROP TABLE made; DROP TABLE timings; DROP INDEX runs_by_name;")
+        db.executescript("DROP TABLE made; DROP TABLE timings; DROP TABLE sized; DROP INDEX runs_by_name;")
     db.close()
     queue = History(path)
     ran(queue, {"a": (2, 1.0)})

@@ -10,7 +10,7 @@ import { missingPorts } from '../schema/judge';
 import { parameterOf } from '../document/parameters';
 import { useActive } from '../store/tabs';
 import type { NodeState } from '../store/runs';
-import { duration } from '../parts/text';
+import { basisOf, duration } from '../parts/text';
 import { Icon } from '../parts/icons';
 import { useLive, useTabRun } from './state';
 
@@ -97,8 +97,11 @@ function StateBadge({ id, state }: { id: string; state: NodeState }) {
   const over = live === undefined ? 0 : live.cached + live.done + live.failed;
   const counted = live !== undefined && items > 1 ? ` ${over}/${Math.max(items, over)}` : '';
   const time = state === 'done' && live && live.seconds > 0 ? ` ${duration(live.seconds)}` : '';
-  const guess = state === 'will' && typeof story?.seconds === 'number' ? ` ~${duration(story.seconds)}` : '';
-  const why = state === 'failed' ? (live?.message ?? '') : (story?.reasons.join('\n') ?? '');
+  const known = state === 'will' && typeof story?.seconds === 'number';
+  const guess = known ? ` ~${duration(story.seconds ?? 0)}` : '';
+  const expected = known ? [`about ${duration(story.seconds ?? 0)}, ${basisOf(story)}`] : [];
+  const why =
+    state === 'failed' ? (live?.message ?? '') : [...(story?.reasons ?? []), ...expected].join('\n');
   return (
     <span className={`badge state ${state}`} title={why} data-testid={`state-${id}`}>
       <span className="dot" aria-hidden="true" />

@@ -366,6 +366,7 @@ export interface NodeStory {
   cached: number;
   seconds: number | null;
   basis: "node" | "type" | "";
+  scaled: string[];
   memory: number | null;
   keys: Record<string, string>;
 }

@@ -17,7 +17,7 @@ import { enter } from '../commands/levels';
 import { wireText } from '../canvas/flow';
 import { useTabRun } from '../canvas/state';
 import { Button } from '../parts/Button';
-import { duration, label, plural, size } from '../parts/text';
+import { basisOf, duration, label, plural, size } from '../parts/text';
 import { categoryColor, typeColor } from '../schema/colors';
 import type { Def } from '../schema/defs';
 import { isInner } from '../schema/inner';
@@ -93,6 +93,9 @@ function NodeInspector({ id, entry, doc }: { id: string; entry: NodeEntry; doc: 
           {typeof story.seconds === 'number' &&
             story.state === 'run' &&
             ` · about ${duration(story.seconds)}`}
+          {typeof story.seconds === 'number' && story.state === 'run' && basisOf(story) !== '' && (
+            <span>{basisOf(story)}</span>
+          )}
           {typeof story.memory === 'number' && story.memory > 0 && ` · ${size(story.memory)}`}
           {story.reasons.map((reason) => (
             <span key={reason}>{reason}</span>

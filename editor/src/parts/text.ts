@@ -20,6 +20,18 @@ export function size(bytes: number): string {
   return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
+/** What an expected time rests on. */
+export function basisOf({ basis, scaled }: { basis: string; scaled: readonly string[] }): string {
+  const on =
+    basis === 'node'
+      ? 'measured on this node'
+      : basis === 'type'
+        ? 'measured on other nodes of its type'
+        : '';
+  if (on === '' || scaled.length === 0) return on;
+  return `${on}, in proportion to ${scaled.join(', ')}`;
+}
+
 /** How long ago something was, from seconds since 1970. */
 export function ago(time: number, now = Date.now() / 1_000): string {
   const passed = Math.max(0, now - time);

@@ -128,7 +128,16 @@ function gathered(a: NodeStory, b: NodeStory): NodeStory {
   const seconds = a.seconds === null && b.seconds === null ? null : (a.seconds ?? 0) + (b.seconds ?? 0);
   const memory = a.memory === null && b.memory === null ? null : Math.max(a.memory ?? 0, b.memory ?? 0);
   const reasons = [...new Set([...a.reasons, ...b.reasons])].slice(0, 8);
-  return { ...worse, reasons, seconds, memory, steps: a.steps + b.steps, cached: a.cached + b.cached };
+  const scaled = [...new Set([...a.scaled, ...b.scaled])];
+  return {
+    ...worse,
+    reasons,
+    seconds,
+    memory,
+    scaled,
+    steps: a.steps + b.steps,
+    cached: a.cached + b.cached,
+  };
 }
 
 /** What explain told. Results that are in the cache are shown at once. */

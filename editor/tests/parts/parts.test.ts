@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { align, bounds, distribute } from '../../src/document/arrange';
 import { score, search } from '../../src/parts/fuzzy';
-import { duration, size } from '../../src/parts/text';
+import { basisOf, duration, size } from '../../src/parts/text';
 
 describe('fuzzy search', () => {
   const names = ['Save video', 'Save image', 'Load video', 'Video to images', 'Denoise', 'Vae decode'];
@@ -46,5 +46,15 @@ describe('figures', () => {
       duration(9000),
     ]).toEqual(['0 s', '0.3 s', '3.2 s', '42 s', '10 min', '2.5 h']);
     expect([size(12), size(1_500), size(2.5e9)]).toEqual(['12 B', '1.5 kB', '2.5 GB']);
+  });
+});
+
+describe('an expected time', () => {
+  it('says what it rests on', () => {
+    expect(basisOf({ basis: 'node', scaled: [] })).toBe('measured on this node');
+    expect(basisOf({ basis: 'type', scaled: ['frames', 'steps'] })).toBe(
+      'measured on other nodes of its type, in proportion to frames, steps',
+    );
+    expect(basisOf({ basis: '', scaled: [] })).toBe('');
   });
 });

@@ -72,7 +72,7 @@ it('what comes with graphflow is not changed', () => {
 });
 
 const story = (node: string, state: string): NodeStory => ({
-  node, type: 't', state, reasons: [], hint: '', port: '', steps: 1, cached: 0, seconds: null, basis: '', memory: null, keys: { '': node },
+  node, type: 't', state, reasons: [], hint: '', port: '', steps: 1, cached: 0, seconds: null, basis: '', scaled: [], memory: null, keys: { '': node },
 }); // prettier-ignore
 const TOTAL = {
   steps: 1,

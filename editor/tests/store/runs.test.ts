@@ -20,7 +20,7 @@ const KEY = 'k'.repeat(64);
 const base = { run: 'r', seq: 1, time: 0, item: [] as number[] };
 
 const story = (node: string, state: string, more: Partial<NodeStory> = {}): NodeStory => ({
-  node, type: 't', state, reasons: [], hint: '', port: '', steps: 1, cached: 0, seconds: null, basis: '', memory: null, keys: {}, ...more,
+  node, type: 't', state, reasons: [], hint: '', port: '', steps: 1, cached: 0, seconds: null, basis: '', scaled: [], memory: null, keys: {}, ...more,
 }); // prettier-ignore
 
 function told(...nodes: NodeStory[]): void {
