@@ -30,7 +30,7 @@ def sizes(plan: Plan) -> dict[str, Sizes]:
     """The declared sizes of every step of a plan, by key; empty where none is declared."""
     found: dict[str, Sizes] = {}
     for step in sorted(plan.steps.values(), key=lambda step: step.order):
-        found[step.key] = {**_coming_in(step, found), **_set(step)}
+        found[step.key] = {**_native(step), **_coming_in(step, found), **_set(step)}
     return found
 
 
@@ -57,6 +57,17 @@ def scaled_by(now: Sizes, measured: Iterable[Measured]) -> list[str]:
 
 def _ratios(now: Sizes, then: Sizes) -> dict[str, float]:
     return {name: now[name] / then[name] for name in now.keys() & then.keys()}
+
+
+def _native(step: Step) -> Sizes:
+    """What settings that are left empty take from a model's `native` settings."""
+    found: Sizes = {}
+    for ref in step.inputs.values():
+        if isinstance(ref, Const) and isinstance(ref.value, Recipe):
+            native = getattr(ref.value, "native", None)
+            own = {name: getattr(native, name, None) for name in NAMES if name in step.spec.settings}
+            found = {**_numbers(own), **found}
+    return found
 
 
 def _coming_in(step: Step, known: Mapping[str, Sizes]) -> Sizes:

@@ -25,10 +25,15 @@ class Sheet(Value):
     fps: float = 8.0
 
 
+class Native(Value):
+    steps: int
+
+
 class Brush(Recipe):
-    """A model whose own width is no clip's."""
+    """A model whose own width is no clip's, made for a number of steps."""
 
     width: int = 999
+    native: Native = Native(steps=30)
 
     def open(self, device: str) -> int:
         return self.width
@@ -87,7 +92,8 @@ def test_sizes_come_in_with_a_clip_and_steps_are_a_nodes_own() -> None:
     assert found["d"] == {}
 
 
-def test_what_is_left_to_the_model_is_not_known() -> None:
+def test_a_setting_that_is_left_empty_is_the_models_own() -> None:
+    assert of_nodes(p=("size/paint", {}, {"sheet": "s", "brush": "b"}))["p"]["steps"] == 30
     assert "steps" not in of_nodes(p=("size/paint", {}, {"sheet": "s"}))["p"]
 
 
