@@ -60,6 +60,23 @@ export async function a_failure_is_told_and_found({ page, picture }) {
   assert.ok(await page.getByTestId('node-load').evaluate((one) => one.classList.contains('selected')));
 }
 
+export async function what_cannot_work_is_told_at_its_input_before_anything_runs({ page, picture }) {
+  const other = { type: 'diffusion/load_model', params: { model: 'tiny-ltx' }, ui: { x: 660, y: 420 } };
+  const decode = { ...SLOW.nodes.decode, inputs: { latents: 'denoise', vae: 'other.vae' } };
+  await openDocument(page, { ...SLOW, nodes: { ...SLOW.nodes, other, decode } });
+  await page.getByTestId('state-decode').getByText('failed').waitFor();
+  await page.getByRole('button', { name: '1 problem' }).click();
+  const problems = page.getByRole('region', { name: 'problems' });
+  await problems.getByText('made for another VAE').waitFor();
+  await problems.getByText('decode.latents', { exact: true }).waitFor();
+  assert.ok(
+    await page
+      .getByTestId('port-decode-in-latents')
+      .evaluate((one) => one.closest('.port').classList.contains('faulty')),
+  );
+  await picture('refused_by_the_plan');
+}
+
 export async function an_incomplete_graph_says_what_is_missing({ page }) {
   await openDocument(page, { ...FAILS, nodes: { save: { type: 'media/save_video', ui: { x: 0, y: 0 } } } });
   await page.getByTestId('node-save').getByText('incomplete').waitFor();
