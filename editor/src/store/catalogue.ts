@@ -72,6 +72,9 @@ async function fetchInner(type: string): Promise<void> {
   queueMicrotask(() => put(null));
   try {
     const doc = await http.workflow(nameOfInner(type));
+    const { inner } = useCatalogue.getState();
+    const deeper = new Set(Object.values(doc.nodes).map((entry) => entry.type));
+    await Promise.all([...deeper].filter((one) => isInner(one) && !inner.has(one)).map(fetchInner));
     put(innerDef(type, doc, defOf));
   } catch {
     put(null);

@@ -168,7 +168,8 @@ export function foreseen(tab: string, told: Explained): void {
 
 /** A level was changed and not saved yet: what the run would do of it is not known. */
 export function clouded(tab: string): void {
-  updateRun(tab, (run) => ({ ...run, stories: {}, live: {} }));
+  const { runs } = useRuns.getState();
+  updateRun(tab, (run) => ({ ...run, stories: {}, live: isOver(runs[run.run]) ? {} : run.live }));
 }
 
 /** A level was entered: it begins with what is known of it at the root. */
