@@ -54,7 +54,7 @@ function Section({ title, tools, children }: { title: string; tools?: ReactNode;
   return (
     <fieldset>
       <legend>
-        {label(title)} {tools}
+        <span>{label(title)}</span> {tools}
       </legend>
       {children}
     </fieldset>
@@ -75,7 +75,7 @@ function PartSection({ node, part }: { node: string; part: Part }) {
       label={`add: ${word}`}
       onClick={() => edit(`add ${word}`, (one) => addPart(one, slot, maker))}
     >
-      Add
+      Add {/^[aeiou]/.test(word) ? 'an' : 'a'} {word}
     </Button>
   );
   return (
@@ -146,7 +146,7 @@ function Fields({ settings, entry, onSet, of }: FieldsProps) {
         const wires = own(entry?.inputs, name);
         const given = entry?.params !== undefined && Object.hasOwn(entry.params, name);
         return (
-          <div key={name} className={`app-field ${setting.widget}`} title={setting.doc || undefined}>
+          <div key={name} className="app-field" title={setting.doc || undefined}>
             <span className="app-label">{label(name)}</span>
             {wires !== undefined ? (
               <span className="field-wired">{listOf(wires).join(', ')}</span>

@@ -93,10 +93,10 @@ function NodeInspector({ id, entry, doc }: { id: string; entry: NodeEntry; doc: 
           {typeof story.seconds === 'number' &&
             story.state === 'run' &&
             ` · about ${duration(story.seconds)}`}
+          {typeof story.memory === 'number' && story.memory > 0 && ` · ${size(story.memory)}`}
           {typeof story.seconds === 'number' && story.state === 'run' && basisOf(story) !== '' && (
             <span>{basisOf(story)}</span>
           )}
-          {typeof story.memory === 'number' && story.memory > 0 && ` · ${size(story.memory)}`}
           {story.reasons.map((reason) => (
             <span key={reason}>{reason}</span>
           ))}
