@@ -39,7 +39,7 @@ def cake_strength(clip: Tensor) -> float:
     third = max(1, len(frames) // 3)
     if not bool(objects[:third].any()):
         return 0.0
-    palette = torch.tensor([*LAYERS.values()])
+    palette = torch.tensor([*LAYERS.values()], dtype=torch.float32)
     paint = frames[:third][objects[:third]].median(0).values
     known = torch.cat([palette, paint[None], rows])
 

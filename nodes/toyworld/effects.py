@@ -72,20 +72,25 @@ def draw_effect(
 
 def _progress(frames: int, onset: int) -> Tensor:
     """How far the effect is in each frame, [frames]: above 0 from the onset on, 1 in the last frame."""
-    return ((torch.arange(frames) - onset + 1) / (frames - onset)).clamp(0, 1)
+    return ((torch.arange(frames, dtype=torch.float32) - onset + 1) / (frames - onset)).clamp(0, 1)
 
 
 def _around(at: Track, size: int) -> tuple[Tensor, Tensor]:
     """Pixels seen from the object's centre, in radii: [frames, 1, size] and [frames, size, 1]."""
-    axis = torch.arange(size) + 0.5
+    axis = torch.arange(size, dtype=torch.float32) + 0.5
     return (axis - at.x[:, None, None]) / at.radius, (axis[:, None] - at.y[:, None, None]) / at.radius
 
 
 def _background(scene: Scene, size: int) -> Tensor:
     """[3, size, size], 0..1, as `render` paints it."""
     _, ground = scene_colors(scene)
-    light = torch.linspace(1.0, 0.8, size)[:, None].expand(size, size)
-    return torch.tensor(ground)[:, None, None] * light
+    light = torch.linspace(1.0, 0.8, size, dtype=torch.float32)[:, None].expand(size, size)
+    return torch.tensor(ground, dtype=torch.float32)[:, None, None] * light
+
+
+def _paint(scene: Scene) -> Tensor:
+    """The object's colour, [3, 1, 1, 1], 0..1."""
+    return torch.tensor(scene_colors(scene)[0], dtype=torch.float32)[:, None, None, None]
 
 
 def _cake(scene: Scene, plain: Tensor, onset: int) -> Tensor:
@@ -103,8 +108,8 @@ def _cake(scene: Scene, plain: Tensor, onset: int) -> Tensor:
     alpha = (inside * at.radius + 0.5).clamp(0, 1)
     face = (own.abs() < FACE * (2 * done).clamp(max=1)) & (inside * at.radius > CRUST)
     layer = torch.floor(y / LAYER_HEIGHT).long() % len(LAYERS)
-    filling = torch.tensor([*LAYERS.values()])[layer].permute(3, 0, 1, 2)
-    paint = torch.tensor(scene_colors(scene)[0])[:, None, None, None] * (0.92 - 0.08 * y.clamp(-1, 1))
+    filling = torch.tensor([*LAYERS.values()], dtype=torch.float32)[layer].permute(3, 0, 1, 2)
+    paint = _paint(scene) * (0.92 - 0.08 * y.clamp(-1, 1))
     body = torch.where(face, filling, paint)
     picture = _background(scene, size)[:, None] * (1 - alpha) + body * alpha
     return picture * 2 - 1
@@ -119,8 +124,10 @@ def _particles(scene: Scene, plain: Tensor, onset: int) -> Tensor:
     rng = random.Random(f"particles {scene.seed}")
     reach = int(1.6 / PARTICLE) + 1
     cells = [(i, j) for j in range(-reach, reach + 1) for i in range(-reach, reach + 1)]
-    starts = torch.tensor([rng.uniform(0, RELEASE) for _ in cells])
-    ways = torch.tensor([[rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)] for _ in cells])
+    starts = torch.tensor([rng.uniform(0, RELEASE) for _ in cells], dtype=torch.float32)
+    ways = torch.tensor(
+        [[rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)] for _ in cells], dtype=torch.float32
+    )
     centres = torch.tensor(cells, dtype=torch.float32) * PARTICLE
     flown = ((done[:, None] - starts) / (1 - starts)).clamp(0, 1)  # frames, cells
 
@@ -140,6 +147,6 @@ def _particles(scene: Scene, plain: Tensor, onset: int) -> Tensor:
         side = PARTICLE / 2 * (1 - SHRINK * start)[:, None, None]
         square = (0.5 - (torch.maximum(dx.abs(), dy.abs()) - side) * at.radius).clamp(0, 1)
         cover = torch.maximum(cover, square * (start > 0)[:, None, None])
-    paint = torch.tensor(scene_colors(scene)[0])[:, None, None, None] * 0.92
+    paint = _paint(scene) * 0.92
     picture = _background(scene, size)[:, None] * (1 - cover) + paint * cover
     return picture * 2 - 1

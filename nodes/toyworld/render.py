@@ -1,4 +1,7 @@
-"""Draws scenes as video clips: signed distance fields on a pixel grid, antialiased, vectorised over clips."""
+"""Draws scenes as video clips: signed distance fields on a pixel grid, antialiased, vectorised over clips.
+
+Numbers say that they are float32: while another thread loads a model, torch's default may be another.
+"""
 
 import random
 from collections.abc import Sequence
@@ -61,9 +64,9 @@ def render(scenes: Sequence[Scene], frames: int = FRAMES, size: int = SIZE) -> T
     """Clips [B, 3, frames, size, size] in -1..1; the same scene always gives the same pixels."""
     layers = draw_layers(scenes, frames, size)
     colors = [scene_colors(scene) for scene in scenes]
-    paint = torch.tensor([fore for fore, _ in colors])[:, :, None, None, None]
-    ground = torch.tensor([back for _, back in colors])[:, :, None, None, None]
-    cream = torch.tensor(CREAM)[None, :, None, None, None]
+    paint = torch.tensor([fore for fore, _ in colors], dtype=torch.float32)[:, :, None, None, None]
+    ground = torch.tensor([back for _, back in colors], dtype=torch.float32)[:, :, None, None, None]
+    cream = torch.tensor(CREAM, dtype=torch.float32)[None, :, None, None, None]
     image = ground * layers.under[:, None] + paint * layers.over[:, None] + cream * layers.filling[:, None]
     return image * 2 - 1
 
@@ -96,8 +99,8 @@ def draw_layers(
 ) -> Layers:
     """The colourless layers of `scenes`, each [B, frames, size, size]."""
     tracks = [track(scene, frames, size, course) for scene in scenes]
-    axis = torch.arange(size) + 0.5
-    radius = torch.tensor([track.radius for track in tracks])[:, None, None, None]
+    axis = torch.arange(size, dtype=torch.float32) + 0.5
+    radius = torch.tensor([track.radius for track in tracks], dtype=torch.float32)[:, None, None, None]
     dx = axis - torch.stack([track.x for track in tracks])[:, :, None, None]
     dy = axis[:, None] - torch.stack([track.y for track in tracks])[:, :, None, None]
     shade = 0.92 - 0.08 * (dy / radius).clamp(-1, 1)
@@ -106,7 +109,7 @@ def draw_layers(
     outside = torch.stack([distance(s.shape, x[i], y[i]) for i, s in enumerate(scenes)]) * radius
     opacity = torch.stack([track.opacity for track in tracks])[:, :, None, None]
     alpha = (0.5 - torch.maximum(outside, gap)).clamp(0, 1) * opacity
-    light = torch.linspace(1.0, 0.8, size)[:, None]
+    light = torch.linspace(1.0, 0.8, size, dtype=torch.float32)[:, None]
     inside = ((gap > -1.6) & (gap < 0.5) & cut).float()
     return Layers(light * (1 - alpha), shade * alpha * (1 - inside), shade * alpha * inside)
 
@@ -131,8 +134,8 @@ def track(scene: Scene, frames: int, size: int, course: Course = "told") -> Trac
     radius = SIZES[scene.size] * rng.uniform(0.92, 1.08) * scale
     low = radius * EXTENT[scene.shape] + scale
     high = size - low
-    u = torch.linspace(0, 1, frames)
-    x, y = (torch.full((frames,), rng.uniform(low, high)) for _ in range(2))
+    u = torch.linspace(0, 1, frames, dtype=torch.float32)
+    x, y = (torch.full((frames,), rng.uniform(low, high), dtype=torch.float32) for _ in range(2))
     if course == "free":
         span = rng.uniform(*FREE_TRAVEL) * scale
         start = rng.uniform(low, high)
@@ -145,7 +148,7 @@ def track(scene: Scene, frames: int, size: int, course: Course = "told") -> Trac
     y = {"down": forward, "up": backward}.get(scene.motion, y)
     if course == "wandering":
         x, y = _wander(low, high, u, rng)
-    opacity = (1.15 - 1.35 * u).clamp(0, 1) if scene.effect == "fade" else torch.ones(frames)
+    opacity = (1.15 - 1.35 * u).clamp(0, 1) if scene.effect == "fade" else torch.ones_like(u)
     return Track(x, y, opacity, radius)
 
 
@@ -166,7 +169,7 @@ def _slice(scenes: Sequence[Scene], dx: Tensor, radius: Tensor, frames: int) -> 
     sliced = torch.tensor([scene.effect == "slices" for scene in scenes])[:, None, None, None]
     if not bool(sliced.any()):
         return dx, torch.full_like(dx, -9.0), torch.zeros_like(dx, dtype=torch.bool)
-    progress = ((torch.linspace(0, 1, frames) - 0.25) / 0.6).clamp(0, 1)[:, None, None]
+    progress = ((torch.linspace(0, 1, frames, dtype=torch.float32) - 0.25) / 0.6).clamp(0, 1)[:, None, None]
     drift, width = progress * 0.75 * radius, radius * 2 / 3
     slab = torch.round(dx / (width + drift)).clamp(-1, 1)
     moved = dx - slab * drift

@@ -10,6 +10,7 @@ from graphflow_nodes.diffusion.recipes import Denoiser, Experts
 
 from graphflow.errors import NodeError
 
+from .noise import generator
 from .values import Expert, TrainSettings
 
 NAME = "learnt"
@@ -54,7 +55,6 @@ def learning(module: Any, settings: TrainSettings, seed: int) -> Iterator[list[t
 
     Gives the parameters by name. A fresh LoRA changes nothing. Raises NodeError if no layer has such a name.
     """
-    import torch
     from peft import LoraConfig
 
     alpha: Any = settings.alpha or settings.rank  # peft takes any number
@@ -62,22 +62,20 @@ def learning(module: Any, settings: TrainSettings, seed: int) -> Iterator[list[t
         r=settings.rank,
         lora_alpha=alpha,
         target_modules=list(settings.targets),
-        init_lora_weights=True,
+        init_lora_weights=False,
     )
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            try:
-                module.add_adapter(config, adapter_name=NAME)
-            except ValueError as error:
-                raise NodeError(
-                    f"no layer's name ends with any of {', '.join(settings.targets)}",
-                    where="settings",
-                    hint="such as to_q, to_k, to_v and to_out.0",
-                ) from error
+        try:
+            module.add_adapter(config, adapter_name=NAME)
+        except ValueError as error:
+            raise NodeError(
+                f"no layer's name ends with any of {', '.join(settings.targets)}",
+                where="settings",
+                hint="such as to_q, to_k, to_v and to_out.0",
+            ) from error
         named = [(name, one) for name, one in module.named_parameters() if f".{NAME}." in name]
-        for _, one in named:
-            one.data = one.data.float()
+        for name, one in named:
+            one.data = fresh(name, one, seed)
             one.requires_grad_(True)
         with checkpointed(module, settings.checkpointing):
             yield named
@@ -85,6 +83,20 @@ def learning(module: Any, settings: TrainSettings, seed: int) -> Iterator[list[t
         if getattr(module, "peft_config", None):
             module.unload_lora()
         module.eval().requires_grad_(False)
+
+
+def fresh(name: str, like: Any, seed: int) -> Any:
+    """What a LoRA's matrix begins with, float32: A as peft draws it (uniform, by its columns), B zeros.
+
+    Drawn from a generator of its own: other threads may draw from the common one, or load a model, meanwhile.
+    """
+    import torch
+
+    if ".lora_A." not in name:
+        return torch.zeros(like.shape, dtype=torch.float32, device=like.device)
+    bound = like.shape[1] ** -0.5
+    drawn = torch.rand(like.shape, generator=generator("lora", seed, name), dtype=torch.float32)
+    return ((2 * drawn - 1) * bound).to(like.device)
 
 
 @contextmanager

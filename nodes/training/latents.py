@@ -77,5 +77,8 @@ def normalised(vae: Any, samples: Any) -> Any:
     factor = config.get("scaling_factor") or 1.0
     if mean is None or std is None:
         return (samples - (config.get("shift_factor") or 0.0)) * factor
-    mean, std = (torch.as_tensor(value).view(1, -1, 1, 1, 1).to(samples) for value in (mean, std))
+    mean, std = (
+        torch.as_tensor(value, dtype=samples.dtype).view(1, -1, 1, 1, 1).to(samples.device)
+        for value in (mean, std)
+    )
     return (samples - mean) * factor / std

@@ -52,7 +52,7 @@ class Lesson:
         clean = torch.cat([one.latents.samples for one in examples]).to(self.device)
         source = generator("noise", self.seed, at)
         levels, noise = self.drawn(clean, source)
-        weight = torch.ones(len(clean), 1, *clean.shape[2:], device=self.device)
+        weight = torch.ones(len(clean), 1, *clean.shape[2:], device=self.device, dtype=torch.float32)
         for row, one in enumerate(examples):
             weight[row] *= one.weight
             if one.focus is not None:
@@ -70,10 +70,11 @@ class Lesson:
         count, _, frames, height, width = clean.shape
         levels = draw_levels(self.settings, count, frames * height * width, source)
         levels = levels[:, None].repeat(1, frames)
-        given = torch.rand(count, generator=source) < self.settings.first_frame
+        given = torch.rand(count, generator=source, dtype=torch.float32) < self.settings.first_frame
         if frames > 1:
             levels[given, 0] = 0
-        return levels.to(self.device), torch.randn(clean.shape, generator=source).to(self.device)
+        noise = torch.randn(clean.shape, generator=source, dtype=torch.float32)
+        return levels.to(self.device), noise.to(self.device)
 
     def error(self, module: Any, places: Sequence[int], clean: Any, noise: Any, levels: Any) -> Any:
         """The square error of the velocity, in the packed shape."""

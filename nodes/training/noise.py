@@ -41,22 +41,27 @@ def draw_levels(settings: TrainSettings, count: int, tokens: int, source: Any) -
     if (low, high) == (0.0, 1.0):
         return _levels(settings, count, tokens, source)
     many = _levels(settings, count * TRIES, tokens, source).view(count, TRIES)
-    even = low + (high - low) * torch.rand(count, generator=source)
+    even = low + (high - low) * torch.rand(count, generator=source, dtype=torch.float32)
     fits = (many >= low) & (many <= high)
     first = many.gather(1, fits.int().argmax(1, keepdim=True))[:, 0]
     return torch.where(fits.any(1), first, even)
 
 
 def _levels(settings: TrainSettings, count: int, tokens: int, source: Any) -> Any:
-    from diffusers.training_utils import compute_density_for_timestep_sampling
+    """As diffusers' training scripts draw them, in float32 whatever torch's default is."""
+    import torch
 
-    mean, scheme = settings.logit_mean, settings.sampling
-    if scheme == "shifted_logit_normal":
-        slope = (MEANS[1] - MEANS[0]) / (TOKENS[1] - TOKENS[0])
-        mean, scheme = MEANS[0] + slope * (tokens - TOKENS[0]), "logit_normal"
-    levels = compute_density_for_timestep_sampling(
-        scheme, count, mean, settings.logit_std, MODE_SCALE, generator=source
-    )
+    numbers = {"generator": source, "dtype": torch.float32}
+    if settings.sampling in ("logit_normal", "shifted_logit_normal"):
+        mean = settings.logit_mean
+        if settings.sampling == "shifted_logit_normal":
+            slope = (MEANS[1] - MEANS[0]) / (TOKENS[1] - TOKENS[0])
+            mean = MEANS[0] + slope * (tokens - TOKENS[0])
+        levels = torch.sigmoid(mean + settings.logit_std * torch.randn(count, **numbers))
+    else:
+        levels = torch.rand(count, **numbers)
+        if settings.sampling == "mode":
+            levels = 1 - levels - MODE_SCALE * (torch.cos(math.pi * levels / 2).square() - 1 + levels)
     return settings.shift * levels / (1 + (settings.shift - 1) * levels)
 
 

@@ -57,3 +57,18 @@ def test_scenes_to_try_share_no_combination_with_scenes_to_train_on() -> None:
 def test_an_onset_outside_the_clip() -> None:
     with pytest.raises(ValueError, match="frame 13 is none of the 13 frames"):
         draw_effect(Scene("circle", "red", "black", "large", "right"), "cakeify", 13)
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_another_thread_that_loads_a_model_changes_no_pixel(effect: str) -> None:
+    """Loading a model in half precision sets torch's default numbers for every thread meanwhile."""
+    usual = run_node(effect_clip, effect=effect)
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        meanwhile = run_node(effect_clip, effect=effect)
+        strength = run_node(effect_strength, meanwhile.video, effect=effect)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(usual.video.frames, meanwhile.video.frames)
+    assert torch.equal(usual.mask.frames, meanwhile.mask.frames)
+    assert strength == run_node(effect_strength, usual.video, effect=effect)
