@@ -16,6 +16,7 @@ from .pairs import frame_pairs, measure_pairs, swap_pairs
 from .parts import balance, split
 from .requests import edit_requests
 from .sessions import sessions
+from .structured import structured_captions, with_captions
 from .table import join_scores, load_table, save_table
 from .thin import deduplicate, deduplicate_by_meaning
 
@@ -55,6 +56,8 @@ __all__ = [
     "sessions",
     "split",
     "split_shots",
+    "structured_captions",
     "swap_pairs",
     "use_file",
+    "with_captions",
 ]
