@@ -45,9 +45,7 @@ class Lesson:
         """The mean weighted square error of the predicted velocity on batch number `at` (flow matching)."""
         import torch
 
-        places = batch_at(
-            [one.latents.samples.shape for one in self.examples], self.settings.batch, at, self.seed
-        )
+        places = self.batch(at)
         examples = [self.examples[place] for place in places]
         clean = torch.cat([one.latents.samples for one in examples]).to(self.device)
         source = generator("noise", self.seed, at)
@@ -63,18 +61,29 @@ class Lesson:
         packed = family(self.denoiser.family).pack(weight.expand_as(clean))
         return (error * packed).sum() / packed.sum().clamp(min=1e-6)
 
+    def batch(self, at: int) -> list[int]:
+        """The places of the examples in batch number `at`; with twins each clip and then each one's twin."""
+        shapes, size = [one.latents.samples.shape for one in self.examples], self.settings.batch
+        if not self.settings.twins:
+            return batch_at(shapes, size, at, self.seed)
+        half = len(shapes) // 2
+        places = batch_at(shapes[:half], size // 2, at, self.seed)
+        return places + [place + half for place in places]
+
     def drawn(self, clean: Any, source: Any) -> tuple[Any, Any]:
-        """Noise levels (batch, frames) and noise of the clips' shape. A given first frame has level 0."""
+        """Noise levels (batch, frames) and noise of the clips' shape, the same for twins. A given first
+        frame has level 0."""
         import torch
 
-        count, _, frames, height, width = clean.shape
+        twins = 2 if self.settings.twins else 1
+        count, _, frames, height, width = len(clean) // twins, *clean.shape[1:]
         levels = draw_levels(self.settings, count, frames * height * width, source)
         levels = levels[:, None].repeat(1, frames)
         given = torch.rand(count, generator=source, dtype=torch.float32) < self.settings.first_frame
         if frames > 1:
             levels[given, 0] = 0
-        noise = torch.randn(clean.shape, generator=source, dtype=torch.float32)
-        return levels.to(self.device), noise.to(self.device)
+        noise = torch.randn(count, *clean.shape[1:], generator=source, dtype=torch.float32)
+        return levels.repeat(twins, 1).to(self.device), noise.repeat(twins, 1, 1, 1, 1).to(self.device)
 
     def error(self, module: Any, places: Sequence[int], clean: Any, noise: Any, levels: Any) -> Any:
         """The square error of the velocity, in the packed shape."""
@@ -115,6 +124,8 @@ def examples_of(
     if masks is not None:
         _aligned("latents", latents, "masks", masks)
     _aligned("prior_latents", prior_latents or (), "prior_prompts", prior_prompts or ())
+    if settings.twins:
+        _check_twins(settings, latents, prior_latents or ())
     learnt = [
         Example(one, prompt, None if masks is None else focus_of(masks[i], one))
         for i, (one, prompt) in enumerate(zip(latents, prompts, strict=True))
@@ -126,6 +137,23 @@ def examples_of(
     for one in (*learnt, *kept):
         _check_example(denoiser, one)
     return learnt + kept
+
+
+def _check_twins(settings: TrainSettings, latents: Sequence[Latents], prior: Sequence[Latents]) -> None:
+    """Raises NodeError unless clips come in pairs of equal shape and batches are even."""
+    if settings.batch % 2:
+        raise NodeError(
+            f"twins cannot be put into batches of {settings.batch}",
+            where="settings",
+            hint="use an even batch",
+        )
+    shapes = [[(one.width, one.height, one.frames) for one in several] for several in (latents, prior)]
+    if shapes[0] != shapes[1]:
+        raise NodeError(
+            "not every clip has a twin of its size among those that must stay as they are",
+            where="prior_latents",
+            hint="wire one for each clip, in the same order, or set twins to false",
+        )
 
 
 def _aligned(name: str, first: Sequence[Any], other: str, second: Sequence[Any]) -> None:

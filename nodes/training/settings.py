@@ -52,6 +52,7 @@ def settings(
     first_frame: Noise | None = None,
     focus: Annotated[float, Field(ge=1, le=1000)] | None = None,
     prior: Annotated[float, Field(ge=0, le=100)] | None = None,
+    twins: bool | None = None,
     checkpointing: bool | None = None,
     rank: Annotated[int, Field(ge=1, le=1024)] | None = None,
     alpha: Annotated[float, Field(gt=0)] | None = None,
@@ -66,6 +67,8 @@ def settings(
         these levels (0..1), such as those of one expert.
     first_frame: how often the first frame is given, so that the model learns to begin with an image.
     focus: how much more the loss counts inside masks. prior: how much clips count that must stay as they are.
+    twins: whether the i-th of these is clip i without the effect; both then stand in one batch under the same
+        noise, which makes clear what the trigger calls.
     checkpointing: less memory, about a third more time. rank, alpha, targets: of LoRAs.
     Raises NodeError if no noise level is left.
     """
@@ -73,8 +76,9 @@ def settings(
         "steps": steps, "batch": batch, "accumulate": accumulate, "rate": rate, "schedule": schedule,
         "warmup": warmup, "optimiser": optimiser, "weight_decay": weight_decay, "sampling": sampling,
         "shift": shift, "weighting": weighting, "lowest": lowest, "highest": highest,
-        "first_frame": first_frame, "focus": focus, "prior": prior, "checkpointing": checkpointing,
-        "rank": rank, "alpha": alpha, "targets": None if targets is None else tuple(targets),
+        "first_frame": first_frame, "focus": focus, "prior": prior, "twins": twins,
+        "checkpointing": checkpointing, "rank": rank, "alpha": alpha,
+        "targets": None if targets is None else tuple(targets),
     }  # fmt: skip
     if rank is not None and alpha is None:
         given["alpha"] = float(rank)

@@ -54,6 +54,9 @@ class TrainSettings(Value):
     """How much more the loss counts inside the masks."""
     prior: Annotated[float, Field(ge=0, le=100)] = 1.0
     """How much the clips count that must stay as they are."""
+    twins: bool = False
+    """Whether clip i and the i-th of those that must stay show the same without the effect. They then
+    stand in one batch under the same noise, so that what differs is what the trigger calls."""
     checkpointing: bool = False
     """Compute activations twice to save memory."""
     rank: Annotated[int, Field(ge=1, le=1024)] = 32
