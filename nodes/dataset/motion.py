@@ -27,7 +27,8 @@ MOVES = (
 """What a camera may do. `unclear`: too little of the frame has texture to tell."""
 
 SPREAD = 0.55
-"""Share of a 4 x 4 grid that must have texture, so that an object is not taken for the camera."""
+"""Share of the 12 cells along the border of a 4 x 4 grid that must have texture. An object, also a large one,
+seldom reaches so much of the border, and must not be taken for the camera."""
 STILL = 0.01
 """Motion of the frame, in shorter sides a second, under which a camera is static."""
 MOST_POINTS = 800
@@ -121,10 +122,11 @@ def _similarity(found: Floats, where: NDArray[numpy.bool_]) -> NDArray[Any] | No
 
 
 def _filled_cells(where: NDArray[numpy.bool_]) -> float:
-    """Share of a 4 x 4 grid in which at least a tenth of the pixels are set."""
+    """Share of the border's cells of a 4 x 4 grid in which at least a tenth of the pixels are set."""
     height, width = (side // 4 * 4 for side in where.shape)
     cells = where[:height, :width].reshape(4, height // 4, 4, width // 4).mean(axis=(1, 3))
-    return float((cells >= 0.1).mean())
+    border = numpy.concatenate([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]])
+    return float((border >= 0.1).mean())
 
 
 def largest(far: NDArray[Any]) -> NDArray[Any]:
