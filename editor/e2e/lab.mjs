@@ -1,6 +1,7 @@
 /** A server with a folder of its own, a browser, and what all scenarios need. */
 
 import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { access, constants, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -194,4 +195,17 @@ export async function run(page, ms = 120_000) {
     .waitFor({ timeout: 10_000 })
     .catch(() => undefined);
   await page.getByRole('button', { name: 'Cancel the run' }).waitFor({ state: 'detached', timeout: ms });
+}
+
+/** What bars people with assistive technology from the page as it is now; none if nothing serious does. */
+export async function serious(page) {
+  const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+  await page.evaluate(await readFile(axe, 'utf8'));
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  return violations
+    .filter((one) => one.impact === 'serious' || one.impact === 'critical')
+    .map(
+      (one) =>
+        `${one.id}: ${one.nodes.length} x ${one.nodes[0].html.slice(0, 160)} ${one.nodes[0].failureSummary.slice(0, 220)}`,
+    );
 }

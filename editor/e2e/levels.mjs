@@ -1,7 +1,7 @@
 /** Workflows inside workflows: looked into in place, changed there, run from there. */
 
 import assert from 'node:assert/strict';
-import { documentOf, openDocument, press, run } from './lab.mjs';
+import { documentOf, openDocument, press, run, serious } from './lab.mjs';
 
 const PART = {
   graphflow: 1,
@@ -86,6 +86,7 @@ export async function a_template_inside_is_looked_at_and_duplicated({ page, pict
   await page.getByText('cannot be changed').waitFor();
   await page.getByTestId('node-denoise').waitFor();
   await picture('read_only');
+  assert.deepEqual(await serious(page), []);
   await page.getByRole('button', { name: 'Duplicate to edit' }).click();
   await page.getByRole('dialog').getByRole('textbox').fill('mine');
   await press(page, 'Enter');

@@ -1,7 +1,7 @@
 /** Runs: failure, cancel, two browsers on one run, a server that restarts. */
 
 import assert from 'node:assert/strict';
-import { open, openDocument, press, run } from './lab.mjs';
+import { open, openDocument, press, run, serious } from './lab.mjs';
 
 const FAILS = {
   graphflow: 1,
@@ -210,4 +210,5 @@ export async function a_measured_clip_is_drawn_as_curves({ page, picture }) {
   assert.match(await slider.getAttribute('aria-valuetext'), /^2 of \d+: /);
   await dialog.getByRole('columnheader', { name: 'metric' }).waitFor();
   await picture('curves');
+  assert.deepEqual(await serious(page), []);
 }

@@ -1,9 +1,7 @@
 /** Text is text; nothing of a document acts. And the page can be used by everybody. */
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { openDocument, press, template } from './lab.mjs';
+import { openDocument, press, serious, template } from './lab.mjs';
 
 const EVIL = '<img src=x onerror="window.__hit=1"><script>window.__hit=1</script>"\'`${1}javascript:alert(1)';
 
@@ -34,18 +32,6 @@ export async function payloads_stay_text({ page }) {
   await page.waitForTimeout(300);
   assert.equal(await page.evaluate(() => window.__hit), undefined);
   assert.equal(await page.locator('img[src=x]').count(), 0);
-}
-
-async function serious(page) {
-  const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-  await page.evaluate(await readFile(axe, 'utf8'));
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  return violations
-    .filter((one) => one.impact === 'serious' || one.impact === 'critical')
-    .map(
-      (one) =>
-        `${one.id}: ${one.nodes.length} x ${one.nodes[0].html.slice(0, 160)} ${one.nodes[0].failureSummary.slice(0, 220)}`,
-    );
 }
 
 export async function nothing_serious_for_assistive_technology({ page }) {

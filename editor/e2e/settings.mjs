@@ -1,7 +1,7 @@
 /** Controls of settings, uploads, parameters. */
 
 import assert from 'node:assert/strict';
-import { documentOf, openDocument, press } from './lab.mjs';
+import { documentOf, openDocument, press, serious } from './lab.mjs';
 
 const node = (type, params = {}) => ({ graphflow: 1, nodes: { one: { type, params, ui: { x: 0, y: 0 } } } });
 const params = async (page) => (await documentOf(page)).nodes.one.params;
@@ -143,7 +143,7 @@ export async function a_prompt_is_filled_in_as_a_form({ page, picture }) {
   const form = page.getByRole('dialog');
   const caption = form.getByTestId('caption');
   await form.getByText('nothing is said yet').waitFor();
-  await form.getByRole('button', { name: 'add: subject' }).click();
+  await form.getByRole('button', { name: 'Add a subject' }).click();
   await form.getByLabel('name of subject 1', { exact: true }).fill('a red fox');
   await form.getByLabel('action of subject 1', { exact: true }).fill('runs through snow');
   await form.getByLabel('environment', { exact: true }).fill('a quiet forest');
@@ -158,6 +158,7 @@ export async function a_prompt_is_filled_in_as_a_form({ page, picture }) {
     wan,
   );
   await picture('form');
+  assert.deepEqual(await serious(page), []);
   const { nodes } = await documentOf(page);
   assert.deepEqual(nodes.prompt.inputs, { subjects: ['subject'], camera: 'camera', lighting: 'lighting' });
   assert.equal(nodes.subject.params.action, 'runs through snow');

@@ -69,13 +69,10 @@ function PartSection({ node, part }: { node: string; part: Part }) {
   const there = standing(doc, slot, maker.id);
   const count = many ? there.length : 1;
   const word = maker.title.toLowerCase();
+  const text = `Add ${/^[aeiou]/.test(word) ? 'an' : 'a'} ${word}`;
   const add = (
-    <Button
-      icon="plus"
-      label={`add: ${word}`}
-      onClick={() => edit(`add ${word}`, (one) => addPart(one, slot, maker))}
-    >
-      Add {/^[aeiou]/.test(word) ? 'an' : 'a'} {word}
+    <Button icon="plus" label={text} onClick={() => edit(`add ${word}`, (one) => addPart(one, slot, maker))}>
+      {text}
     </Button>
   );
   return (
