@@ -86,9 +86,11 @@ class Explainer:
         now: dict[str, list[Sizes]] = {}
         for key in todo:
             now.setdefault(planned.steps[key].node, []).append(declared[key])
+        types = {story.type for story in to_run if story.node not in of_nodes}
+        of_type = {type: self._history.measured_of_type(type) for type in types}
         found: dict[str, Time] = {}
         for story in to_run:
-            measured = of_nodes.get(story.node) or self._history.measured_of_type(story.type)
+            measured = of_nodes.get(story.node) or of_type[story.type]
             steps = now.get(story.node, ())
             if measured and steps:
                 basis: Literal["node", "type"] = "node" if story.node in of_nodes else "type"
