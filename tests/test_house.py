@@ -135,12 +135,18 @@ PACK_EXTRAS: dict[str, tuple[str, ...]] = {
     "nodes/evaluation/weights.py": ("graphflow_nodes.diffusion.source",),  # one way to find models
     "nodes/evaluation/aesthetic.py": ("graphflow_nodes.diffusion.source",),
     "nodes/dataset/flow.py": ("graphflow_nodes.evaluation.classic_flow",),  # one optical flow
+    "nodes/dataset/motion.py": ("graphflow_nodes.evaluation.texture",),  # one way to trust it
     "nodes/dataset/structured.py": ("graphflow_nodes.prompts",),  # one value of a prompt taken apart
     "nodes/dataset/reading.py": ("graphflow_nodes.media",),  # one decoder and one encoder of files
     **dict.fromkeys(  # one way to open models and to call them
         [f"nodes/training/{name}.py" for name in _OF_MODELS], ("graphflow_nodes.diffusion",)
     ),
     "nodes/training/save.py": ("graphflow_nodes.media.files",),
+    "nodes/training/preferences.py": (
+        "graphflow_nodes.diffusion.values",
+        "graphflow_nodes.evaluation.values",
+        "graphflow_nodes.media.files",
+    ),
     "nodes/training/sheet.py": ("graphflow_nodes.media.sheet",),
     "nodes/training/effect.py": ("graphflow_nodes.evaluation.values",),  # its results are scores
 }

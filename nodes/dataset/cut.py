@@ -26,6 +26,7 @@ Seconds = Annotated[float, Field(ge=0, le=3600)]
 _PARTS = (
     ".values", ".listing", ".shot_scores", ".motion", ".flow", ".picture", ".shots", ".hashing", ".frames",
     ".reading", "graphflow_nodes.media.decode", "graphflow_nodes.evaluation.classic_flow",
+    "graphflow_nodes.evaluation.texture",
 )  # fmt: skip
 
 WINDOW = 60.0

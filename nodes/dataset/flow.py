@@ -1,4 +1,4 @@
-"""Dense optical flow between the frames of a clip, and where it can be trusted."""
+"""Dense optical flow between the frames of a clip."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ import numpy
 from graphflow_nodes.evaluation.classic_flow import pair_flow
 from numpy.typing import NDArray
 
-from .frames import Floats, box
-
-WINDOW = 3
-TEXTURE = 16.0
-"""Mean squared gradient (grey levels a pixel) in a window from which a place has structure."""
+from .frames import Floats
 
 
 def flows(grey: Floats, method: str = "dis") -> Floats:
@@ -25,14 +21,6 @@ def flows(grey: Floats, method: str = "dis") -> Floats:
     planes = numpy.ascontiguousarray(grey.clip(0, 255).astype(numpy.uint8))
     found = [between(one, two) for one, two in itertools.pairwise(planes)]
     return numpy.asarray(numpy.stack(found), dtype=numpy.float32)
-
-
-def texture(grey: Floats) -> NDArray[numpy.bool_]:
-    """Where there is enough structure for flow to mean something, (..., height, width)."""
-    down, right = numpy.gradient(grey, axis=(-2, -1))
-    return numpy.asarray(
-        box(numpy.asarray(down * down + right * right, dtype=numpy.float32), WINDOW) > TEXTURE
-    )
 
 
 def lengths(motion: Floats) -> NDArray[Any]:

@@ -23,6 +23,7 @@ Measure = Callable[[Image], dict[str, Score]]
 _PARTS = (
     ".values", ".shot_scores", ".motion", ".flow", ".picture", ".shots", ".hashing", ".frames", ".reading",
     ".caption", "graphflow_nodes.media.decode", "graphflow_nodes.evaluation.classic_flow",
+    "graphflow_nodes.evaluation.texture",
 )  # fmt: skip
 
 

@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 import numpy
+from graphflow_nodes.evaluation.texture import SPREAD, spread, textured
 from numpy.typing import NDArray
 
-from .flow import flows, lengths, texture
+from .flow import flows, lengths
 from .frames import Floats
 from .values import Score
 
@@ -26,9 +27,6 @@ MOVES = (
 )
 """What a camera may do. `unclear`: too little of the frame has texture to tell."""
 
-SPREAD = 0.55
-"""Share of the 12 cells along the border of a 4 x 4 grid that must have texture. An object, also a large one,
-seldom reaches so much of the border, and must not be taken for the camera."""
 STILL = 0.01
 """Motion of the frame, in shorter sides a second, under which a camera is static."""
 MOST_POINTS = 800
@@ -52,7 +50,7 @@ def motion_scores(grey: Floats, fps: float, method: str = "dis") -> dict[str, Sc
     top = largest(far).mean(axis=1)
     means = far.mean(axis=1)
     jerk = numpy.abs(numpy.diff(means)).mean() / max(1e-6, means.mean()) if len(means) > 1 else 0.0
-    camera, speed = camera_move(found, texture(grey[:-1]), fps)
+    camera, speed = camera_move(found, textured(grey[:-1]), fps)
     return {
         "motion": float(means.mean()),
         "motion_top": float(top.mean()),
@@ -62,16 +60,14 @@ def motion_scores(grey: Floats, fps: float, method: str = "dis") -> dict[str, Sc
     }
 
 
-def camera_move(found: Floats, textured: NDArray[numpy.bool_], fps: float) -> tuple[str, float]:
+def camera_move(found: Floats, known: NDArray[numpy.bool_], fps: float) -> tuple[str, float]:
     """What the camera does, and how fast the picture moves, in shorter sides a second.
 
-    found: flow (pairs, height, width, 2), textured: where it can be trusted. A similarity is fitted to
+    found: flow (pairs, height, width, 2), known: where it can be trusted. A similarity is fitted to
     each pair; the clip's class comes from their median. A camera that pans right moves the picture left.
     """
     fits = [
-        fit
-        for one, where in zip(found, textured, strict=True)
-        if (fit := _similarity(one, where)) is not None
+        fit for one, where in zip(found, known, strict=True) if (fit := _similarity(one, where)) is not None
     ]
     if len(fits) * 2 < len(found):
         return "unclear", 0.0
@@ -99,7 +95,7 @@ def _similarity(found: Floats, where: NDArray[numpy.bool_]) -> NDArray[Any] | No
 
     Least squares, repeated on the half that fits best, so that moving objects do not count.
     """
-    if _filled_cells(where) < SPREAD:
+    if spread(where[None])[0] < SPREAD:
         return None
     y, x = numpy.nonzero(where)
     few = slice(None, None, max(1, len(y) // MOST_POINTS))
@@ -119,14 +115,6 @@ def _similarity(found: Floats, where: NDArray[numpy.bool_]) -> NDArray[Any] | No
         rest = numpy.hypot(motion[:, 0] - across @ fit, motion[:, 1] - along @ fit)
         use = rest <= numpy.median(rest)
     return fit
-
-
-def _filled_cells(where: NDArray[numpy.bool_]) -> float:
-    """Share of the border's cells of a 4 x 4 grid in which at least a tenth of the pixels are set."""
-    height, width = (side // 4 * 4 for side in where.shape)
-    cells = where[:height, :width].reshape(4, height // 4, 4, width // 4).mean(axis=(1, 3))
-    border = numpy.concatenate([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]])
-    return float((border >= 0.1).mean())
 
 
 def largest(far: NDArray[Any]) -> NDArray[Any]:

@@ -38,6 +38,7 @@ becomes something else at once."""
 _MEASURES = (
     ".values", ".pair_scores", ".differ", ".objects", ".flow", ".frames", ".hashing", ".motion", ".shots",
     "graphflow_nodes.evaluation.classic_flow",
+    "graphflow_nodes.evaluation.texture",
 )  # fmt: skip
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from .clip import Clip, Metric, Reading, Unmeasurable, curve_of, worst_frames
+from .texture import SPREAD, spread, textured
 from .vision import Array
 
 GRID = 4
@@ -18,10 +18,6 @@ ROUNDS = 6
 
 LEAST_PLACES = 8
 """Places with texture below which nothing is fitted."""
-TEXTURE = 16.0
-"""Mean squared gradient (levels a pixel) around a place from which it has texture."""
-CELLS, SPREAD = 4, 0.55
-"""The share of a 4 x 4 grid that must have texture."""
 
 
 class Path(NamedTuple):
@@ -44,8 +40,7 @@ def camera_path(clip: Clip) -> Path:
     """
     forward = clip.motion.forward
     known = textured(clip.luma[:-1])
-    spread = _coverage(known)
-    if np.median(spread) < SPREAD:
+    if np.median(spread(known)) < SPREAD:
         raise Unmeasurable("too little of the frame has texture to tell the camera from an object")
     height, width = clip.frames.shape[1:3]
     step = max(1, min(GRID, clip.side // 8))
@@ -57,24 +52,6 @@ def camera_path(clip: Clip) -> Path:
         if marks.sum() >= LEAST_PLACES:
             rows[number] = _fit(px[marks], py[marks], vectors[marks])
     return Path(rows[:, :2] / clip.side, np.log1p(rows[:, 2].clip(-0.9)), rows[:, 3])
-
-
-def textured(planes: Array) -> Array:
-    """Where brightness (frames, height, width) changes enough for flow to mean something, bool."""
-    found = []
-    for plane in planes:
-        across, down = cv2.Sobel(plane, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(plane, cv2.CV_32F, 0, 1) / 8
-        found.append(cv2.blur(across**2 + down**2, (5, 5)) > TEXTURE)
-    return np.stack(found)
-
-
-def _coverage(known: Array) -> Array:
-    """The share of the grid's cells in which some place has texture, (frames,)."""
-    rows = [
-        np.stack([cell.any((1, 2)) for cell in np.array_split(band, CELLS, axis=2)], axis=1)
-        for band in np.array_split(known, CELLS, axis=1)
-    ]
-    return np.asarray(np.concatenate(rows, axis=1).mean(1))
 
 
 def _fit(px: Array, py: Array, vectors: Array) -> Array:
