@@ -21,7 +21,7 @@ Names = Annotated[str, Field(max_length=2000)]
 
 _PARTS = (
     ".appearance .assignment .blobs .camera .classic_flow .clip .flight .frames .light .momentum .movement "
-    ".objects .picture .suite .tracks .values .vision"
+    ".objects .picture .suite .texture .tracks .values .vision"
 )
 PARTS = tuple(_PARTS.split())
 """Modules whose code decides what a metric gives."""
