@@ -76,7 +76,7 @@ class Lesson:
         import torch
 
         twins = 2 if self.settings.twins else 1
-        count, _, frames, height, width = len(clean) // twins, *clean.shape[1:]
+        count, (frames, height, width) = len(clean) // twins, clean.shape[2:]
         levels = draw_levels(self.settings, count, frames * height * width, source)
         levels = levels[:, None].repeat(1, frames)
         given = torch.rand(count, generator=source, dtype=torch.float32) < self.settings.first_frame

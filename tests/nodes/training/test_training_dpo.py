@@ -1,0 +1,122 @@
+"""Preferences: judged, written, and learnt from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from graphflow_nodes.evaluation.values import Measurement, Scores
+from graphflow_nodes.training import dpo_lora, prefer, preference_sets, save_preferences, settings
+from graphflow_nodes.training.adapters import learning
+from graphflow_nodes.training.lesson import Lesson, examples_of
+from graphflow_nodes.training.optimise import build_optimiser
+from graphflow_nodes.training.train_dpo import Preferring
+
+from graphflow.errors import NodeError, ValueMismatch
+from graphflow.testing import LocalContext, run_node
+from graphflow.values import SavedFile
+from tests.nodes.training.conftest import Course
+
+Courses = Callable[..., Course]
+
+
+def scores(**values: float) -> Scores:
+    return Scores(measurements=tuple(Measurement(metric=name, value=value) for name, value in values.items()))
+
+
+# ----------------------------------------------------------------------------------------- judging
+
+
+def test_the_clip_with_more_of_the_metric_is_better_or_with_less() -> None:
+    one, two = scores(motion=2.0), scores(motion=5.0)
+    found = run_node(prefer, one, two, prompt="a ball")
+    assert (found.first_better, found.better, found.worse, found.rejected_for) == (False, 5.0, 2.0, "")
+    assert run_node(prefer, one, two, lower=True).first_better
+
+
+def test_pairs_that_hardly_differ_or_differ_in_something_else_are_not_used() -> None:
+    one, two = scores(motion=2.0, sharpness=1.0), scores(motion=5.0, sharpness=2.0)
+    assert run_node(prefer, one, two, margin=4.0).rejected_for == "motion differs by 3 only"
+    assert run_node(prefer, one, two, alike=["sharpness"]).rejected_for == "sharpness is 1 and 2"
+    assert run_node(prefer, one, two, alike=["sharpness"], tolerance=0.5).rejected_for == ""
+    with pytest.raises(NodeError, match="beauty was not measured"):
+        run_node(prefer, one, two, metric="beauty")
+
+
+def test_sets_put_the_better_clips_first_and_leave_out_what_is_not_used(course: Courses) -> None:
+    tiny = course("wan21")
+    pairs = [
+        run_node(prefer, scores(motion=a), scores(motion=b), margin=0.5) for a, b in ((1, 2), (3, 1), (1, 1))
+    ]
+    firsts, seconds = (tiny.latents[0],) * 3, (tiny.latents[1],) * 3
+    found = run_node(preference_sets, pairs, [*firsts], [*seconds], [tiny.prompts[0]] * 3)
+    assert [one is tiny.latents[1] for one in found.preferred] == [True, False]
+    assert [one is tiny.latents[1] for one in found.rejected] == [False, True] and len(found.prompts) == 2
+    with pytest.raises(NodeError, match="no pair can be used: motion differs by 0 only"):
+        run_node(preference_sets, pairs[2:], [firsts[0]], [seconds[0]], [tiny.prompts[0]])
+    with pytest.raises(ValueMismatch, match="the lists have 1, 3 items"):
+        run_node(preference_sets, pairs, [*firsts], [*seconds], tiny.prompts[:1])
+
+
+def test_pairs_are_written_as_lines_that_name_their_files(tmp_path: Path) -> None:
+    pairs = [
+        run_node(prefer, scores(motion=a), scores(motion=2.0), prompt=f"p{a}", margin=0.1) for a in (1.0, 2.0)
+    ]
+    files = [[SavedFile(path=f"/x/{side}{i}.mp4", size=1, digest="") for i in range(2)] for side in "ab"]
+    context = LocalContext(out_dir=tmp_path)
+    saved = run_node(save_preferences, pairs, *files, context=context)
+    lines = [json.loads(line) for line in Path(saved.path).read_text().splitlines()]
+    assert lines == [
+        {
+            "prompt": "p1.0",
+            "chosen": "b0.mp4",
+            "rejected": "a0.mp4",
+            "metric": "motion",
+            "chosen_score": 2.0,
+            "rejected_score": 1.0,
+        }
+    ]
+    whole = run_node(save_preferences, pairs, *files, context=context, unused=True, name="all")
+    assert "motion differs by 0 only" in Path(whole.path).read_text()
+
+
+# ---------------------------------------------------------------------------------------- learning
+
+
+def test_a_fresh_lora_prefers_nothing_and_learns_to(course: Courses) -> None:
+    """Its loss is log 2; then the error of preferred clips falls, set against that of the others."""
+    tiny, context = course("wan21"), LocalContext()
+    how = run_node(settings, preset="toy", rank=4, batch=4, twins=True, rate=1e-2)
+    examples = examples_of(
+        tiny.model.denoiser, how, tiny.latents, tiny.prompts, None, tiny.latents[::-1], tiny.prompts
+    )
+    with context.use(tiny.model.denoiser) as experts, torch.enable_grad():
+        lesson = Lesson(tiny.model.denoiser, experts, examples, how, 0, "cpu")
+        with learning(experts.transformer, how, 0) as named:
+            loss = Preferring(lesson, experts.transformer, 50.0)
+            optimiser = build_optimiser(how, [one for _, one in named], "cpu")
+            found: list[Any] = []
+            for _ in range(25):
+                optimiser.zero_grad()
+                found.append(loss(0))
+                found[-1].backward()
+                optimiser.step()
+    assert float(found[0].detach()) == pytest.approx(math.log(2), abs=1e-6)
+    assert float(found[-1].detach()) < 0.9 * math.log(2)
+
+
+def test_the_node_trains_and_resumes_bit_for_bit(course: Courses) -> None:
+    tiny, context = course("wan21"), LocalContext()
+    how = run_node(settings, preset="toy", rank=4, batch=2, steps=4)
+    given = (tiny.model.denoiser, tiny.latents, tiny.prior_latents, tiny.prompts, how)
+    whole = run_node(dpo_lora, *given, context=context)
+    resumed = run_node(dpo_lora, *given, context=LocalContext(state=context.states[1]))
+    assert whole.losses == resumed.losses and len(whole.losses.values) == 4
+    assert all(torch.equal(one, resumed.lora.tensors[name]) for name, one in whole.lora.tensors.items())
+    with pytest.raises(ValueMismatch, match="1 prior_latents and 2 prior_prompts"):
+        run_node(dpo_lora, *given[:2], tiny.prior_latents[:1], *given[3:])
