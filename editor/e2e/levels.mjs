@@ -87,6 +87,12 @@ export async function a_template_inside_is_looked_at_and_duplicated({ page, pict
   await page.getByTestId('node-denoise').waitFor();
   await picture('read_only');
   assert.deepEqual(await serious(page), []);
+  for (let step = 0; step < 12 && (await page.locator('.node.far').count()) === 0; step++) {
+    await press(page, '-');
+    await page.waitForTimeout(250);
+  }
+  assert.deepEqual(await serious(page), [], 'nor from afar');
+  await press(page, 'f');
   await page.getByRole('button', { name: 'Duplicate to edit' }).click();
   await page.getByRole('dialog').getByRole('textbox').fill('mine');
   await press(page, 'Enter');

@@ -44,7 +44,7 @@ export const GraphNode = memo(function GraphNode({ id, data, selected }: NodePro
       <NodeHeader id={id} entry={entry} def={def} known={known !== undefined} state={state} far={far} />
       <NodeProgress id={id} state={state} />
       {far || collapsed ? (
-        <BareHandles def={def} collapsed={collapsed} id={id} entry={entry} />
+        <BareHandles def={def} collapsed={collapsed} entry={entry} />
       ) : (
         <Body id={id} def={def} entry={entry} />
       )}
@@ -130,7 +130,7 @@ function Body({ id, def, entry }: BodyProps) {
 }
 
 /** From afar and collapsed a node is its title; the ports stay, or its wires would end nowhere. */
-function BareHandles({ def, collapsed, id, entry }: BodyProps & { collapsed: boolean }) {
+function BareHandles({ def, collapsed, entry }: Omit<BodyProps, 'id'> & { collapsed: boolean }) {
   const { settings } = shownSettings(def, entry);
   const top = (row: number): CSSProperties => (collapsed ? { top: '50%' } : { top: 38 + 22 * row + 11 });
   const shown = collapsed ? def.settings : settings;
@@ -143,7 +143,7 @@ function BareHandles({ def, collapsed, id, entry }: BodyProps & { collapsed: boo
           type="target"
           position={Position.Left}
           style={top(row)}
-          aria-label={`${port.name} of ${id}`}
+          aria-hidden
         />
       ))}
       {def.outputs.map((output, row) => (
@@ -153,7 +153,7 @@ function BareHandles({ def, collapsed, id, entry }: BodyProps & { collapsed: boo
           type="source"
           position={Position.Right}
           style={top(row)}
-          aria-label={`${output.name} of ${id}`}
+          aria-hidden
         />
       ))}
     </>
