@@ -123,6 +123,10 @@ def velocity(module: Any, denoiser: Denoiser, said: Sequence[Said], noisy: Any, 
             along,
         )
     arguments["hidden_states"] = hidden.to(given.dtype)
+    if module.dtype == torch.float32:  # a copy that learns: the recipe's own numbers may have been others
+        halves = (torch.bfloat16, torch.float16)
+        floats = {k: v.float() for k, v in arguments.items() if getattr(v, "dtype", None) in halves}
+        arguments.update(floats)
     arguments["timestep"] = _timesteps(arguments["timestep"], levels, said[0].scale, noisy.shape)
     return module(**{**arguments, "return_dict": False})[0]
 

@@ -49,7 +49,8 @@ def train_full(
 
     layers: ends of the names of the layers that learn, such as `to_q` or `ffn.net.2`; empty is all of them.
     The others are as in train_lora. The model is copied, so it needs its memory twice, and the optimiser's.
-    Weights learn in float32 whatever the model's numbers, and are given in float32.
+    Weights learn in float32 whatever the model's numbers, and are given in float32; a GPU computes in
+    bfloat16 if the model does.
     Resumes from its last checkpoint, bit for bit. Raises NodeError if no layer has such a name, or for
     LoRAs on the denoiser, ValueMismatch for clips of another model.
     """
@@ -73,7 +74,7 @@ def train_full(
                 chosen_settings,
                 named,
                 lambda at: lesson.loss(module, at),
-                denoiser.dtype != "float32",
+                denoiser.dtype != "float32" and ctx.device != "cpu",  # where it gains nothing
                 watch,
             )
             losses = training.run()

@@ -74,15 +74,26 @@ SHAPES = {
 """Frames, height and width of what templates make with the tiny random model that they come with."""
 
 
+_LESS = {"clips": 2, "steps": 2, "batch": 2}
+FEW: dict[str, dict[str, Any]] = {
+    "effect_cakeify_train": {**_LESS, "prompts": 1},
+    "effect_3d_dissolve_train": {**_LESS, "prompts": 1},
+    "effect_apply_compare": {**_LESS, "prompts": "a red ball", "weights": [0.0, 1.0]},
+    "full_finetune_then_extract_lora": {**_LESS, "prompts": 1},
+}
+"""What templates that train for minutes are asked for here."""
+
+
 @pytest.fixture
-def model(request: pytest.FixtureRequest, tiny: Callable[[str], Path]) -> dict[str, str]:
+def model(request: pytest.FixtureRequest, tiny: Callable[[str], Path]) -> dict[str, Any]:
     """The model that a template is run with; one that needs none runs as it comes."""
     name = request.getfixturevalue("name")
     document, _ = templates.find(name)
     if "model" not in document.parameters:
         return {}
     own = str(document.nodes["model"].params["model"])
-    return {"model": own if name in SHAPES else str(tiny(VARIANTS.get(name, "wan21")))}
+    few = FEW.get(name, {})
+    return {"model": own if name in SHAPES else str(tiny(VARIANTS.get(name, "wan21"))), **few}
 
 
 def test_the_templates_of_the_readme_exist() -> None:
@@ -106,7 +117,7 @@ def test_a_template_describes_itself_and_every_parameter(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_template_runs_by_changing_the_model_alone_and_a_second_run_computes_nothing(
-    name: str, model: dict[str, str], play: Player
+    name: str, model: dict[str, Any], play: Player
 ) -> None:
     result = play(name, **model)
     assert play.computed
