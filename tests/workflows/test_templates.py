@@ -67,6 +67,8 @@ SHAPES = {
     "ltx_text_to_video": (9, 32, 64),
     "ltx_two_scale": (9, 64, 128),
     "prompt_timeline": (33, 32, 64),
+    "replace_person": (13, 32, 32),
+    "start_end_video": (9, 16, 32),
     "text_to_video_with_sound": (9, 64, 64),
     "two_expert_text_to_video": (5, 32, 32),
     "upscaled_text_to_video": (13, 64, 64),
