@@ -261,8 +261,8 @@ class Run:
                 self.runner.unpin(dep)
 
     def _missed(self, key: str, absent: str) -> None:
-        if absent in self._schedule.available:  # else it is on its way: another step has missed it before
-            self._lost(absent)
+        if absent in self._schedule.available and not self._schedule.made_since(key, absent):
+            self._lost(absent)  # else another step has missed it before
         again = self._schedule.missed(key, absent)
         self._counted.update(again)
         self._pin(again)

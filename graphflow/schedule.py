@@ -52,6 +52,12 @@ class Schedule:
         self.open: Models = frozenset()
         """Models opened last."""
         self._models: dict[bytes, bytes] = {}
+        self._clock = 0
+        """Counts starts and ends."""
+        self._begun: dict[str, int] = {}
+        """When each running step was started."""
+        self._made: dict[str, int] = {}
+        """When each result was last made."""
 
     # ------------------------------------------------------------------------ filling
 
@@ -97,6 +103,8 @@ class Schedule:
                     continue  # started already, or an input was lost after it was ready
                 self.pending.discard(key)
                 self.running.add(key)
+                self._clock += 1
+                self._begun[key] = self._clock
                 self.free[lane] -= 1
                 if queue.models:
                     self.open = queue.models
@@ -112,6 +120,8 @@ class Schedule:
     def done(self, key: str) -> None:
         """The step's result is there."""
         self._release(key)
+        self._clock += 1
+        self._made[key] = self._clock
         if key in self.available:
             return
         self.available.add(key)
@@ -152,8 +162,9 @@ class Schedule:
         Returns the keys that run again for it; where something that failed stands in the way, the step is
         given up.
         """
+        if not self.made_since(key, absent):
+            self._lacks(absent)
         self._release(key)
-        self._lacks(absent)
         deps = self.steps[key].deps
         again = [redone for dep in deps if dep not in self.available for redone in self._redo(dep)]
         if all(dep in self.available or dep in self.pending or dep in self.running for dep in deps):
@@ -162,6 +173,11 @@ class Schedule:
         else:
             self._lose(key)
         return again
+
+    def made_since(self, key: str, dep: str) -> bool:
+        """Whether the result `dep` is there and newer than the running step's start: that it was missed tells
+        nothing of it."""
+        return dep in self.available and self._made.get(dep, 0) > self._begun.get(key, 0)
 
     def _redo(self, key: str) -> list[str]:
         """A result turned out to be unreadable: compute it, and what it needs, again."""
@@ -183,6 +199,7 @@ class Schedule:
     def _release(self, key: str) -> None:
         if key in self.running:
             self.running.discard(key)
+            self._begun.pop(key, None)
             self.free[lane_of(self.steps[key].spec)] += 1
 
     @property

@@ -109,6 +109,21 @@ def test_steps_that_were_ready_wait_again_when_an_input_is_lost() -> None:
     assert started(schedule) == ["b"]
 
 
+def test_a_result_that_was_made_anew_meanwhile_is_not_lost_once_more() -> None:
+    schedule = Schedule({"cpu": 3})
+    schedule.adopt(planned({"a": [], "b": ["a"], "c": ["a"]}, stored=("a",)))
+    assert started(schedule) == ["b", "c"]
+    schedule.missed("b", "a")
+    assert started(schedule) == ["a"]
+    schedule.done("a")
+    assert schedule.made_since("c", "a") and started(schedule) == ["b"]
+    schedule.missed("c", "a")  # it looked before `a` was there again
+    assert started(schedule) == ["c"]
+    assert not schedule.made_since("c", "a"), "now it would be lost indeed"
+    schedule.missed("c", "a")
+    assert started(schedule) == ["a"]
+
+
 def test_a_lost_result_takes_its_own_inputs_along() -> None:
     schedule = Schedule({"cpu": 1})
     plan = planned({"r": [], "a": ["r"], "b": ["a"]}, stored=("a",))
