@@ -23,6 +23,7 @@ ALL: dict[str, list[str]] = {
     "memory_forecast": [],
     "offload": [],
     "evaluation": [],
+    "training": [],
 }
 BY_NAME: dict[str, list[str]] = {"gpu": []}
 """What only some machines can run."""
