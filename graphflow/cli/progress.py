@@ -89,7 +89,8 @@ class PlainReporter(Reporter):
         """Failures and notices."""
         match event:
             case events.NodeFailed(node=node):
-                warn(f"failed    {named(node, event.item)}: {event.message} [{event.code}]")
+                place = named(node, event.item) + (f".{event.port}" if event.port else "")
+                warn(f"failed    {place}: {event.message} [{event.code}]")
                 if event.hint:
                     warn(f"          {event.hint}")
             case events.CacheNotice(message=message):

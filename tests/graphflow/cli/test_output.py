@@ -84,6 +84,13 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(reporter.events) == len(RUN) - 1  # progress is not kept
 
 
+def test_a_failure_names_the_input_that_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
+    PlainReporter()(
+        said(events.NodeFailed, node="decode", item=(), port="latents", code="value", message="of another VAE")
+    )
+    assert capsys.readouterr().err.startswith("failed    decode.latents: of another VAE [value]")
+
+
 def test_thousands_of_cached_nodes_are_not_all_named(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = PlainReporter()
     for i in range(1000):
