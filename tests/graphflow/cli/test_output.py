@@ -86,7 +86,9 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_failure_names_the_input_that_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
     PlainReporter()(
-        said(events.NodeFailed, node="decode", item=(), port="latents", code="value", message="of another VAE")
+        said(
+            events.NodeFailed, node="decode", item=(), port="latents", code="value", message="of another VAE"
+        )
     )
     assert capsys.readouterr().err.startswith("failed    decode.latents: of another VAE [value]")
 
