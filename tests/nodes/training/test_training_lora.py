@@ -145,6 +145,24 @@ def test_clips_that_must_stay_take_part_by_their_weight(course: Courses) -> None
     assert len({without.losses.values, ignored.losses.values, heard.losses.values}) == 3
 
 
+def test_twins_stand_in_one_batch_under_the_same_noise(course: Courses) -> None:
+    tiny, context = course("wan21"), LocalContext()
+    prior = (tiny.prior_latents, tiny.prior_prompts)
+    how = run_node(settings, twins=True, batch=4)
+    examples = examples_of(tiny.model.denoiser, how, tiny.latents, tiny.prompts, None, *prior)
+    with context.use(tiny.model.denoiser) as experts:
+        lesson = Lesson(tiny.model.denoiser, experts, examples, how, 0, "cpu")
+        places = lesson.batch(0)
+        assert sorted(places[:2]) == [0, 1] and places[2:] == [place + 2 for place in places[:2]]
+        clean = torch.cat([examples[place].latents.samples for place in places])
+        levels, noise = lesson.drawn(clean, torch.Generator().manual_seed(0))
+    assert torch.equal(levels[:2], levels[2:]) and torch.equal(noise[:2], noise[2:])
+    assert not torch.equal(levels[0], levels[1])
+    for wrong, text in (({"batch": 3}, "batches of 3"), ({}, "not every clip has a twin")):
+        with pytest.raises(NodeError, match=text):
+            train(tiny, twins=True, **wrong)
+
+
 @pytest.mark.parametrize("variant", ["wan5b", "ltx"])
 def test_a_given_first_frame_has_no_noise_and_no_loss(course: Courses, variant: str) -> None:
     tiny, context = course(variant), LocalContext()
