@@ -11,7 +11,7 @@ from graphflow_nodes.diffusion.recipes import Denoiser, Experts
 from graphflow.errors import NodeError
 
 from .noise import generator
-from .values import Expert, TrainSettings
+from .values import Expert, LoRAWeights, TrainSettings
 
 NAME = "learnt"
 EXPERTS: dict[Expert, int] = {"only": 0, "first": 0, "second": 1}
@@ -118,3 +118,25 @@ def tensors_of(named: list[tuple[str, Any]]) -> dict[str, Any]:
         name.replace(f".{NAME}.weight", ".weight"): one.detach().float().cpu().clone().contiguous()
         for name, one in named
     }
+
+
+def lora_of(
+    denoiser: Denoiser,
+    expert: Expert,
+    settings: TrainSettings,
+    named: list[tuple[str, Any]],
+    trigger: str = "",
+) -> LoRAWeights:
+    """What was learnt, with all that a file must tell of it. named: the LoRA's parameters."""
+    return LoRAWeights(
+        family=denoiser.family,
+        base=denoiser.source.model,
+        base_identity=denoiser.source.identity,
+        expert=expert,
+        rank=settings.rank,
+        alpha=float(settings.alpha or settings.rank),
+        targets=settings.targets,
+        tensors=tensors_of(named),
+        trigger=trigger,
+        steps=settings.steps,
+    )

@@ -55,7 +55,6 @@ def extract_lora(
     wanted = tuple(targets or [""])
     tensors: dict[str, Any] = {}
     total = inside = left = 0.0
-    names: list[str] = []
     with ctx.use(denoiser.base()) as experts, torch.no_grad():
         module = chosen(experts, weights.expert)
         linear = {name for name, one in module.named_modules() if isinstance(one, torch.nn.Linear)}
@@ -70,7 +69,6 @@ def extract_lora(
             tensors[f"{layer}.lora_A.weight"], tensors[f"{layer}.lora_B.weight"] = down.cpu(), up.cpu()
             inside += float(away.square().sum())
             left += float((away - up @ down).square().sum())
-            names.append(layer)
     if not tensors:
         raise NodeError(
             "no such layer has changed", where="targets", hint="leave targets empty, or train longer"
@@ -82,7 +80,7 @@ def extract_lora(
         expert=weights.expert,
         rank=rank,
         alpha=float(rank),
-        targets=tuple(names),
+        targets=tuple(dict.fromkeys(name.rpartition(".lora_")[0] for name in tensors)),
         tensors=tensors,
         trigger=trigger,
         steps=weights.steps,

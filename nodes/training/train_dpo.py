@@ -12,12 +12,12 @@ from pydantic import Field
 from graphflow.node import Context, node
 from graphflow.values import Seed
 
-from .adapters import check_expert, chosen, learning, ranged, tensors_of
+from .adapters import check_expert, chosen, learning, lora_of, ranged
 from .lesson import Lesson, examples_of
 from .noise import generator
 from .optimise import Training
 from .train_lora import PARTS, TrainedLoRA
-from .values import Expert, LoRAWeights, Losses, TrainSettings
+from .values import Expert, Losses, TrainSettings
 from .watch import Watch
 
 BETA = 2000.0
@@ -64,18 +64,8 @@ def dpo_lora(
             training = Training(
                 ctx, paired, named, Preferring(lesson, module, beta), denoiser.dtype != "float32", watch
             )
-            losses, tensors = training.run(), tensors_of(named)
-    lora = LoRAWeights(
-        family=denoiser.family,
-        base=denoiser.source.model,
-        base_identity=denoiser.source.identity,
-        expert=expert,
-        rank=settings.rank,
-        alpha=float(settings.alpha or settings.rank),
-        targets=settings.targets,
-        tensors=tensors,
-        steps=settings.steps,
-    )
+            losses = training.run()
+            lora = lora_of(denoiser, expert, settings, named)
     return TrainedLoRA(lora, Losses(values=tuple(losses)))
 
 

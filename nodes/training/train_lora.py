@@ -11,7 +11,7 @@ from pydantic import Field
 from graphflow.node import Context, node
 from graphflow.values import Seed, Video
 
-from .adapters import check_expert, chosen, learning, ranged, tensors_of
+from .adapters import check_expert, chosen, learning, lora_of, ranged
 from .lesson import Lesson, examples_of
 from .optimise import Training
 from .values import Expert, LoRAWeights, Losses, TrainSettings
@@ -77,17 +77,6 @@ def train_lora(
                 denoiser.dtype != "float32",
                 watch,
             )
-            losses, tensors = training.run(), tensors_of(named)
-    lora = LoRAWeights(
-        family=denoiser.family,
-        base=denoiser.source.model,
-        base_identity=denoiser.source.identity,
-        expert=expert,
-        rank=settings.rank,
-        alpha=float(settings.alpha or settings.rank),
-        targets=settings.targets,
-        tensors=tensors,
-        trigger=trigger,
-        steps=settings.steps,
-    )
+            losses = training.run()
+            lora = lora_of(denoiser, expert, settings, named, trigger)
     return TrainedLoRA(lora, Losses(values=tuple(losses)))
