@@ -11,12 +11,14 @@ from graphflow_nodes.diffusion.recipes import Denoiser, Experts
 from graphflow_nodes.diffusion.values import Latents, PromptEmbeds
 
 from graphflow.errors import NodeError, ValueMismatch
+from graphflow.node import Unknown
 from graphflow.values import Video
 
+from .adapters import check_expert
 from .batches import batch_at
 from .forward import Said, check_first_frame, check_trainable, recorded, velocity
 from .noise import draw_levels, generator, weights_of
-from .values import TrainSettings
+from .values import Expert, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,22 @@ class Lesson:
         return self._said[place]
 
 
+def check_training(denoiser: Denoiser, settings: TrainSettings, expert: Expert) -> None:
+    """Raises NodeError for what cannot be trained at all, whatever the clips are."""
+    check_expert(denoiser, expert)
+    check_trainable(denoiser)
+    if settings.first_frame:
+        check_first_frame(denoiser)
+
+
+def foreseen(
+    denoiser: Denoiser | Unknown, settings: TrainSettings | Unknown, expert: Expert | Unknown
+) -> None:
+    """The same while planning, as far as it is known."""
+    if isinstance(denoiser, Denoiser) and isinstance(settings, TrainSettings) and isinstance(expert, str):
+        check_training(denoiser, settings, expert)
+
+
 def examples_of(
     denoiser: Denoiser,
     settings: TrainSettings,
@@ -115,9 +133,6 @@ def examples_of(
 
     Raises NodeError if there is none, ValueMismatch if lists are not aligned or are of another model.
     """
-    check_trainable(denoiser)
-    if settings.first_frame:
-        check_first_frame(denoiser)
     if not latents:
         raise NodeError("there is nothing to learn from", where="latents", hint="wire at least one clip")
     _aligned("latents", latents, "prompts", prompts)

@@ -12,8 +12,8 @@ from pydantic import Field
 from graphflow.node import Context, node
 from graphflow.values import Seed
 
-from .adapters import check_expert, chosen, learning, lora_of, ranged
-from .lesson import Lesson, examples_of
+from .adapters import chosen, learning, lora_of, ranged
+from .lesson import Lesson, check_training, examples_of, foreseen
 from .noise import generator
 from .optimise import Training
 from .train_lora import PARTS, TrainedLoRA
@@ -24,7 +24,7 @@ BETA = 2000.0
 """How closely to stay with the base model; 2000 to 5000 in the paper, for errors averaged over a clip."""
 
 
-@node("training/dpo_lora", depends=(*PARTS.split(), ".train_lora"))
+@node("training/dpo_lora", check=foreseen, depends=(*PARTS.split(), ".train_lora"))
 def dpo_lora(
     denoiser: Denoiser,
     preferred: list[Latents],
@@ -51,7 +51,7 @@ def dpo_lora(
     Raises ValueMismatch for lists that are not aligned or clips of another model, NodeError for what
     cannot be trained.
     """
-    check_expert(denoiser, expert)
+    check_training(denoiser, settings, expert)
     chosen_settings = ranged(denoiser, expert, settings)
     pairs = {"twins": True, "batch": 2 * settings.batch, "first_frame": 0.0}
     paired = chosen_settings.model_copy(update=pairs)

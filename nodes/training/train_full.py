@@ -12,8 +12,8 @@ from graphflow.errors import NodeError
 from graphflow.node import Context, node
 from graphflow.values import Seed, Video
 
-from .adapters import EXPERTS, check_expert, checkpointed, ranged
-from .lesson import Lesson, examples_of
+from .adapters import EXPERTS, checkpointed, ranged
+from .lesson import Lesson, check_training, examples_of, foreseen
 from .optimise import Training
 from .train_lora import PARTS
 from .values import Expert, Losses, ModelWeights, TrainSettings
@@ -27,7 +27,7 @@ class TrainedModel(NamedTuple):
     losses: Losses
 
 
-@node("training/train_full", depends=PARTS.split())
+@node("training/train_full", check=foreseen, depends=PARTS.split())
 def train_full(
     denoiser: Denoiser,
     latents: list[Latents],
@@ -54,7 +54,7 @@ def train_full(
     Resumes from its last checkpoint, bit for bit. Raises NodeError if no layer has such a name, or for
     LoRAs on the denoiser, ValueMismatch for clips of another model.
     """
-    check_expert(denoiser, expert)
+    check_training(denoiser, settings, expert)
     if denoiser.loras:
         raise NodeError(
             "the weights of a denoiser with LoRAs cannot be trained",

@@ -11,8 +11,8 @@ from pydantic import Field
 from graphflow.node import Context, node
 from graphflow.values import Seed, Video
 
-from .adapters import check_expert, chosen, learning, lora_of, ranged
-from .lesson import Lesson, examples_of
+from .adapters import chosen, learning, lora_of, ranged
+from .lesson import Lesson, check_training, examples_of, foreseen
 from .optimise import Training
 from .values import Expert, LoRAWeights, Losses, TrainSettings
 from .watch import Watch
@@ -30,7 +30,7 @@ class TrainedLoRA(NamedTuple):
     losses: Losses
 
 
-@node("training/train_lora", depends=PARTS.split())
+@node("training/train_lora", check=foreseen, depends=PARTS.split())
 def train_lora(
     denoiser: Denoiser,
     latents: list[Latents],
@@ -61,7 +61,7 @@ def train_lora(
     checkpoint, bit for bit. Raises ValueMismatch for clips of another model, NodeError for what cannot be
     trained.
     """
-    check_expert(denoiser, expert)
+    check_training(denoiser, settings, expert)
     chosen_settings = ranged(denoiser, expert, settings)
     examples = examples_of(denoiser, settings, latents, prompts, masks, prior_latents, prior_prompts)
     with ctx.use(denoiser) as experts:

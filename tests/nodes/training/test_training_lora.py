@@ -21,7 +21,7 @@ from graphflow_nodes.training.values import LoRAWeights, TrainSettings
 
 from graphflow import templates, workflow
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
-from graphflow.testing import LocalContext, run_node
+from graphflow.testing import LocalContext, check_node, run_node
 from graphflow.values import Image, Video
 from graphflow.workspace import Workspace
 from tests.nodes.training.conftest import Course
@@ -191,6 +191,19 @@ def test_each_expert_is_trained_on_its_own_noise_levels(course: Courses) -> None
         train(tiny)
     with pytest.raises(NodeError, match="has one transformer"):
         train(course("wan21"), expert="second")
+
+
+def test_what_cannot_be_trained_at_all_is_told_while_planning(course: Courses) -> None:
+    one, two = course("wan21").model.denoiser, course("wan22").model.denoiser
+    how = run_node(settings, preset="wan")
+    assert check_node(train_lora, denoiser=one, settings=how) == {}
+    assert check_node(train_lora, denoiser=one) == {}
+    for denoiser, changed, text in (
+        (two, {}, "has two experts"),
+        (one, {"first_frame": 0.5}, "cannot be given a first frame"),
+    ):
+        with pytest.raises(NodeError, match=text):
+            check_node(train_lora, denoiser=denoiser, settings=how.model_copy(update=changed))
 
 
 def test_what_cannot_be_trained_is_refused_with_the_reason(course: Courses) -> None:
