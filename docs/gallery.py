@@ -26,10 +26,16 @@ FACTS = ("memory", "licence")
 DOCS = Path(__file__).parent
 PICTURES = DOCS.parent / "workflows" / "pictures"
 
+MUCH = 400_000
+"""Bytes of a picture that are much."""
+ROWS, COLOURS = 980, 64
+"""Height in pixels and number of colours of those."""
+
 HEAD = """# Templates
 
 Each runs as it is, on any machine and without a download, in under a minute, or in some minutes if it trains.
-`graphflow run NAME --help` lists its parameters. Another model is one parameter: the line "for real" names one made for the task.
+`graphflow run NAME --help` lists its parameters. Another model is one parameter: the line "for real" names one
+made for the task.
 
 Pictures of models called `tiny-...` are noise: their weights are random and only show that all fits together.
 """
@@ -57,10 +63,18 @@ def picture(workspace: Workspace, name: str, out: Path) -> None:
     image = shown(result, document)
     if image is None:
         return
-    pixels = image.pixels.numpy()
+    save(image, PICTURES / f"{name}.png")
+
+
+def save(image: Image, path: Path) -> None:
+    """As it is; a picture that would take much room keeps its first rows, in few colours."""
     from PIL import Image as Pillow
 
-    Pillow.fromarray(pixels).save(PICTURES / f"{name}.png", optimize=True)
+    picture = Pillow.fromarray(image.pixels.numpy())
+    picture.save(path, optimize=True)
+    if path.stat().st_size > MUCH:
+        rows = picture.crop((0, 0, picture.width, min(picture.height, ROWS)))
+        rows.quantize(COLOURS, dither=Pillow.Dither.NONE).save(path, optimize=True)
 
 
 def shown(result: Any, document: Document) -> Image | None:
