@@ -34,8 +34,8 @@ ROWS, COLOURS = 980, 64
 HEAD = """# Templates
 
 Each runs as it is, on any machine and without a download, in under a minute, or in some minutes if it trains.
-`graphflow run NAME --help` lists its parameters. Another model is one parameter: the line "for real" names one
-made for the task.
+`graphflow run NAME --help` lists its parameters. Another model is one parameter: the line "for real" names
+one made for the task.
 
 Pictures of models called `tiny-...` are noise: their weights are random and only show that all fits together.
 """
