@@ -21,7 +21,8 @@ def measure_effect(video: Video, plain: Video, *, threshold: Share = 0.15, least
 
     video: with the effect; plain: the same prompt and seed without it, by the base model.
     threshold: a pixel counts as changed if a channel differs by more than that share. least: the effect has
-        begun in the first frame from which on more than this share of pixels is changed.
+        begun in the first frame from which on more than this share of pixels is changed beyond what is in the
+        first frame.
     Gives effect_area (mean share of changed pixels, with its curve over time), effect_peak, effect_onset (the
     frame) and before_onset (peak signal-to-noise ratio in dB of the frames before it).
     Raises ValueMismatch for clips of different size.
@@ -75,10 +76,22 @@ def areas_of(frames: Any, plain: Any, threshold: float) -> list[float]:
 
 
 def onset_of(areas: list[float], least: float) -> int | None:
-    """The first frame from which on all areas are above `least`; None if the last is not."""
-    quiet = [frame for frame, area in enumerate(areas) if area <= least]
-    onset = quiet[-1] + 1 if quiet else 0
-    return onset if onset < len(areas) else None
+    """The frame in which areas begin to rise, to stay well above that of the first frame; None if none do.
+
+    A LoRA also shifts a clip a little as a whole; that much is there from the first frame on and is no onset.
+    Well above is by a quarter of the way to the largest area; the rise begins where it is more than `least`.
+    Where areas hardly rise but are large from the beginning, the effect begins with the clip.
+    """
+    first, rise = areas[0], max(areas) - areas[0]
+    if rise <= least:
+        return 0 if first > least else None
+    high = [area > first + max(least, rise / 4) for area in areas]
+    if not high[-1]:
+        return None
+    onset = len(areas) - high[::-1].index(False)
+    while onset > 1 and areas[onset - 1] > first + least:
+        onset -= 1
+    return onset
 
 
 def psnr(frames: Any, plain: Any) -> float:

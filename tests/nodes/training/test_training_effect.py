@@ -43,6 +43,16 @@ def test_an_effect_from_the_first_frame_on_leaves_nothing_before_it() -> None:
     assert [one.metric for one in found.missing] == ["before_onset"]
 
 
+def test_what_is_other_in_the_whole_clip_is_no_onset() -> None:
+    """A LoRA moves things a little from the first frame on, whether its effect comes or not."""
+    made = run_node(effect_clip)
+    shifted = Video(frames=made.video.frames.roll(2, 2), fps=8.0)
+    found = run_node(measure_effect, shifted, made.plain)
+    assert found.named("effect_area").curve[0] > 0.02
+    assert abs(found.named("effect_onset").value - made.onset) <= 1
+    assert found.named("before_onset").value < 40
+
+
 def test_clips_of_other_sizes_are_refused() -> None:
     made = run_node(effect_clip)
     with pytest.raises(ValueMismatch, match="the clips are"):
