@@ -26,7 +26,7 @@ FACTS = ("memory", "licence")
 DOCS = Path(__file__).parent
 PICTURES = DOCS.parent / "workflows" / "pictures"
 
-MUCH = 400_000
+MUCH = 200_000
 """Bytes of a picture that are much."""
 ROWS, COLOURS = 980, 64
 """Height in pixels and number of colours of those."""
