@@ -87,9 +87,10 @@ def recorded(
 def check_trainable(denoiser: Denoiser) -> None:
     """Raises NodeError for models whose clips have sound or that make none from text alone."""
     rules = family(denoiser.family)
-    if TASK not in rules.tasks or denoiser.native.sound is not None or rules.tasks[TASK].by_token:
+    by_text = TASK in rules.tasks and TASK in denoiser.tasks and not rules.tasks[TASK].by_token
+    if not by_text or denoiser.native.sound is not None:
         raise NodeError(
-            f"models of family {denoiser.family!r} cannot be trained here",
+            f"model {denoiser.source.model!r} cannot be trained here",
             where="denoiser",
             hint="choose a text to video model without sound",
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from graphflow_nodes.training.forward import check_trainable, recorded, velocity
 from graphflow.errors import NodeError
 from graphflow.testing import LocalContext, run_node
 from tests.nodes.training.conftest import Course
+from tests.support.tiny_models import SAVE
+from tests.support.tiny_wan import VARIANTS, save_tiny_wan
 
 
 @pytest.mark.parametrize("variant", ["wan21", "wan5b", "wan22", "ltx", "hunyuan", "hunyuan15", "skyreels"])
@@ -68,9 +72,8 @@ def test_a_batch_is_its_clips_side_by_side(course: Callable[..., Course]) -> Non
     torch.testing.assert_close(both, torch.cat(alone), atol=1e-5, rtol=1e-4)
 
 
-def test_models_with_sound_are_refused(course: Callable[..., Course]) -> None:
-    from tests.support.tiny_models import SAVE
-
-    folder = SAVE["ltx2"](course("wan21").folder.parent / "ltx2")
+@pytest.mark.parametrize("variant", ["ltx2", "wan22_image", "wan_vace"])
+def test_models_with_sound_or_that_need_more_than_a_text_are_refused(tmp_path: Path, variant: str) -> None:
+    save = functools.partial(save_tiny_wan, variant) if variant in VARIANTS else SAVE[variant]
     with pytest.raises(NodeError, match="cannot be trained here"):
-        check_trainable(run_node(load_model, model=str(folder)).denoiser)
+        check_trainable(run_node(load_model, model=str(save(tmp_path / variant))).denoiser)
