@@ -6,6 +6,7 @@ Importing this needs no torch.
 from .buckets import fit_bucket
 from .captions import trigger_caption
 from .chart import loss_chart
+from .distort import slow_motion
 from .effect import effect_ratio, measure_effect
 from .extract import extract_lora
 from .latents import encode_clip
@@ -33,6 +34,7 @@ __all__ = [
     "save_preferences",
     "save_weights",
     "settings",
+    "slow_motion",
     "train_full",
     "train_lora",
     "trigger_caption",

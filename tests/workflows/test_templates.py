@@ -82,6 +82,7 @@ FEW: dict[str, dict[str, Any]] = {
     "effect_3d_dissolve_train": {**_LESS, "prompts": 1},
     "effect_apply_compare": {**_LESS, "prompts": "a red ball", "weights": [0.0, 1.0]},
     "full_finetune_then_extract_lora": {**_LESS, "prompts": 1},
+    "preference_train": {"pairs": 2, "prompts": 2, "steps": 2, "batch": 2, "denoise_steps": 2},
 }
 """What templates that train for minutes are asked for here."""
 

@@ -10,8 +10,17 @@ from typing import Any
 
 import pytest
 import torch
+from graphflow_nodes.evaluation import measure
 from graphflow_nodes.evaluation.values import Measurement, Scores
-from graphflow_nodes.training import dpo_lora, prefer, preference_sets, save_preferences, settings
+from graphflow_nodes.toyworld import effect_clip
+from graphflow_nodes.training import (
+    dpo_lora,
+    prefer,
+    preference_sets,
+    save_preferences,
+    settings,
+    slow_motion,
+)
 from graphflow_nodes.training.adapters import learning
 from graphflow_nodes.training.lesson import Lesson, examples_of
 from graphflow_nodes.training.optimise import build_optimiser
@@ -61,6 +70,16 @@ def test_sets_put_the_better_clips_first_and_leave_out_what_is_not_used(course: 
         run_node(preference_sets, pairs[2:], [firsts[0]], [seconds[0]], [tiny.prompts[0]])
     with pytest.raises(ValueMismatch, match="the lists have 1, 3 items"):
         run_node(preference_sets, pairs, [*firsts], [*seconds], tiny.prompts[:1])
+
+
+def test_a_clip_slowed_down_begins_alike_and_moves_less() -> None:
+    clip = run_node(effect_clip, motion="right").plain
+    slow = run_node(slow_motion, clip)
+    assert slow.frames.shape == clip.frames.shape and torch.equal(slow.frames[0], clip.frames[0])
+    assert torch.equal(slow.frames[-1], clip.frames[6]) and torch.equal(slow.frames[2], slow.frames[3])
+    found = [run_node(measure, one, metrics="motion") for one in (clip, slow)]
+    judged = run_node(prefer, *found, margin=0.01)
+    assert judged.first_better and not judged.rejected_for
 
 
 def test_pairs_are_written_as_lines_that_name_their_files(tmp_path: Path) -> None:
