@@ -38,6 +38,7 @@ def dpo_lora(
     seed: Seed = 0,
     expert: Expert = "only",
     beta: Annotated[float, Field(gt=0, le=1e6)] = BETA,
+    anchor: Annotated[float, Field(ge=0, le=1000)] = 0.0,
     validate_every: Annotated[int, Field(ge=1)] = 50,
 ) -> TrainedLoRA:
     """Train a LoRA by direct preference: preferred clips become likelier than rejected ones of the same
@@ -46,7 +47,10 @@ def dpo_lora(
     preferred, rejected, prompts: aligned; pair i is of prompt i, and of one size. Both clips of a pair
         meet the same noise, and the base model is the reference (Wallace et al. 2023, on the velocity of
         flow matching).
-    beta: large keeps close to the base model. settings: `batch` counts pairs; focus and prior play no part.
+    beta: large keeps close to the base model. anchor: how much it counts if preferred clips too become less
+        likely than in the base model, which the method else allows and which spoils pictures (Pal et al.
+        2024).
+    settings: `batch` counts pairs; focus and prior play no part.
     The others are as in train_lora. Resumes from its last checkpoint, bit for bit.
     Raises ValueMismatch for lists that are not aligned or clips of another model, NodeError for what
     cannot be trained.
@@ -62,7 +66,12 @@ def dpo_lora(
         watch = Watch(ctx, denoiser, experts, scheduler, validation or (), preferred[0], validate_every, seed)
         with learning(module, paired, seed) as named:
             training = Training(
-                ctx, paired, named, Preferring(lesson, module, beta), denoiser.dtype != "float32", watch
+                ctx,
+                paired,
+                named,
+                Preferring(lesson, module, beta, anchor),
+                denoiser.dtype != "float32",
+                watch,
             )
             losses = training.run()
             lora = lora_of(denoiser, expert, settings, named)
@@ -76,6 +85,7 @@ class Preferring:
     lesson: Lesson
     module: Any
     beta: float
+    anchor: float = 0.0
 
     def __call__(self, at: int) -> Any:
         import torch
@@ -93,4 +103,5 @@ class Preferring:
             self.module.enable_adapters()
         away = self.lesson.error(*given).flatten(1).mean(1) - base
         better, worse = away.chunk(2)
-        return -torch.nn.functional.logsigmoid(-self.beta / 2 * (better - worse)).mean()
+        margin = better - worse + self.anchor * better.clamp(min=0)
+        return -torch.nn.functional.logsigmoid(-self.beta / 2 * margin).mean()

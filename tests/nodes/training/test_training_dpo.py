@@ -129,6 +129,23 @@ def test_a_fresh_lora_prefers_nothing_and_learns_to(course: Courses) -> None:
     assert float(found[-1].detach()) < 0.9 * math.log(2)
 
 
+def test_an_anchor_punishes_preferred_clips_that_become_less_likely(course: Courses) -> None:
+    """A LoRA that only spoils makes the errors of both clips larger."""
+    tiny, context = course("wan21"), LocalContext()
+    how = run_node(settings, preset="toy", rank=4, batch=4, twins=True)
+    examples = examples_of(
+        tiny.model.denoiser, how, tiny.latents, tiny.prompts, None, tiny.latents[::-1], tiny.prompts
+    )
+    with context.use(tiny.model.denoiser) as experts, torch.no_grad():
+        lesson = Lesson(tiny.model.denoiser, experts, examples, how, 0, "cpu")
+        with learning(experts.transformer, how, 0) as named:
+            for name, one in named:
+                if ".lora_B." in name:
+                    one.fill_(0.05)
+            free, held = (float(Preferring(lesson, experts.transformer, 10.0, a)(0)) for a in (0.0, 10.0))
+    assert held > free
+
+
 def test_the_node_trains_and_resumes_bit_for_bit(course: Courses) -> None:
     tiny, context = course("wan21"), LocalContext()
     how = run_node(settings, preset="toy", rank=4, batch=2, steps=4)
