@@ -113,10 +113,10 @@ def execute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched
         return Failed(work.key, error.error_code, told(error), error.hint, port)
     except MemoryError as error:
         error.__traceback__ = None  # frees what the node's frames hold, before anything else needs memory
-        return Failed(work.key, "resource.memory", describe(error), _MEMORY_HINT)
+        return Failed(work.key, "resource.memory", _memory_text(error), _MEMORY_HINT)
     except BaseException as error:  # border: step execution; a node is foreign code and may raise anything
         if _is_out_of_memory(error):
-            return Failed(work.key, "resource.memory", describe(error), _MEMORY_HINT)
+            return Failed(work.key, "resource.memory", _memory_text(error), _MEMORY_HINT)
         return Failed(work.key, "node", describe(error))
 
 
@@ -223,7 +223,13 @@ def _call(spec: NodeSpec, arguments: Mapping[str, Any], pool: Pool) -> Any:
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        raise ResourceError(describe(error), hint=_MEMORY_HINT, code="resource.memory") from error
+        raise ResourceError(_memory_text(error), hint=_MEMORY_HINT, code="resource.memory") from error
+
+
+def _memory_text(error: BaseException) -> str:
+    """What ran out; Python's own MemoryError says nothing more than its name."""
+    text = describe(error)
+    return "MemoryError: the node needs more memory than it may take" if text == "MemoryError" else text
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -113,7 +113,7 @@ def run(
             opened, values, server, _reporter(as_json=json), out=out, only=only, on_error=on_error.value,
             quiet=json,
         )  # fmt: skip
-    limits = _limits(node_timeout, node_memory, runner)
+    limits = node_limits(node_timeout, node_memory, runner)
     workspace = open_workspace(opened, data_dir, packs, device=device, runner=runner.value, limits=limits)
     graph = workspace.graph(opened.document, values, folder=opened.folder)
     targets = checked_targets(graph, only)
@@ -171,7 +171,7 @@ def open_workspace(
     )
 
 
-def _limits(seconds: float | None, memory: str | None, runner: RunnerKind) -> Limits | None:
+def node_limits(seconds: float | None, memory: str | None, runner: RunnerKind) -> Limits | None:
     """What nodes may take. Raises DocumentError for a limit that is none, or that threads cannot keep."""
     from graphflow.runners.limits import Limits
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from graphflow.cli.options import DataDir, Opened, PackFolders, pack_folders
-from graphflow.cli.run import RunnerKind, open_workspace
+from graphflow.cli.run import NodeMemory, NodeTimeout, RunnerKind, node_limits, open_workspace
 
 Devices = Annotated[
     list[str] | None,
@@ -37,6 +37,8 @@ def serve(
     runner: Annotated[
         RunnerKind, typer.Option("--runner", help="A process per device, or threads of this process.")
     ] = RunnerKind.process,
+    node_timeout: NodeTimeout = None,
+    node_memory: NodeMemory = None,
     device: Devices = None,
     packs: PackFolders = None,
 ) -> None:
@@ -50,8 +52,11 @@ def serve(
     from graphflow.workflow import Document
 
     serving.check_address(host, public_url)
+    limits = node_limits(node_timeout, node_memory, runner)
     opened = Opened(Document(), None, load_registry(pack_folders(packs)), {}, {})
-    with open_workspace(opened, data_dir, packs, device=device, runner=runner.value) as workspace:
+    with open_workspace(
+        opened, data_dir, packs, device=device, runner=runner.value, limits=limits
+    ) as workspace:
         if not serving.is_loopback(host):
             print(
                 "warning: other machines reach this server and only the token keeps them out; what is sent "

@@ -69,6 +69,14 @@ def crash() -> int:
     """Ends its process as a broken library does."""
     os.kill(os.getpid(), 11)
     return 0
+
+
+@node("lab/greedy")
+def greedy() -> int:
+    """Takes memory without end."""
+    held = []
+    while True:
+        held.append(bytearray(2**26))
 '''
 
 
@@ -208,6 +216,28 @@ def test_a_node_that_kills_its_process_fails_and_the_queue_goes_on(start: Start,
         failed = client.wait(bad)
         assert (failed.state, failed.code) == ("failed", "worker.killed")
         assert client.wait(good).state == "finished"
+
+
+def test_a_node_that_hangs_or_takes_all_memory_fails_unattended_and_the_queue_goes_on(
+    start: Start, tmp_path: Path
+) -> None:
+    def only(kind: str) -> dict[str, Any]:
+        return {"graphflow": 1, "nodes": {"n": {"type": kind}}, "outputs": {"out": "n"}}
+
+    with start("--node-timeout", "1", "--node-memory", "500MB").client() as client:
+        hangs, eats = client.submit(only("lab/deaf")), client.submit(only("lab/greedy"))
+        good = client.submit(document(tmp_path / "log", count=1))
+        late = client.wait(hangs)
+        assert (late.state, late.code) == ("failed", "worker.timeout") and "1 s" in late.message
+        full = client.wait(eats)
+        assert (full.state, full.code) == ("failed", "resource.memory") and "memory" in full.message
+        assert client.wait(good).state == "finished"
+
+
+def test_limits_that_threads_cannot_keep_are_refused(tmp_path: Path) -> None:
+    more = ["--data-dir", str(tmp_path), "--runner", "inline", "--node-timeout", "1"]
+    assert invoke(["serve", "--port", "0", "--no-browser", *more]) == 2
+    assert not (tmp_path / "server").exists()
 
 
 def test_a_second_server_on_the_folder_is_told_of_the_first(start: Start, tmp_path: Path) -> None:
