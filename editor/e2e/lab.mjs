@@ -109,6 +109,13 @@ export async function browse() {
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
+/** Whether a browser tells that its connection to a server that a scenario stopped is lost; nothing else may fail to load. */
+function isLost(server, text, url) {
+  const asked =
+    text.includes(`'ws://${new URL(server.origin).host}/ws'`) || url === `${server.origin}/api/about`;
+  return asked && /net::ERR_|WebSocket connection/.test(text);
+}
+
 /** A page of a browser of its own. What goes wrong in it is kept in `faults`. */
 export async function open(browser, server, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1480, height: 900 }, ...options });
@@ -118,11 +125,9 @@ export async function open(browser, server, options = {}) {
   page.faults = [];
   page.on('pageerror', (error) => page.faults.push(String(error)));
   page.on('console', (message) => {
-    if (
-      message.type() === 'error' &&
-      !/WebSocket|ERR_CONNECTION|404|Failed to load resource/.test(message.text())
-    )
-      page.faults.push(message.text());
+    const { url } = message.location();
+    if (message.type() === 'error' && !isLost(server, message.text(), url))
+      page.faults.push(`${message.text()} ${url}`);
   });
   await page.goto(server.url);
   await page.getByText('connected', { exact: true }).waitFor();
