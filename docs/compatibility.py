@@ -240,7 +240,7 @@ def page(found: Findings) -> str:
         *(f"* {name}: {words}" for name, words in WORDS.items()),
         "",
         "What needs a GPU or a package that is not in the development environment (bitsandbytes, modelopt,",
-        "quanto, streams, `torchao_int4`, `torchao_float8_dynamic`) is refused by name of what is missing,",
+        "streams, `torchao_int4`, `torchao_float8_dynamic`) is refused by name of what is missing,",
         "and was not tried.",
         "",
         "## Families",

@@ -19,16 +19,8 @@ from tests.support.wan_bench import Bench
 
 Benches = Callable[..., Bench]
 
-ON_A_CPU = ["torchao_int8", "torchao_int8_dynamic", "torchao_float8"]
-
-
-def installed(method: str) -> bool:
-    found = backend_of(Quantisation(method=method))
-    return importlib.util.find_spec(found.module.partition(".")[0]) is not None
-
-
-TORCHAO = [method for method in ON_A_CPU if installed(method)]
-QUANTO = [method for method in ("quanto_int8", "quanto_float8") if installed(method)]
+TORCHAO = ["torchao_int8", "torchao_int8_dynamic", "torchao_float8"]
+QUANTO = ["quanto_int8", "quanto_float8"]
 
 
 @pytest.mark.parametrize("method", TORCHAO + QUANTO)
