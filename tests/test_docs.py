@@ -1,4 +1,4 @@
-"""Every Python example in the guide runs, in order, in one namespace a page; every JSON example is valid."""
+"""Every Python example of the README and the guide runs, page by page; every JSON example is valid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphflow.graph import build
 from graphflow.registry import load_registry
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = sorted((DOCS / "guide").glob("*.md"))
+PAGES = [DOCS.parent / "README.md", *sorted((DOCS / "guide").glob("*.md"))]
 
 
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:
@@ -24,9 +24,7 @@ def blocks(page: Path, language: str) -> list[tuple[int, str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_examples_of_a_guide_page_run(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GRAPHFLOW_DATA_DIR", str(tmp_path / "data"))
     namespace: dict[str, object] = {"__name__": "guide"}

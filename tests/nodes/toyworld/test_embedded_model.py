@@ -60,11 +60,11 @@ def test_folder_is_small_and_complete() -> None:
 def test_held_out_prompts_are_followed(
     pipeline: Stock, record_property: Callable[[str, object], None]
 ) -> None:
-    prompts, settings = held_out_prompts(40), read_settings(FOLDER)
+    prompts, settings = held_out_prompts(64), read_settings(FOLDER)
     started = time.perf_counter()
     frames = generate(pipeline, [p.text for p in prompts], settings)
     record_property("seconds_per_clip_in_a_batch", (time.perf_counter() - started) / len(prompts))
-    assert frames.shape[:1] + frames.shape[2:] == (40, settings["height"], settings["width"], 3)
+    assert frames.shape[:1] + frames.shape[2:] == (64, settings["height"], settings["width"], 3)
     _check(rate(frames, prompts), BARS, prompts)
 
 
