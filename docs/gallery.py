@@ -28,7 +28,7 @@ PICTURES = DOCS.parent / "workflows" / "pictures"
 
 MUCH = 200_000
 """Bytes of a picture that are much."""
-ROWS, COLOURS = 760, 48
+ROWS, COLOURS = 880, 48
 """Height in pixels and number of colours of those."""
 
 HEAD = """# Templates
