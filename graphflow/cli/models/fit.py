@@ -215,15 +215,18 @@ def _refusal(
     nearest: tuple[Peak, dict[str, Size]] | None,
     machine: Machine,
 ) -> ResourceError:
-    least = min((peak for peak, _ in ranked), key=machine.excess)
+    least = min((peak for peak, _ in ranked), key=lambda peak: (machine.excess(peak), peak.device))
     text = (
         f"it does not fit: the least is {bytes_text(least.device)} on the device at {least.node!r} and "
         f"{bytes_text(least.host)} of main memory beside what driver, Python and system take"
     )
     if nearest is None:
-        return ResourceError(
-            text, hint="even one small frame does not fit: choose a smaller model", code="resource.memory"
+        host = least.host / machine.host > least.device / machine.device
+        lacks = (
+            f"the weights alone need more than {bytes_text(machine.host)} of main memory; " if host else ""
         )
+        hint = f"{lacks}even one small frame does not fit: choose a smaller model"
+        return ResourceError(text, hint=hint, code="resource.memory")
     peak, sizes = nearest
     clips = ", ".join(f"{w} x {h}, {count_text(f, 'frame')}" for w, h, f in dict.fromkeys(sizes.values()))
     way = ", ".join(filter(None, _way(found, peak)))

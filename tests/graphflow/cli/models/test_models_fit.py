@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -62,6 +63,13 @@ def test_a_plan_that_cannot_fit_is_refused_with_the_nearest_that_can(call: Any) 
 def test_not_even_one_small_frame(call: Any) -> None:
     done = fit(call, "--vram", "1", "--ram", "4", *WAN)
     assert done.code == exits.RESOURCE and "choose a smaller model" in done.err
+
+
+def test_main_memory_that_is_short_is_named_and_the_least_is_the_least(call: Any) -> None:
+    short, enough = (fit(call, "--vram", "4", "--ram", ram, *WAN).err for ram in ("8", "64"))
+    assert "the weights alone need more than 8.6 GB of main memory" in short
+    least = re.compile(r"the least is (\S+ GB) on the device")
+    assert least.findall(short) == least.findall(enough) != []
 
 
 def test_smaller_clips_need_less(call: Any) -> None:
