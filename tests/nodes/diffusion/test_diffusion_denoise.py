@@ -43,12 +43,13 @@ def test_a_single_step(bench: Benches) -> None:
         assert torch.equal(tiny.denoise(steps=1).samples, tiny.plain(num_inference_steps=1).latents)
 
 
-def test_one_frame_is_a_picture(bench: Benches) -> None:
-    tiny = bench("wan21")
+@pytest.mark.parametrize("variant", ALL)
+def test_one_frame_is_a_picture(bench: Benches, variant: str) -> None:
+    tiny = bench(variant)
     latents = tiny.denoise(latents=run_node(empty_latents, tiny.model.vae, frames=1))
     plain = tiny.plain(num_frames=1)
     assert torch.equal(tiny.decode(latents), plain.frames)
-    assert plain.frames.shape == (1, 32, 32, 3)
+    assert plain.frames.shape[0] == 1
 
 
 def test_a_vae_that_keeps_every_frame(bench: Benches) -> None:
