@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
+import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from graphflow import files
 from graphflow.errors import GraphflowError, StorageError
 from graphflow.execute import MissingInput
 from graphflow.graph import Graph
+from graphflow.quota import Quota
 from graphflow.refs import Const, Ref, without_gone
 from graphflow.result import Result
 from graphflow.types import name_of
@@ -25,6 +28,8 @@ from graphflow.values import SavedFile, Value
 from graphflow.workflow import Document
 
 REFERENCE = re.compile(r"asset:([0-9a-f]{32})")
+
+_ID = re.compile(r"[0-9a-f]{32}")
 
 SUFFIXES: Mapping[str, str] = {
     ".png": "image/png",
@@ -66,6 +71,12 @@ class AssetError(GraphflowError):
     code = "asset"
 
 
+def ids_in(data: bytes) -> set[str]:
+    """Everything in a text that may be the id of an upload, as `asset:ID` or in a path."""
+    found = re.findall(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", data)
+    return {one.decode() for one in found}
+
+
 @dataclass(frozen=True)
 class Asset:
     """One uploaded file. `facts` is what was found inside: kind, width, height, frames, fps, seconds."""
@@ -85,11 +96,13 @@ class Assets:
     """Uploaded files in a folder: `ID/file.SUFFIX` and beside it `asset.json`, written last.
 
     What has no `asset.json` was never completed. probe: looks into media before they are accepted.
+    limit, total: bytes of one file, and of all together.
     """
 
-    def __init__(self, root: Path, probe: Probe, *, limit: int) -> None:
+    def __init__(self, root: Path, probe: Probe, *, limit: int, total: float = math.inf) -> None:
         self.root = root
         self.limit = limit
+        self.quota = Quota(lambda: sum(asset.size for asset in self.all()), total)
         self._probe = probe
 
     def begin(self, name: str, size: int | None = None) -> Incoming:
@@ -103,11 +116,16 @@ class Assets:
         if size is not None and size > self.limit:
             raise AssetError(f"{size} bytes; the limit is {self.limit}", code="asset.size")
         id = secrets.token_hex(16)
-        return Incoming(self, id, Path(name).name[:200], self.root / id / f"file{suffix}", size)
+        self.reserve(id, size or 0)
+        try:
+            return Incoming(self, id, Path(name).name[:200], self.root / id / f"file{suffix}", size)
+        except BaseException:
+            self.quota.release(id)
+            raise
 
     def get(self, id: str) -> Asset:
         """An asset. Raises AssetError if there is none."""
-        if not re.fullmatch(r"[0-9a-f]{32}", id):
+        if not _ID.fullmatch(id):
             raise AssetError("there is no such upload", code="asset.unknown")
         folder = self.root / id
         try:
@@ -146,12 +164,41 @@ class Assets:
         """Plain JSON with the path of every upload replaced by `asset:ID`: what `resolve` did, undone."""
         if isinstance(value, str) and value.startswith(f"{self.root}{os.sep}"):
             parts = Path(value).relative_to(self.root).parts
-            return (
-                f"asset:{parts[0]}" if len(parts) == 2 and re.fullmatch(r"[0-9a-f]{32}", parts[0]) else value
-            )
+            return f"asset:{parts[0]}" if len(parts) == 2 and _ID.fullmatch(parts[0]) else value
         if isinstance(value, dict):
             return {name: self.named(one) for name, one in value.items()}
         return [self.named(one) for one in value] if isinstance(value, list) else value
+
+    def reserve(self, id: str, size: int) -> None:
+        """Hold room for bytes of a file that comes. Raises AssetError, code `asset.full`."""
+        if not self.quota.reserve(id, size):
+            raise AssetError(
+                f"the uploads kept here may take {self.quota.limit:.0f} bytes together, and there is no room "
+                f"for {size} more", code="asset.full",
+                hint="start the server with more --upload-space, or delete folders in its data folder's "
+                "`uploads` that no workflow names",
+            )  # fmt: skip
+
+    def tidy(self, used: Callable[[], Container[str]], before: float) -> list[str]:
+        """Remove what was never completed, and uploads from before a time that `used` does not hold.
+
+        Only while nothing is being received. used: ids, asked for only if there is anything so old. before:
+        in seconds since 1970. Gives the ids of the uploads that went; what cannot be removed stays.
+        """
+        folders = (
+            [path for path in self.root.iterdir() if _ID.fullmatch(path.name)] if self.root.is_dir() else []
+        )
+        for folder in folders:
+            if not (folder / "asset.json").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+        old = [asset.id for asset in self.all() if asset.time < before]
+        held = used() if old else ()
+        gone = [id for id in old if id not in held]
+        for id in gone:
+            with suppress(OSError):
+                (self.root / id / "asset.json").unlink()  # first: then it is one that was never completed
+                shutil.rmtree(self.root / id, ignore_errors=True)
+        return gone
 
     def complete(self, asset: Asset) -> Asset:
         """Look into a received file and keep it. Raises AssetError; then it is removed."""
@@ -163,10 +210,12 @@ class Assets:
         except BaseException:
             self.discard(asset.path)
             raise
+        self.quota.keep(asset.id)
         return kept
 
     def discard(self, path: Path) -> None:
         """Remove a file that was not accepted, and its folder."""
+        self.quota.release(path.parent.name)
         with suppress(OSError):
             path.unlink(missing_ok=True)
             path.parent.rmdir()
@@ -192,6 +241,8 @@ class Incoming:
         limit = self._assets.limit if self.size is None else self.size
         if self.received > limit:
             raise AssetError(f"more than {limit} bytes came", code="asset.size")
+        if self.size is None:
+            self._assets.reserve(self.id, len(data))
         try:
             files.write_all(self._fd, data)
         except OSError as error:

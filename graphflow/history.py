@@ -329,6 +329,16 @@ class History:
 
     # ------------------------------------------------------------------------ upkeep
 
+    def documents(self) -> Iterator[bytes]:
+        """The workflow of every run that is kept, as it is stored."""
+        with self._lock, sqlite_errors(self.path):
+            numbers = [row[0] for row in self._db.execute("SELECT number FROM runs").fetchall()]
+        for number in numbers:
+            with self._lock, sqlite_errors(self.path):
+                row = self._db.execute("SELECT document FROM runs WHERE number=?", (number,)).fetchone()
+            if row is not None:
+                yield bytes(row[0])
+
     def prune(self, keep: int = KEEP) -> None:
         """Forget all but the newest `keep` ended runs."""
         with self._change() as db:

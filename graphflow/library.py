@@ -130,6 +130,12 @@ class Library:
                 found.append(Deleted(folder.name, inside.name, int(when[1]) / 1e9))
         return sorted(found, key=lambda one: one.id, reverse=True)
 
+    def stored(self) -> Iterator[bytes]:
+        """Every version of every workflow, those in the trash too. Raises StorageError for one unreadable."""
+        for path in self.root.rglob("*.json"):
+            with files.storage_errors(Path(path.name)), suppress(FileNotFoundError):
+                yield path.read_bytes()
+
     # ------------------------------------------------------------------------ changing
 
     def save(self, name: str, document: Document, seen: str | None) -> Kept:

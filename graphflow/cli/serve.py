@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from graphflow.cli.options import DataDir, Opened, PackFolders, pack_folders
+from graphflow.cli.options import DataDir, Opened, PackFolders, pack_folders, parse_size
 from graphflow.cli.run import NodeMemory, NodeTimeout, RunnerKind, node_limits, open_workspace
 
 Devices = Annotated[
@@ -39,6 +39,9 @@ def serve(
     ] = RunnerKind.process,
     node_timeout: NodeTimeout = None,
     node_memory: NodeMemory = None,
+    upload_space: Annotated[
+        str, typer.Option("--upload-space", metavar="SIZE", help="All uploads together.")
+    ] = "50GB",
     device: Devices = None,
     packs: PackFolders = None,
 ) -> None:
@@ -49,10 +52,12 @@ def serve(
     """
     from graphflow.registry import load_registry
     from graphflow.server import serving
+    from graphflow.server.limits import LIMITS
     from graphflow.workflow import Document
 
     serving.check_address(host, public_url)
     limits = node_limits(node_timeout, node_memory, runner)
+    served = LIMITS.model_copy(update={"uploads_bytes": parse_size(upload_space, "--upload-space")})
     opened = Opened(Document(), None, load_registry(pack_folders(packs)), {}, {})
     with open_workspace(
         opened, data_dir, packs, device=device, runner=runner.value, limits=limits
@@ -65,7 +70,8 @@ def serve(
             )
         serving.serve(
             workspace, host=host, port=port, public_url=public_url, parallel=parallel,
-            checkpoint_seconds=checkpoint_seconds, ready=lambda address: _tell(address, browser),
+            checkpoint_seconds=checkpoint_seconds, limits=served,
+            ready=lambda address: _tell(address, browser),
         )  # fmt: skip
 
 

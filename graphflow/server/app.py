@@ -73,7 +73,8 @@ class Server:
             parallel=parallel,
             checkpoint_seconds=checkpoint_seconds,
         )
-        assets = Assets(workspace.data_dir / "uploads", probe, limit=limits.upload_bytes)
+        uploads = workspace.data_dir / "uploads"
+        assets = Assets(uploads, probe, limit=limits.upload_bytes, total=limits.uploads_bytes)
         library = Library(workspace.data_dir / "workflows", changed=self.hub.kept)
         self.desk = Desk(workspace, self.history, self.dispatch, assets, library)
         self.http = Http(self.desk, self.hub, limits)
@@ -132,6 +133,7 @@ class Server:
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        await asyncio.to_thread(self.desk.tidy, self.limits.uploads_days)
         self.hub.start()
         self.dispatch.start()
         try:

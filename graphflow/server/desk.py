@@ -6,13 +6,15 @@ Methods may block on disk and planning; call them in a thread.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from graphflow import checks, files, templates, workflow
-from graphflow.assets import Assets
+from graphflow.assets import Assets, ids_in
 from graphflow.errors import DocumentError, Problem, StorageError
 from graphflow.expand import PREFIX
 from graphflow.graph import Graph
@@ -141,6 +143,23 @@ class Desk:
         """Start no further run, or go on."""
         self.history.pause(on)
         self.dispatch.wake()
+
+    # ------------------------------------------------------------------------ upkeep
+
+    def tidy(self, days: float) -> list[str]:
+        """Remove uploads that came more than `days` ago and that no run and no kept workflow names.
+
+        Only before anybody is served. Gives their ids; none if it cannot be read what is used.
+        """
+
+        def used() -> set[str]:
+            told = chain(self.history.documents(), self.library.stored())
+            return set().union(*map(ids_in, told))
+
+        try:
+            return self.assets.tidy(used, time.time() - days * 86_400)
+        except StorageError:
+            return []
 
     # ------------------------------------------------------------------------ what was run
 

@@ -222,7 +222,7 @@ def status_of(error: GraphflowError) -> int:
     if isinstance(error, Refused):
         return 429 if error.error_code == "queue.full" else 409
     if isinstance(error, AssetError):
-        return {"asset.size": 413, "asset.type": 415}.get(error.error_code, 422)
+        return {"asset.size": 413, "asset.type": 415, "asset.full": 507}.get(error.error_code, 422)
     return 507 if error.error_code == "storage.full" else 500 if isinstance(error, StorageError) else 422
 
 

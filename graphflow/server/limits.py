@@ -22,6 +22,10 @@ class ServerLimits(BaseModel):
     """Largest body of a request, uploads left out."""
     upload_bytes: int = 2 * 2**30
     """Largest uploaded file."""
+    uploads_bytes: int = 50 * 2**30
+    """All uploaded files together."""
+    uploads_days: float = 30.0
+    """An upload older than this that no kept workflow and no run names is removed when the server starts."""
     uploads: int = 4
     """Uploads that one client may have open."""
     messages_per_second: float = 200.0

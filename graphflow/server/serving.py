@@ -23,7 +23,7 @@ from graphflow import files
 from graphflow.errors import GraphflowError, StorageError
 from graphflow.server.app import ABORT, Server
 from graphflow.server.guard import policy
-from graphflow.server.limits import LIMITS
+from graphflow.server.limits import LIMITS, ServerLimits
 from graphflow.workspace import Workspace
 
 TOKEN = "GRAPHFLOW_TOKEN"
@@ -70,6 +70,7 @@ def serve(
     public_url: str = "",
     parallel: int = 1,
     checkpoint_seconds: float = 15.0,
+    limits: ServerLimits = LIMITS,
     ready: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT: then running nodes are stopped and their runs go back to the queue.
@@ -86,7 +87,9 @@ def serve(
         port = listener.getsockname()[1]
         rules = policy(token(folder), host, port, public_url)
         address = public_url.rstrip("/") or f"http://{_written(host)}:{port}"
-        server = Server(workspace, rules, parallel=parallel, checkpoint_seconds=checkpoint_seconds)
+        server = Server(
+            workspace, rules, parallel=parallel, limits=limits, checkpoint_seconds=checkpoint_seconds
+        )
         tell(address)
         asyncio.run(_serve(server, listener, lambda: ready(f"{address}/?token={rules.token}")))
 

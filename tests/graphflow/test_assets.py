@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import shutil
 import subprocess
 import sys
 import wave
@@ -120,6 +121,42 @@ def test_names_of_uploads_become_paths_wherever_they_stand_in_settings(tmp_path:
     assert found.nodes["n"].params == {"a": path, "b": [{"c": path}], "d": f"see asset:{id}"}
     with pytest.raises(AssetError):
         where.resolve(document(n=("num", {"a": "asset:" + "0" * 32})))
+
+
+# --------------------------------------------------------------------------- room for all together
+
+
+def test_all_uploads_together_have_a_limit_also_those_that_are_still_coming(tmp_path: Path) -> None:
+    where = Assets(tmp_path, lambda path: {}, limit=100, total=100)
+    first = put(where, "a.txt", b"x" * 40)
+    coming = where.begin("b.txt", 50)
+    with pytest.raises(AssetError) as caught:
+        where.begin("c.txt", 11)
+    assert caught.value.error_code == "asset.full" and "--upload-space" in caught.value.hint
+    unknown = where.begin("d.txt")
+    unknown.write(b"x" * 10)
+    with pytest.raises(AssetError, match="no room"):
+        unknown.write(b"x")
+    unknown.close()
+    coming.close()
+    assert put(where, "e.txt", b"x" * 60).size == 60, "what did not come takes no room"
+    again = Assets(tmp_path, lambda path: {}, limit=100, total=100)
+    with pytest.raises(AssetError, match="no room"):
+        again.begin("f.txt", 1)
+    shutil.rmtree(first.path.parent)
+    assert put(again, "g.txt", b"x" * 40).size == 40, "room that somebody made is seen"
+
+
+def test_old_uploads_that_nothing_names_go_and_no_others(tmp_path: Path) -> None:
+    where = store(tmp_path, {})
+    named, unnamed = put(where, "a.txt", b"x"), put(where, "b.txt", b"x")
+    later = max(named.time, unnamed.time) + 1
+    broken = where.begin("c.txt", 5)
+    broken.write(b"12")  # its server was killed
+    assert where.tidy(lambda: pytest.fail("nothing is that old"), named.time - 1) == []
+    assert not (tmp_path / broken.id).exists()
+    assert where.tidy(lambda: {named.id}, later) == [unnamed.id]
+    assert where.all() == [named] and [path.name for path in tmp_path.iterdir()] == [named.id]
 
 
 # ------------------------------------------------------------------------------ hostile media

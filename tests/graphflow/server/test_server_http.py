@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from graphflow.node import node
+from graphflow.server import protocol as p
 from graphflow.server.limits import ServerLimits
 from tests.graphflow.server.conftest import GATE, NUMBERS, Serve, gated
 from tests.support.engine import raw
+
+
+@node("test/read")
+def read(*, path: str) -> int:
+    """Size of a file."""
+    return Path(path).stat().st_size
 
 
 def note(suffix: str = ".txt", name: str = "note") -> dict[str, Any]:
@@ -306,5 +315,42 @@ def test_an_upload_that_is_not_what_is_taken_leaves_nothing_behind(
             assert str(live.server.desk.assets.root) not in answer.body.decode()
             root = live.server.desk.assets.root
             assert not root.exists() or not list(root.rglob("*"))
+
+    asyncio.run(story())
+
+
+def test_uploads_that_fill_their_room_are_refused_with_what_to_do(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve(limits=ServerLimits(uploads_bytes=1000)) as live:
+            assert (await live.ask("POST", "/api/uploads?name=a.txt", b"x" * 900)).status == 201
+            full = await live.ask("POST", "/api/uploads?name=b.txt", b"x" * 200)
+            assert (full.status, full.json["error"]["code"]) == (507, "asset.full")
+            assert "--upload-space" in full.json["error"]["hint"]
+            assert (await live.ask("POST", "/api/uploads?name=c.txt", b"x" * 100)).status == 201
+
+    asyncio.run(story())
+
+
+def test_a_start_removes_old_uploads_but_none_that_a_run_or_a_workflow_names(serve: Serve) -> None:
+    def naming(asset: str) -> dict[str, Any]:
+        return raw({"out": "r"}, r=("read", {"path": f"asset:{asset}"}))
+
+    async def story() -> None:
+        async with serve(nodes=[read]) as live:
+            sent = [
+                (await live.ask("POST", f"/api/uploads?name={name}.txt", name.encode())).json["asset"]
+                for name in ("run", "kept", "trash", "nobody")
+            ]
+            speaker = await live.socket()
+            await live.until(await live.run(naming(sent[0])))
+            kept = await speaker.ask(p.Save, name="kept", document=naming(sent[1]))
+            await speaker.ask(p.Save, name="kept", document=NUMBERS, seen=kept.workflow.version)
+            await speaker.ask(p.Save, name="gone", document=naming(sent[2]))
+            await speaker.ask(p.Delete, name="gone")
+        async with serve(nodes=[read]) as live:
+            assert len((await live.ask("GET", "/api/uploads")).json) == 4, "none is old"
+        async with serve(limits=ServerLimits(uploads_days=0), nodes=[read]) as live:
+            left = {one["asset"] for one in (await live.ask("GET", "/api/uploads")).json}
+            assert left == set(sent[:3])
 
     asyncio.run(story())
