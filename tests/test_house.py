@@ -22,7 +22,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "errors __init__",
-        "files types migrations claims endpoint last_run",
+        "files types migrations claims endpoint last_run quota",
         "values",
         "signature",
         "node keys workflow cache widgets",
