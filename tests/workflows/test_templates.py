@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from graphflow import templates, workflow
 from graphflow.result import Result
+from graphflow.values import Audio, Image, SavedFile, Video
 from graphflow.workspace import Workspace
 
 NAMES = sorted(templates.templates())
@@ -126,11 +130,36 @@ def test_a_template_runs_by_changing_the_model_alone_and_a_second_run_computes_n
     assert play.computed
     if name in SHAPES:
         assert result.value("video").frames.shape == (*SHAPES[name], 3)
+    for output in templates.find(name)[0].outputs:
+        check_value(result.value(output))
     files = play.files()
     assert files
     play(name, **model)
     assert not play.computed
     assert play.files() == files
+
+
+def check_value(value: Any) -> None:
+    """An output holds what its type promises: pictures show something, files are as they are told."""
+    match value:
+        case Video():
+            assert value.frames.dtype == torch.uint8 and value.frames.shape[3] == 3 and value.fps > 0
+            assert value.frames.float().std() > 0, "one colour throughout"
+        case Image():
+            assert value.pixels.dtype == torch.uint8 and value.pixels.float().std() > 0
+        case Audio():
+            assert value.samples.isfinite().all() and value.samples.abs().max() > 0
+        case SavedFile():
+            data = Path(value.path).read_bytes()
+            assert len(data) == value.size > 0 and hashlib.sha256(data).hexdigest() == value.digest
+        case list() | tuple():
+            assert value
+            for one in value:
+                check_value(one)
+        case float():
+            assert math.isfinite(value)
+        case str():
+            assert value
 
 
 def test_a_new_seed_runs_exactly_denoise_decode_and_save(play: Player, one_expert: Path) -> None:
