@@ -11,11 +11,12 @@ import * as runs from './runs.mjs';
 import * as safety from './safety.mjs';
 import * as saving from './saving.mjs';
 import * as settings from './settings.mjs';
+import * as tablet from './tablet.mjs';
 
 /** Two lanes at a time, each with a server of its own: the one draws, the other mostly waits for nodes. */
 const LANES = [
   { canvas, settings, saving, safety, large },
-  { first, runs, levels },
+  { first, runs, levels, tablet },
 ];
 
 const wanted = process.argv.slice(2);

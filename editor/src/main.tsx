@@ -14,6 +14,7 @@ import './style/inspector.css';
 import './style/windows.css';
 import './style/pickers.css';
 import './style/form.css';
+import './style/touch.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';

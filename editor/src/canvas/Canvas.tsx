@@ -120,14 +120,17 @@ export function Canvas() {
     useUi.setState({ palette: { x: event.clientX, y: event.clientY, at } });
   };
 
+  const menuAt = (x: number, y: number, on: MenuAt['on']): void =>
+    setMenu({ x, y, at: flow.screenToFlowPosition({ x, y }), on });
+
   const openMenu = (event: MouseEvent | globalThis.MouseEvent, on: MenuAt['on']): void => {
     event.preventDefault();
-    setMenu({
-      x: event.clientX,
-      y: event.clientY,
-      at: flow.screenToFlowPosition({ x: event.clientX, y: event.clientY }),
-      on,
-    });
+    menuAt(event.clientX, event.clientY, on);
+  };
+
+  const menuOfChosen = (x: number, y: number): void => {
+    const [first] = tabOf(useTabs.getState())?.selection ?? [];
+    if (first !== undefined) menuAt(x, y, wireOf(first) ? { edge: first } : { node: first });
   };
 
   return (
@@ -217,7 +220,7 @@ export function Canvas() {
           <p>or drop a saved video, picture or workflow here</p>
         </div>
       )}
-      <CanvasTools />
+      <CanvasTools onMenu={menuOfChosen} />
       <Breadcrumbs />
       {menu && <CanvasMenu menu={menu} onClose={() => setMenu(undefined)} />}
     </div>
