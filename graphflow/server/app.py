@@ -33,6 +33,7 @@ from graphflow.server.lookup import Lookup
 from graphflow.server.openapi import page, specification
 from graphflow.server.probe import probe
 from graphflow.server.protocol import Codec
+from graphflow.server.rate import Throttle
 from graphflow.server.session import Session
 from graphflow.server.showing import Showing
 from graphflow.workspace import Workspace
@@ -83,7 +84,7 @@ class Server:
         self.codec = Codec()
         self.app = Starlette(
             routes=self._routes(),
-            middleware=[Middleware(Guard, policy=policy)],
+            middleware=[Middleware(Guard, policy=policy), Middleware(Throttle, limits=limits)],
             exception_handlers={GraphflowError: on_error},
             lifespan=self._lifespan,
         )

@@ -29,6 +29,7 @@ class ServerLimits(BaseModel):
     uploads: int = 4
     """Uploads that one client may have open."""
     messages_per_second: float = 200.0
+    """Of one websocket; likewise requests by HTTP that change something, of one address."""
     message_burst: int = 1_000
     """Messages that a client may send at once before the rate counts."""
     requests: int = 100

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import traceback
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -23,6 +22,7 @@ from graphflow.server.hub import Hub
 from graphflow.server.infos import asset_info, problem_texts, run_info
 from graphflow.server.limits import LIMITS, ServerLimits
 from graphflow.server.outbox import Outbox
+from graphflow.server.rate import Rate
 from graphflow.server.shelf import SHELF, shelf_answer
 from graphflow.server.snapshot import snapshot
 
@@ -54,24 +54,6 @@ class _Watch:
     sent: int
     waiting: list[tuple[Event, bytes]] | None = field(default_factory=list)
     """What happens while the missed events are looked up; None after."""
-
-
-class Rate:
-    """A bucket of tokens: `allow` takes one, they come back with time."""
-
-    def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate, self._burst, self._clock = per_second, burst, clock
-        self._tokens, self._then = float(burst), clock()
-
-    def allow(self) -> bool:
-        now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._then) * self._rate)
-        self._then = now
-        self._tokens -= 1.0
-        if self._tokens >= 0.0:
-            return True
-        self._tokens += 1.0
-        return False
 
 
 class Session:

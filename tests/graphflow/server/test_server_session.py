@@ -23,7 +23,6 @@ from graphflow.history import History
 from graphflow.queued import QueuedRun
 from graphflow.server import protocol as p
 from graphflow.server.limits import ServerLimits
-from graphflow.server.session import Rate
 from graphflow.server.snapshot import snapshot
 from tests.graphflow.server.conftest import GATE, NUMBERS, Live, Serve, Speaker, gated
 from tests.support.engine import raw
@@ -413,14 +412,6 @@ def test_a_fault_of_the_program_is_a_refusal_without_details_and_is_in_the_log(
 
     asyncio.run(story())
     assert "ZeroDivisionError: a fault" in capsys.readouterr().err
-
-
-def test_the_rate_comes_back_with_time() -> None:
-    now = [0.0]
-    rate = Rate(10, 2, lambda: now[0])
-    assert [rate.allow() for _ in range(3)] == [True, True, False]
-    now[0] = 0.1
-    assert [rate.allow() for _ in range(2)] == [True, False]
 
 
 def test_a_message_that_is_too_large_ends_the_connection(serve: Serve) -> None:
