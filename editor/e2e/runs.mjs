@@ -103,6 +103,31 @@ export async function two_browsers_watch_one_run({ page, server, browser }) {
   await other.context().close();
 }
 
+export async function a_second_browser_sees_the_run_of_the_first({ page, server, browser }) {
+  await openDocument(page, slow(15));
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByRole('progressbar', { name: 'progress of denoise' }).waitFor({ timeout: 60_000 });
+  const other = await open(browser, server);
+  await other.getByRole('button', { name: 'Queue', exact: true }).click();
+  await other.locator('.run-row.running').getByRole('button', { name: /^slow/ }).click();
+  const progress = other.getByRole('progressbar', { name: 'progress of denoise' });
+  await progress.and(other.locator('[aria-valuenow]')).waitFor();
+  const preview = other.getByTestId('preview-denoise');
+  await preview.waitFor();
+  await other.waitForFunction(
+    () => document.querySelector('[data-testid=preview-denoise]')?.naturalWidth > 0,
+  );
+  const seen = Number(await progress.getAttribute('aria-valuenow'));
+  assert.ok(seen > 0 && seen <= 120, `step ${seen}`);
+  await other.getByTestId('node-decode').locator('video').waitFor({ timeout: 90_000 });
+  await other.getByTestId('state-decode').getByText('done').waitFor();
+  const made = (one) => one.getByTestId('node-decode').locator('video').getAttribute('src');
+  await page.getByTestId('node-decode').locator('video').waitFor();
+  assert.equal(await made(other), await made(page), 'both show one result');
+  assert.deepEqual(other.faults, []);
+  await other.context().close();
+}
+
 export async function a_restart_of_the_server_loses_nothing({ page, server }) {
   await openDocument(page, slow(13));
   await page.getByRole('button', { name: 'Run', exact: true }).click();

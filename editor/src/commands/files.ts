@@ -48,9 +48,9 @@ export async function openSaved(name: string, version?: string): Promise<void> {
   }
 }
 
-/** Open a document that came from somewhere else, such as a file or a run. */
-export async function openDocument(doc: Workflow, title: string): Promise<void> {
-  openTab(await autoLayoutIfBare(doc), { title });
+/** Open a document that came from somewhere else, such as a file or a run; gives the tab. */
+export async function openDocument(doc: Workflow, title: string): Promise<string> {
+  return openTab(await autoLayoutIfBare(doc), { title });
 }
 
 export function newWorkflow(): void {

@@ -9,7 +9,7 @@ import { Button } from '../parts/Button';
 import { Icon } from '../parts/icons';
 import { ago, duration } from '../parts/text';
 import { isOver, useRuns } from '../store/runs';
-import { cancel, nameOf } from '../store/session';
+import { cancel, follow, nameOf } from '../store/session';
 import { useActive } from '../store/tabs';
 import { complain } from '../store/ui';
 
@@ -116,18 +116,27 @@ export function QueuePanel() {
   );
 }
 
+/** Open the document of a run; one that is not over yet is watched there. */
+async function openRun({ run, name }: RunInfo): Promise<void> {
+  try {
+    const tab = await openDocument(await runDocument(run), name || 'run');
+    if (!isOver(useRuns.getState().runs[run])) await follow(tab, run);
+  } catch (error) {
+    complain(error);
+  }
+}
+
 function Row({ run, handle }: { run: RunInfo; handle?: boolean }) {
   const took = run.started && run.ended ? duration(run.ended - run.started) : '';
-  const open = (): void =>
-    void runDocument(run.run).then((doc) => openDocument(doc, run.name || 'run'), complain);
+  const over = isOver(run);
   return (
     <div className={`run-row ${run.state}`}>
       {handle && <Icon name="drag" size={13} />}
       <button
         type="button"
         className="tile"
-        title={run.message || 'open the workflow as it ran'}
-        onClick={open}
+        title={run.message || (over ? 'open the workflow as it ran' : 'open the workflow and watch it')}
+        onClick={() => void openRun(run)}
       >
         <span>{run.name || 'unnamed'}</span>
         <small>
@@ -136,7 +145,7 @@ function Row({ run, handle }: { run: RunInfo; handle?: boolean }) {
           {run.ended && ` · ${ago(run.ended)}`}
         </small>
       </button>
-      {isOver(run) ? (
+      {over ? (
         run.state !== 'finished' && (
           <Button
             icon="reset"

@@ -140,6 +140,12 @@ async function watchAnew(run: string): Promise<void> {
   await watch(run);
 }
 
+/** Show in a tab all that a run does which was begun elsewhere; the tab holds the run's document. */
+export async function follow(tab: string, run: string): Promise<void> {
+  watched(tab, run);
+  await watchAnew(run);
+}
+
 /** A level was entered: it shows its part of the root's last run, and of what would run. */
 export async function join(level: string): Promise<void> {
   const { tabs } = useTabs.getState();
