@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 from http.cookies import SimpleCookie
 
 import pytest
 from starlette.datastructures import Headers
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from graphflow.server.guard import Policy, judge, policy
@@ -186,23 +188,69 @@ def test_every_answer_carries_the_safe_headers(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    ("host", "headers", "status"),
     [
-        ({}, 401),
-        ({"Authorization": "Bearer wrong"}, 401),
-        ({"Authorization": f"Bearer {TOKEN}", "Origin": EVIL}, 403),
-        ({"Authorization": f"Bearer {TOKEN}", "Host": "evil.example"}, 421),
+        ("127.0.0.1", {}, 401),
+        ("127.0.0.1", {"Authorization": "Bearer wrong"}, 401),
+        ("127.0.0.1", {"Authorization": BEARER, "Origin": EVIL}, 403),
+        ("evil.example", {"Authorization": BEARER}, 421),
+        ("127.0.0.1", {"Authorization": BEARER, "Host": HOME}, 400),  # a second Host: no request at all
+        ("127.0.0.1", {"Authorization": BEARER}, 101),
     ],
 )
-def test_the_websocket_is_guarded_alike(serve: Serve, headers: dict[str, str], status: int) -> None:
+def test_the_websocket_is_guarded_alike(
+    serve: Serve, host: str, headers: dict[str, str], status: int
+) -> None:
+    """host: what the request says; it goes to the server in any case."""
+
     async def story() -> None:
         async with serve() as live:
-            with pytest.raises(InvalidStatus) as caught:
-                await live.socket(headers=headers)
-            assert caught.value.response.status_code in (status, 400)
-            assert not live.server.hub.listeners
+            url, here = f"ws://{host}:{live.port}/ws", {"host": "127.0.0.1", "port": live.port}
+            try:
+                async with connect(url, additional_headers=headers, proxy=None, **here) as made:
+                    assert made.response is not None
+                    answered = made.response.status_code
+            except InvalidStatus as refused:
+                answered = refused.response.status_code
+                assert not live.server.hub.listeners
+            assert answered == status
 
     asyncio.run(story())
+
+
+OUTSIDE = ("server/token", "pyproject.toml", "etc/passwd", "app.py")
+"""Files that exist, some levels above what is served."""
+
+UP = (
+    "..", "%2e%2e", ".%2e", "%2E.", "%252e%252e", "%25252e%25252e", "....", "..;", "..%00", "%00..", "..%20",
+    "..%09", "..%0d%0a", "%c0%ae%c0%ae", "%e0%80%ae%e0%80%ae", "%ef%bc%8e%ef%bc%8e", "%e2%80%a5",
+    "..%ef%bc%8f", "%u002e%u002e", "..%c0%af", "..%e2%88%95", "..%3f", "..%23",
+)  # fmt: skip
+"""Ways to write the folder above: plain, encoded once or more, overlong, wide, two in one, with nulls."""
+
+BETWEEN = ("/", "%2f", "%5c", "%252f", "\\")
+"""Ways to write what stands between folders."""
+
+ABSOLUTE = (
+    "/etc/passwd", "%2fetc%2fpasswd", "C:%5cWindows%5cwin.ini", "c:/windows/win.ini",
+    "C%3a%2fWindows%2fwin.ini", "%5c%5chost%5cshare%5cx", "%5c%5c%3f%5cC:%5cx", "file:%2f%2f%2fetc%2fpasswd",
+    "~root%2f.profile", "~/.ssh/id", "CON", "NUL.txt", "COM1", "x::$DATA", "x%3a%3a$DATA",
+)  # fmt: skip
+"""Places by their full name, drives, other machines, homes, and names that mean a device."""
+
+SERVED = (
+    "/{}", "/assets/{}", "/api/{}", "/api/uploads/{}", "/api/workflows/{}", "/api/templates/{}",
+    "/api/templates/{}/picture", "/api/runs/{}", "/api/runs/{}/document", "/api/runs/{}/events",
+    "/api/runs/{}/files/0", "/api/results/{}", "/api/results/" + "0" * 64 + "/{}",
+)  # fmt: skip
+"""Where a name from the network may stand."""
+
+
+def hostile_paths() -> list[str]:
+    """Every way up and every full name; each way at several addresses, so that each meets most of them."""
+    ways = [between.join([up] * 4 + file.split("/")) for up in UP for between in BETWEEN for file in OUTSIDE]
+    turned = [SERVED[i % len(SERVED)].format(way) for i, way in enumerate(ways)]
+    return [*PATHS, *turned, *(place.format(name) for place in SERVED for name in ABSOLUTE)]
 
 
 PATHS = [
@@ -223,11 +271,33 @@ PATHS = [
 
 
 def test_no_path_leads_out_of_what_is_served(serve: Serve) -> None:
+    """Over one connection, written as they are; what is no path at all is refused before it is read."""
+    paths = hostile_paths()
+    assert len(set(paths)) > 600
+
     async def story() -> None:
         async with serve() as live:
-            for path in PATHS:
-                answer = await live.ask("GET", path)
-                assert answer.status in (400, 404, 405, 422), (path, answer.status)
-                assert TOKEN.encode() not in answer.body and b"root:" not in answer.body
+            (live.server.dispatch.out_dir.parent / "server").mkdir(parents=True, exist_ok=True)
+            secret = b"the token of this server"
+            (live.server.dispatch.out_dir.parent / "server" / "token").write_bytes(secret)
+            found = await asyncio.to_thread(answers, live.port, paths)
+            for path, (status, body) in zip(paths, found, strict=True):
+                assert status in (400, 404, 405, 422), (path, status)
+                assert secret not in body and b"root:" not in body and b"[project]" not in body, path
+                assert str(live.server.dispatch.out_dir.parent).encode() not in body, path
 
     asyncio.run(story())
+
+
+def answers(port: int, paths: list[str]) -> list[tuple[int, bytes]]:
+    """GET each path with the token, byte for byte."""
+    found = []
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    for path in paths:
+        connection.putrequest("GET", path)
+        connection.putheader("Authorization", BEARER)
+        connection.endheaders()
+        answer = connection.getresponse()
+        found.append((answer.status, answer.read()))
+    connection.close()
+    return found
