@@ -116,6 +116,10 @@ def legend(systems: Sequence[str]) -> Mark:
     return tag("figcaption", joined(spots))
 
 
+NAMED = 6
+"""Most points that are all named beside them; of more only those on the front are."""
+
+
 def scatter(
     points: Mapping[str, tuple[float, float]],
     front: Sequence[str],
@@ -149,10 +153,10 @@ def scatter(
         tag("text", text(up), x=-height / 2, y=18, text_anchor="middle", transform=turned),
     ]
     for order, (name, (x, y)) in enumerate(places.items()):
-        parts.append(
-            tag("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=6 if name in front else 4, fill=tone(order))
-        )
-        parts.append(tag("text", text(name), x=f"{x + 9:.1f}", y=f"{y + 4:.1f}"))
+        spot = {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": 6 if name in front else 4, "fill": tone(order)}
+        parts.append(tag("circle", tag("title", text(name)), **spot))
+        if len(places) <= NAMED or name in front:
+            parts.append(tag("text", text(name), x=f"{x + 9:.1f}", y=f"{y + 4:.1f}"))
     return tag(
         "figure",
         tag(
