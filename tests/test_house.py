@@ -255,3 +255,26 @@ def test_every_package_is_installed() -> None:
     }
     assert renamed == set(project["packages"])
     assert len(folders) == len(names), "every folder with code is a package"
+
+
+BESIDE_MODELS = [
+    path
+    for path in NODES
+    if "diffusion" not in path.parts and path.parent != ROOT / "nodes/toyworld/training"
+]
+"""Nodes that may run while a model is loaded; the training of the embedded models is a program of its own."""
+
+FACTORIES = {"zeros", "ones", "full", "rand", "randn", "linspace", "eye", "tensor", "empty"}
+
+
+@pytest.mark.parametrize("path", BESIDE_MODELS, ids=short)
+def test_tensors_say_their_numbers(path: Path) -> None:
+    """While a half-precision model is loaded, torch's default is another for all threads of the process; a
+    node that runs meanwhile must not make other pixels."""
+    for part in ast.walk(parsed(path)):
+        if not (isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute)):
+            continue
+        owner = part.func.value
+        if isinstance(owner, ast.Name) and owner.id == "torch" and part.func.attr in FACTORIES:
+            said = {word.arg for word in part.keywords}
+            assert said & {"dtype", None}, f"{short(path)}:{part.lineno} torch.{part.func.attr} without dtype"

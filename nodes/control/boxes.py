@@ -93,12 +93,12 @@ def boxes_of_mask(mask: Video, *, margin: Annotated[int, Field(ge=0, le=4096)] =
 
     inside = marks_of(mask) > 127
     _, height, width = inside.shape
-    corners = torch.zeros(len(inside), 1, 4)
+    corners = torch.zeros(len(inside), 1, 4, dtype=torch.float32)
     for place, frame in zip(corners, inside, strict=True):
         rows, columns = frame.any(1).nonzero().flatten(), frame.any(0).nonzero().flatten()
         if len(rows):
             box = [columns[0] - margin, rows[0] - margin, columns[-1] + 1 + margin, rows[-1] + 1 + margin]
-            place[0] = torch.tensor([float(side) for side in box])
+            place[0] = torch.tensor([float(side) for side in box], dtype=torch.float32)
     corners[..., 0::2] = corners[..., 0::2].clamp(0, width)
     corners[..., 1::2] = corners[..., 1::2].clamp(0, height)
     return Boxes(corners=corners, labels=(label,), width=width, height=height, fps=mask.fps)

@@ -38,8 +38,10 @@ def resize_pose(
     across, down = width / pose.width, height / pose.height
     if fit != "stretch":
         across = down = max(across, down) if fit == "cover" else min(across, down)
-    scale = torch.tensor([across, down, 1.0])
-    shift = torch.tensor([(width - across * pose.width) / 2, (height - down * pose.height) / 2, 0.0])
+    scale = torch.tensor([across, down, 1.0], dtype=torch.float32)
+    shift = torch.tensor(
+        [(width - across * pose.width) / 2, (height - down * pose.height) / 2, 0.0], dtype=torch.float32
+    )
     changed = {name: tensor * scale + shift for name, tensor in _tensors(pose).items()}
     return pose.model_copy(update={**changed, "width": width, "height": height})
 
@@ -94,7 +96,7 @@ def pose_distance(
     found, wanted = (as_17(item.points, item.layout) for item in (resized, reference))
     missing = wanted.shape[1] - found.shape[1]
     if missing > 0:
-        nobody = torch.zeros(len(found), missing, *found.shape[2:])
+        nobody = torch.zeros(len(found), missing, *found.shape[2:], dtype=torch.float32)
         found = torch.cat([found, nobody], dim=1)
     found = found[:, : wanted.shape[1]]
     asked = wanted[..., 2] >= max(min_confidence, 1e-6)

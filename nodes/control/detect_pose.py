@@ -73,7 +73,7 @@ def detect_pose(video: Video, detector: PoseDetector, ctx: Context) -> Pose:
             ctx.progress(number, len(frames))
             found.append(_checked(detect(frame), points, type(detector).__name__))
     people = max(1, *(len(one) for one in found))
-    together = torch.zeros(len(found), people, points, 3)
+    together = torch.zeros(len(found), people, points, 3, dtype=torch.float32)
     for place, one in zip(together, found, strict=True):
         place[: len(one)] = one
     height, width = frames.shape[1:3]
@@ -97,8 +97,8 @@ def _read_drawn(frame: Tensor, tolerance: int) -> Tensor:
     import torch
 
     pixels = frame.to(torch.int16)
-    found = torch.zeros(1, len(COLORS), 3)
-    sizes = torch.zeros(len(COLORS))
+    found = torch.zeros(1, len(COLORS), 3, dtype=torch.float32)
+    sizes = torch.zeros(len(COLORS), dtype=torch.float32)
     for index, color in enumerate(COLORS):
         away = (pixels - torch.tensor(color, dtype=torch.int16)).abs().amax(-1)
         rows, columns = (away <= tolerance).nonzero(as_tuple=True)

@@ -102,7 +102,7 @@ def _sobel(planes: Tensor) -> tuple[Tensor, Tensor]:
     import torch
 
     padded = torch.nn.functional.pad(planes.unsqueeze(1), (1, 1, 1, 1), mode="replicate")
-    kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
+    kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=torch.float32)
     both = torch.nn.functional.conv2d(padded, torch.stack([kernel, kernel.T]).unsqueeze(1))
     return both[:, 0], both[:, 1]
 

@@ -95,17 +95,17 @@ def _tensors(found: list[_Frame]) -> tuple[Tensor, Tensor, Tensor]:
 
     people = max(len(frame.people) for frame in found)
     faces = max([len(person.face) for frame in found for person in frame.people], default=0)
-    bodies = torch.zeros(len(found), people, 18, 3)
-    hands = torch.zeros(len(found), people, 2, HAND_POINTS, 3)
-    face = torch.zeros(len(found), people, faces, 3)
+    bodies = torch.zeros(len(found), people, 18, 3, dtype=torch.float32)
+    hands = torch.zeros(len(found), people, 2, HAND_POINTS, 3, dtype=torch.float32)
+    face = torch.zeros(len(found), people, faces, 3, dtype=torch.float32)
     for number, frame in enumerate(found):
         for place, person in enumerate(frame.people):
-            bodies[number, place] = torch.tensor(person.body)
+            bodies[number, place] = torch.tensor(person.body, dtype=torch.float32)
             for side, hand in enumerate(person.hands):
                 if hand:
-                    hands[number, place, side] = torch.tensor(hand)
+                    hands[number, place, side] = torch.tensor(hand, dtype=torch.float32)
             if person.face:
-                face[number, place, : len(person.face)] = torch.tensor(person.face)
+                face[number, place, : len(person.face)] = torch.tensor(person.face, dtype=torch.float32)
     return bodies, hands, face
 
 
@@ -119,7 +119,7 @@ def _scale(
     small = bool(seen) and max(max(x, y) for x, y, _ in seen) <= 1
     normalized = coordinates == "normalized" or (coordinates == "auto" and small)
     base = (1, 1) if normalized else said
-    return torch.tensor([size[0] / base[0], size[1] / base[1], 1.0])
+    return torch.tensor([size[0] / base[0], size[1] / base[1], 1.0], dtype=torch.float32)
 
 
 # ------------------------------------------------------------------------------------- the formats
@@ -177,7 +177,7 @@ def _mmpose_person(person: dict[str, Any], where: str) -> _Person:
     if not isinstance(scores, list) or len(scores) != len(places):
         raise _wrong("keypoint_scores are not one a keypoint", where)
     points = [_point(place, score, where) for place, score in zip(places, scores, strict=True)]
-    body = as_18(torch.tensor(points[:17]), "coco17").tolist()
+    body = as_18(torch.tensor(points[:17], dtype=torch.float32), "coco17").tolist()
     return _Person([tuple(point) for point in body], [points[91:112], points[112:133]], points[23:91])
 
 

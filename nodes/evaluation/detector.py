@@ -87,7 +87,7 @@ def _found(
     scores = made.logits[0].float().sigmoid().cpu()
     middle, size = made.pred_boxes[0].float().cpu().split(2, dim=-1)
     corners = torch.cat([middle - size / 2, middle + size / 2], dim=-1) * max(height, width)
-    limits = torch.tensor([width, height, width, height])
+    limits = torch.tensor([width, height, width, height], dtype=torch.float32)
     corners = corners.clamp(min=0).minimum(limits)
     found = [
         Detection(words[int(word)], float(scores[box, word]), tuple(corners[box].tolist()))

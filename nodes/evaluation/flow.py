@@ -67,7 +67,7 @@ def flow(video: Video, model: FlowModel, ctx: Context, *, batch: int = 8) -> Flo
     done = 0
     with ctx.use(model) as flows:
         for first, second in pairs:
-            parts: list[Tensor] = [torch.zeros(0, *frames.shape[1:3], 2)]
+            parts: list[Tensor] = [torch.zeros(0, *frames.shape[1:3], 2, dtype=torch.float32)]
             for at in range(0, len(first), batch):
                 ctx.progress(done, total)
                 part = first[at : at + batch]

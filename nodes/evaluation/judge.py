@@ -65,7 +65,7 @@ def _yes(judge: LlavaJudge, model: Any, tokenizer: Any, frames: Tensor, question
     ] * seen
     opening = tokenizer(before)["input_ids"]
     closing = tokenizer(after.format(question=question), add_special_tokens=False)["input_ids"]
-    tokens = torch.tensor([opening + image * len(frames) + closing], device=device)
+    tokens = torch.tensor([opening + image * len(frames) + closing], device=device, dtype=torch.long)
     pixels = pixels_for(frames, judge.folder(), int(side), device, model.dtype)
     with torch.no_grad():
         made = model(input_ids=tokens, pixel_values=pixels, attention_mask=torch.ones_like(tokens))

@@ -52,7 +52,7 @@ def _flows(model: Any, first: Tensor, second: Tensor, device: str) -> Tensor:
     planes = torch.nn.functional.interpolate(
         found.permute(0, 3, 1, 2), size=(height, width), mode="bilinear", align_corners=False
     )
-    scale = torch.tensor([width / size[1], height / size[0]], device=planes.device)
+    scale = torch.tensor([width / size[1], height / size[0]], device=planes.device, dtype=torch.float32)
     return (planes.permute(0, 2, 3, 1) * scale).cpu()
 
 

@@ -58,7 +58,7 @@ def _luma(frames: Tensor) -> Any:
     """(frames, height, width), 0..1, by ITU-R BT.601 weights."""
     import torch
 
-    return (frames.float() / 255) @ torch.tensor([0.299, 0.587, 0.114])
+    return (frames.float() / 255) @ torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32)
 
 
 def _laplacian(luma: Any) -> float:

@@ -125,8 +125,12 @@ def pixels_for(frames: Tensor, folder: Path, side: int, device: str, dtype: Any)
     import torch
 
     said = read_json(folder / "preprocessor_config.json")
-    mean = torch.tensor(said.get("image_mean") or (0.48145466, 0.4578275, 0.40821073), device=device)
-    spread = torch.tensor(said.get("image_std") or (0.26862954, 0.26130258, 0.27577711), device=device)
+    mean = torch.tensor(
+        said.get("image_mean") or (0.48145466, 0.4578275, 0.40821073), device=device, dtype=torch.float32
+    )
+    spread = torch.tensor(
+        said.get("image_std") or (0.26862954, 0.26130258, 0.27577711), device=device, dtype=torch.float32
+    )
     planes = frames.to(device).permute(0, 3, 1, 2).float() / 255
     height, width = planes.shape[-2:]
     scale = side / min(height, width)

@@ -138,7 +138,9 @@ def mix_audio(
             hint="load both as stereo",
         )
     begin = round(at * first.rate)
-    mixed = torch.zeros(max(counts), max(first.samples.shape[1], begin + second.samples.shape[1]))
+    mixed = torch.zeros(
+        max(counts), max(first.samples.shape[1], begin + second.samples.shape[1]), dtype=torch.float32
+    )
     mixed[:, : first.samples.shape[1]] += first.samples
     mixed[:, begin : begin + second.samples.shape[1]] += second.samples * 10 ** (gain / 20)
     return Audio(samples=mixed.clamp_(-1, 1), rate=first.rate)

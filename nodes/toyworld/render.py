@@ -166,7 +166,9 @@ def _slice(scenes: Sequence[Scene], dx: Tensor, radius: Tensor, frames: int) -> 
 
     Returns x relative to the slab's own place, the signed distance to the slab (pixels), and where it is cut.
     """
-    sliced = torch.tensor([scene.effect == "slices" for scene in scenes])[:, None, None, None]
+    sliced = torch.tensor([scene.effect == "slices" for scene in scenes], dtype=torch.bool)[
+        :, None, None, None
+    ]
     if not bool(sliced.any()):
         return dx, torch.full_like(dx, -9.0), torch.zeros_like(dx, dtype=torch.bool)
     progress = ((torch.linspace(0, 1, frames, dtype=torch.float32) - 0.25) / 0.6).clamp(0, 1)[:, None, None]

@@ -115,7 +115,9 @@ def score(clips: Sequence[Tensor] | Tensor, scenes: Sequence[Scene]) -> Score:
 
 def nearest(color: Tensor, table: Mapping[str, RGB]) -> str:
     """The name in `table` whose colour is nearest to `color` [3]."""
-    return min(table, key=lambda name: float((torch.tensor(table[name]) - color).square().sum()))
+    return min(
+        table, key=lambda name: float((torch.tensor(table[name], dtype=torch.float32) - color).square().sum())
+    )
 
 
 def _normalize(clip: Tensor) -> Tensor:
@@ -156,7 +158,7 @@ def _measure(mask: Tensor, seen: Tensor, color: str, background: str) -> Reading
     width = mask.shape[-1]
     areas = mask.flatten(1).sum(1).float().clamp(min=1)
     cx, cy = _centers(mask)
-    looks = seen[torch.linspace(0, len(seen) - 1, 3).round().long()]
+    looks = seen[torch.linspace(0, len(seen) - 1, 3, dtype=torch.float32).round().long()]
     overlaps = {
         shape: sum(_overlap(shape, mask[t], float(cx[t]), float(cy[t])) for t in looks) / len(looks)
         for shape in SHAPES
