@@ -34,6 +34,113 @@ export async function payloads_stay_text({ page }) {
   assert.equal(await page.locator('img[src=x]').count(), 0);
 }
 
+/** A name that a file may have too. Somewhere decoded, it would be markup. */
+const SLY = '&lt;img src=x onerror=window.hit=1&gt;';
+const MARKUP = '<img src=x onerror=window.hit=1>';
+
+async function nothingActed(page) {
+  await page.waitForTimeout(300);
+  assert.equal(await page.evaluate(() => window.hit), undefined);
+  assert.equal(await page.locator('img[src=x]').count(), 0);
+}
+
+export async function names_of_kept_workflows_stay_text({ page }) {
+  await openDocument(page, {
+    graphflow: 1,
+    name: MARKUP,
+    description: MARKUP,
+    parameters: { [MARKUP]: { to: 'a.value', description: MARKUP } },
+    nodes: {
+      a: { type: 'std/text', params: { value: MARKUP }, ui: { x: 0, y: 0 } },
+      b: { type: 'std/join', inputs: { items: ['a'] }, ui: { x: 330, y: 0 } },
+    },
+    ui: { groups: { g: { x: -40, y: -60, width: 800, height: 400, title: MARKUP } } },
+  });
+  await page.locator('.tab').getByText(MARKUP).waitFor();
+  await page.locator('.group-title').getByText(MARKUP).waitFor();
+  assert.equal(await page.getByLabel(`name of parameter ${MARKUP}`).inputValue(), MARKUP);
+  await press(page, 'g');
+  await page.getByRole('main', { name: 'app' }).getByText(MARKUP).first().waitFor();
+  await nothingActed(page);
+  await press(page, 'g');
+  await page.getByRole('button', { name: `withdraw ${MARKUP}` }).click();
+  await press(page, 'Control+Shift+s');
+  const ask = page.getByRole('dialog').getByRole('textbox');
+  await ask.fill(MARKUP);
+  await press(page, 'Enter');
+  await page.getByRole('log').getByText(MARKUP).waitFor();
+  await press(page, 'Escape');
+  await press(page, 'Control+Shift+s');
+  await ask.fill(SLY);
+  await press(page, 'Enter');
+  await page.getByRole('log').getByText(`saved as ${SLY}`).waitFor();
+  await page.locator('.tab').getByText(SLY).waitFor();
+  await page.locator('.react-flow__pane').click({ position: { x: 600, y: 640 } });
+  await press(page, 'w');
+  await page.getByRole('button', { name: `more for ${SLY}` }).click();
+  await page.getByRole('menuitem', { name: 'Versions ...' }).click();
+  await page.getByRole('dialog').waitFor();
+  await nothingActed(page);
+  await press(page, 'Escape');
+  await page.getByRole('button', { name: 'first screen' }).click();
+  await page.getByRole('region', { name: 'your workflows' }).getByText(SLY).waitFor();
+  await nothingActed(page);
+  await page.getByRole('button', { name: `more for ${SLY}` }).click();
+  await page.getByRole('menuitem', { name: 'Put into the trash' }).click();
+  await page.getByRole('button', { name: `bring ${SLY} back` }).waitFor();
+  await nothingActed(page);
+}
+
+export async function what_runs_and_fails_stays_text({ page }) {
+  await openDocument(page, {
+    graphflow: 1,
+    name: MARKUP,
+    nodes: {
+      text: { type: 'std/text', params: { value: MARKUP }, ui: { x: 0, y: 0 } },
+      join: { type: 'std/join', inputs: { items: ['text'] }, ui: { x: 330, y: 0 } },
+    },
+    outputs: { text: 'join' },
+  });
+  await page.getByTestId('node-join').locator('.told').getByText(MARKUP).waitFor();
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByRole('button', { name: 'Queue', exact: true }).click();
+  await page.locator('.run-row').getByText(MARKUP).click();
+  await page.locator('.tab').getByText(MARKUP).waitFor();
+  await nothingActed(page);
+
+  await openDocument(page, {
+    graphflow: 1,
+    name: 'fails',
+    nodes: {
+      load: { type: 'media/load_video', params: { path: `${MARKUP}.mp4` }, ui: { x: 0, y: 0 } },
+      save: { type: 'media/save_video', inputs: { video: 'load' }, ui: { x: 330, y: 0 } },
+    },
+    outputs: { file: 'save' },
+  });
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByRole('region', { name: 'problems' }).getByText(MARKUP).first().waitFor();
+  await page.getByTestId('state-load').getByText('failed').waitFor();
+  assert.ok((await page.getByTestId('state-load').getAttribute('title')).includes(MARKUP));
+  await nothingActed(page);
+}
+
+export async function the_name_of_a_file_stays_text({ page }) {
+  await openDocument(page, {
+    graphflow: 1,
+    nodes: { one: { type: 'media/load_image', ui: { x: 0, y: 0 } } },
+  });
+  const files = page.getByRole('button', { name: /path of one/ }).first();
+  await files.click();
+  const buffer = await page.screenshot({ clip: { x: 0, y: 0, width: 32, height: 32 } });
+  await page
+    .locator('input[type=file]')
+    .setInputFiles({ name: `${MARKUP}.png`, mimeType: 'image/png', buffer });
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await files.click();
+  await page.getByRole('dialog').getByText(`${MARKUP}.png`).first().waitFor();
+  await nothingActed(page);
+}
+
 export async function nothing_serious_for_assistive_technology({ page }) {
   const found = [];
   for (const theme of ['dark', 'light']) {
