@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { browse, lacking, open, PICTURES, Server } from './lab.mjs';
 import * as canvas from './canvas.mjs';
 import * as first from './first_time.mjs';
+import * as keyboard from './keyboard.mjs';
 import * as large from './large.mjs';
 import * as levels from './levels.mjs';
 import * as runs from './runs.mjs';
@@ -16,7 +17,7 @@ import * as tablet from './tablet.mjs';
 /** Two lanes at a time, each with a server of its own: the one draws, the other mostly waits for nodes. */
 const LANES = [
   { canvas, settings, saving, safety, large },
-  { first, runs, levels, tablet },
+  { first, runs, levels, keyboard, tablet },
 ];
 
 const wanted = process.argv.slice(2);
