@@ -147,10 +147,12 @@ class Desk:
     # ------------------------------------------------------------------------ upkeep
 
     def tidy(self, days: float) -> list[str]:
-        """Remove uploads that came more than `days` ago and that no run and no kept workflow names.
+        """Remove what a killed writer left, and uploads older than `days` that no run or kept workflow names.
 
-        Only before anybody is served. Gives their ids; none if it cannot be read what is used.
+        Only before anybody is served. Gives the ids of the uploads; none if it cannot be read what is used.
         """
+        for folder in (self.dispatch.out_dir, self.library.root):
+            files.sweep(folder)
 
         def used() -> set[str]:
             told = chain(self.history.documents(), self.library.stored())

@@ -72,17 +72,35 @@ def crash() -> int:
 
 
 @node("lab/greedy")
-def greedy() -> int:
-    """Takes memory without end."""
+def greedy(*, megabytes: int = 64) -> int:
+    """Takes memory without end, a piece at a time."""
     held = []
     while True:
-        held.append(bytearray(2**26))
+        held.append(bytearray(megabytes * 2**20))
+
+
+@node("lab/write", cache=False, effect=lambda outputs: False)
+def write(ctx: Context, *, hold: str) -> SavedFile:
+    """Is a long time between the first and the last byte of a file."""
+    def slowly(path):
+        with path.open("wb") as file:
+            file.write(b"x" * 10_000)
+            file.flush()
+            Path(hold + ".begun").touch()
+            while Path(hold).exists():
+                time.sleep(0.01)
+            file.write(b"y" * 10_000)
+    return ctx.save("slow", ".txt", slowly)
 '''
 
 
 def document(log: Path, **settings: Any) -> dict[str, Any]:
     node = {"type": "lab/steps", "params": {"log": str(log), **settings}}
     return {"graphflow": 1, "nodes": {"s": node}, "outputs": {"out": "s"}}
+
+
+def only(kind: str, **params: Any) -> dict[str, Any]:
+    return {"graphflow": 1, "nodes": {"n": {"type": kind, "params": params}}, "outputs": {"out": "n"}}
 
 
 @dataclass
@@ -185,6 +203,27 @@ def test_sigterm_gives_the_run_back_to_the_queue_and_ends_well(start: Start, tmp
     assert lines(log) == [0, 1, 2]
 
 
+def test_sigterm_in_the_middle_of_a_write_leaves_no_half_file_and_the_run_for_later(
+    start: Start, tmp_path: Path
+) -> None:
+    hold, out = tmp_path / "hold", tmp_path / "data" / "output"
+    hold.touch()
+    first = start()
+    with first.client() as client:
+        run = client.submit(only("lab/write", hold=str(hold)))
+        wait_for(Path(f"{hold}.begun").exists)
+        code, said = first.stop()  # the node looks at nothing while it writes: its worker is killed
+    assert code == 0, said
+    assert not list(out.rglob("slow*")), "whole or not at all; a killed worker leaves its temporary file"
+    hold.unlink()
+    with start().client() as client:
+        info = client.wait(run)
+        assert (info.state, info.attempt) == ("finished", 2)
+        (file,) = info.results["files"]
+        assert (out / file["name"]).read_bytes() == b"x" * 10_000 + b"y" * 10_000
+        assert [path.name for path in out.iterdir()] == [file["name"]], "and the next start takes that away"
+
+
 def test_a_second_signal_ends_the_program_at_once_and_loses_nothing(start: Start) -> None:
     deaf = {"graphflow": 1, "nodes": {"d": {"type": "lab/deaf"}}, "outputs": {"out": "d"}}
     first = start()
@@ -221,16 +260,15 @@ def test_a_node_that_kills_its_process_fails_and_the_queue_goes_on(start: Start,
 def test_a_node_that_hangs_or_takes_all_memory_fails_unattended_and_the_queue_goes_on(
     start: Start, tmp_path: Path
 ) -> None:
-    def only(kind: str) -> dict[str, Any]:
-        return {"graphflow": 1, "nodes": {"n": {"type": kind}}, "outputs": {"out": "n"}}
-
+    """The queue: one that hangs, one that takes memory bit by bit, one that asks for 100 GB at once."""
     with start("--node-timeout", "1", "--node-memory", "500MB").client() as client:
-        hangs, eats = client.submit(only("lab/deaf")), client.submit(only("lab/greedy"))
+        hangs = client.submit(only("lab/deaf"))
+        eats = [client.submit(only("lab/greedy", megabytes=size)) for size in (64, 100 * 2**10)]
         good = client.submit(document(tmp_path / "log", count=1))
         late = client.wait(hangs)
         assert (late.state, late.code) == ("failed", "worker.timeout") and "1 s" in late.message
-        full = client.wait(eats)
-        assert (full.state, full.code) == ("failed", "resource.memory") and "memory" in full.message
+        for full in map(client.wait, eats):
+            assert (full.state, full.code) == ("failed", "resource.memory") and "memory" in full.message
         assert client.wait(good).state == "finished"
 
 
