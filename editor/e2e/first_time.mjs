@@ -26,6 +26,9 @@ export async function from_nothing_to_a_changed_video({ page, server, picture })
     () => document.querySelector('[data-testid=node-decode] video')?.currentTime > 0.05,
   );
   await picture('done');
+  await page.getByRole('button', { name: 'Light', exact: true }).click();
+  await picture('light');
+  await page.getByRole('button', { name: 'Dark', exact: true }).click();
   await page.getByText('nothing to run: all is in the cache').waitFor();
 
   await page.getByTestId('node-denoise').locator('.node-header').click();
@@ -51,6 +54,26 @@ export async function from_nothing_to_a_changed_video({ page, server, picture })
   await page.getByRole('dialog').getByRole('button', { name: 'use these settings' }).nth(1).click();
   await page.getByText('nothing to run: all is in the cache').waitFor();
   assert.equal((await documentOf(page)).nodes.denoise.params.seed, 0, 'the earlier seed came back');
+
+  await page.getByTestId('node-decode').locator('.node-header').click();
+  await press(page, 'h');
+  const history = page.getByRole('dialog', { name: 'Earlier results of decode' });
+  await history.locator('video').nth(1).waitFor();
+  await picture('history');
+  await history.getByRole('button', { name: 'mark for comparison' }).nth(0).click();
+  await history.getByRole('button', { name: 'mark for comparison' }).nth(1).click();
+  await history.getByRole('button', { name: 'Compare two' }).click();
+  const wipe = page.getByRole('slider', { name: 'wipe between the two' });
+  await wipe.focus();
+  const edge = () => page.locator('.wipe').evaluate((one) => one.style.getPropertyValue('--share'));
+  const before = await edge();
+  await press(page, 'ArrowRight');
+  assert.notEqual(await edge(), before, 'the slider uncovers more of one of them');
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('.wipe video')].every((one) => one.readyState >= 2),
+  );
+  await picture('wipe');
+  await press(page, 'Escape');
 
   await press(page, 'g');
   await page.locator('.app-results video').waitFor();
