@@ -17,17 +17,21 @@ from .families import family
 from .recipes import OPENING, TextEncoder
 from .shell import cancel_points
 from .values import PromptEmbeds
+from .vocabulary import check_words
 
 
 def _foreseen(
     text_encoder: TextEncoder | Unknown,
     image: Image | Unknown | None,
+    prompt: str | Unknown,
     negative_prompt: str | Unknown,
     max_sequence_length: int | Unknown | None,
 ) -> Mapping[str, Any] | None:
     """Checked as far as it is known; what comes out are the embeddings without their tensors."""
     if isinstance(text_encoder, Unknown):
         return None
+    if not isinstance(prompt, Unknown):
+        check_words(text_encoder.source, prompt)
     _check(text_encoder, "" if isinstance(negative_prompt, Unknown) else negative_prompt, image)
     length = max_sequence_length or text_encoder.native.max_sequence_length
     if isinstance(length, Unknown):
@@ -43,7 +47,9 @@ def _holds_negative(text_encoder: TextEncoder, negative_prompt: str) -> bool:
     return bool(negative_prompt) or family(text_encoder.family).negative_prompts
 
 
-@node("diffusion/encode_prompt", check=_foreseen, forecast=encoding, depends=(".shell", *OPENING))
+@node(
+    "diffusion/encode_prompt", check=_foreseen, forecast=encoding, depends=(".shell", ".vocabulary", *OPENING)
+)
 def encode_prompt(
     text_encoder: TextEncoder,
     ctx: Context,
@@ -59,11 +65,13 @@ def encode_prompt(
     prompt, negative_prompt: free text; both may be empty. Some models take a negative prompt only together
         with guide_true_cfg.
     max_sequence_length: tokens; longer prompts are cut, shorter ones padded. Empty: the model's own.
+    Raises NodeError for a prompt of which a model of few words knows none.
     Returns embeddings of shape (1, max_sequence_length, text width) in the text encoder's dtype, on the CPU.
     """
     import torch
 
     length = max_sequence_length or text_encoder.native.max_sequence_length
+    check_words(text_encoder.source, prompt)
     _check(text_encoder, negative_prompt, image)
     seen = () if image is None else (image,)
     with ctx.use(text_encoder) as shell, torch.no_grad():
