@@ -18,6 +18,7 @@ export async function from_nothing_to_a_changed_video({ page, server, picture })
   await picture('graph');
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   await page.getByTestId('preview-denoise').waitFor({ timeout: 90_000 });
+  await page.getByText(/^running: \d of \d+ steps?$/).waitFor({ timeout: 1_000 });
   await picture('preview');
   await page.getByRole('button', { name: 'Cancel the run' }).waitFor({ state: 'detached', timeout: 90_000 });
   const video = page.getByTestId('node-decode').locator('video');

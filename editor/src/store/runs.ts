@@ -235,9 +235,16 @@ export function previewed(run: string, node: string): void {
 
 /** One event of a run, for every tab that watches it. */
 export function happened(event: Event): void {
+  if (event.type === 'run.started') begun(event.run);
   for (const [tab, run] of Object.entries(useRuns.getState().tabs)) {
     if (run.run === event.run) updateRun(tab, (before) => after(before, event));
   }
+}
+
+/** News of the queue may overtake one another; the events of a run come in their order. */
+function begun(run: string): void {
+  const info = useRuns.getState().runs[run];
+  if (info?.state === 'queued') queueChanged({ ...info, state: 'running' });
 }
 
 function after(run: TabRun, event: Event): TabRun {
@@ -335,6 +342,11 @@ export function caughtUp(told: Snapshot): void {
 
 export function queueChanged(info: RunInfo): void {
   useRuns.setState((state) => ({ runs: { ...state.runs, [info.run]: info } }));
+}
+
+/** A run was taken. By the time this is told it may run already, or be over: what the queue told stays. */
+export function accepted(info: RunInfo): void {
+  if (!Object.hasOwn(useRuns.getState().runs, info.run)) queueChanged(info);
 }
 
 /** What is wrong at an input of a node, for people; empty if nothing. */

@@ -12,6 +12,7 @@ import { defOf, forgetInner, loadCatalogue, useCatalogue } from './catalogue';
 import { showPreview } from './previews';
 import { chainOf, family, insideOf, rootOf } from './levels';
 import {
+  accepted,
   caughtUp,
   clouded,
   foreseen,
@@ -108,7 +109,7 @@ export async function submit(chosen: readonly string[] | null = null): Promise<v
       { type: 'submit', workflow: nameOf(tab), document, targets, request },
       'accepted',
     );
-    queueChanged(run);
+    accepted(run);
     chain.forEach((level, depth) => {
       const into = chain[depth + 1]?.node;
       const ends = into === undefined ? chosen : [into];

@@ -1,11 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Event, NodeStory } from '../../src/connection/messages';
+import type { Event, NodeStory, RunInfo } from '../../src/connection/messages';
 import {
+  accepted,
   caughtUp,
   faultAt,
   foreseen,
   happened,
   IDLE,
+  queueChanged,
   refused,
   resultsOf,
   runOf,
@@ -70,6 +72,18 @@ describe('before a run', () => {
 });
 
 describe('during a run', () => {
+  it('is told to run, though news of the queue come late', () => {
+    const info = (is: RunInfo['state']) => ({ run: 'r', state: is }) as RunInfo;
+    queueChanged(info('running'));
+    accepted(info('queued'));
+    expect(useRuns.getState().runs.r?.state).toBe('running');
+    queueChanged(info('queued'));
+    say({ type: 'run.started' });
+    expect(useRuns.getState().runs.r?.state).toBe('running');
+    accepted({ ...info('queued'), run: 'other' });
+    expect(useRuns.getState().runs.other?.state).toBe('queued');
+  });
+
   beforeEach(() => {
     told(story('a', 'cached'), story('b', 'run'), story('c', 'run'));
     watched(TAB, 'r');
