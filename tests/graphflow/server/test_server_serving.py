@@ -19,7 +19,7 @@ import pytest
 
 from graphflow.cli.main import invoke
 from graphflow.client import Client
-from graphflow.errors import StorageError
+from graphflow.errors import GraphflowError, StorageError
 from graphflow.server import serving
 from graphflow.server.serving import AddressError
 
@@ -270,6 +270,16 @@ def test_a_node_that_hangs_or_takes_all_memory_fails_unattended_and_the_queue_go
         for full in map(client.wait, eats):
             assert (full.state, full.code) == ("failed", "resource.memory") and "memory" in full.message
         assert client.wait(good).state == "finished"
+
+
+def test_uploads_may_take_as_much_as_the_command_line_says(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"x" * 600)
+    with start("--runner", "inline", "--upload-space", "1KB").client() as client:
+        client.upload(tmp_path / "notes.txt")
+        with pytest.raises(GraphflowError) as caught:
+            client.upload(tmp_path / "notes.txt")
+    assert caught.value.error_code == "asset.full" and "--upload-space" in caught.value.hint
+    assert invoke(["serve", "--data-dir", str(tmp_path / "data"), "--upload-space", "much"]) == 2
 
 
 def test_limits_that_threads_cannot_keep_are_refused(tmp_path: Path) -> None:
