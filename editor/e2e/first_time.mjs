@@ -8,6 +8,11 @@ import { documentOf, press, run, template } from './lab.mjs';
 const state = (page, node) => page.getByTestId(`state-${node}`);
 
 export async function from_nothing_to_a_changed_video({ page, server, picture }) {
+  await page.waitForFunction(() => {
+    const seen = [...document.querySelectorAll('.card img')].slice(0, 8);
+    return seen.length === 8 && seen.every((one) => one.complete && one.naturalWidth > 0);
+  });
+  await page.waitForTimeout(300);
   await picture('home');
   await page.getByLabel('search templates and workflows').fill('text to video');
   await template(page, 'text to video');
