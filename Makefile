@@ -13,11 +13,11 @@ demo: $(VENV)/.runtime  ## make a video from a prompt, with no GPU and no downlo
 	@echo
 	@echo "Now change it in the browser:  $(BIN)/graphflow serve"
 
-test: $(VENV)/.dev  ## every test, a file at a time on each core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+test: $(VENV)/.dev  ## every test, on every core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 test-fast: $(VENV)/.dev  ## without the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .
