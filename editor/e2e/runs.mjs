@@ -104,12 +104,12 @@ export async function two_browsers_watch_one_run({ page, server, browser }) {
 }
 
 export async function a_second_browser_sees_the_run_of_the_first({ page, server, browser }) {
+  const other = await open(browser, server);
+  await other.getByRole('button', { name: 'Queue', exact: true }).click();
   await openDocument(page, slow(15));
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   await page.getByRole('progressbar', { name: 'progress of denoise' }).waitFor({ timeout: 60_000 });
-  const other = await open(browser, server);
-  await other.getByRole('button', { name: 'Queue', exact: true }).click();
-  await other.locator('.run-row.running').getByRole('button', { name: /^slow/ }).click();
+  await other.locator('.run-row:is(.running, .queued)').getByRole('button', { name: /^slow/ }).click();
   const progress = other.getByRole('progressbar', { name: 'progress of denoise' });
   await progress.and(other.locator('[aria-valuenow]')).waitFor();
   const preview = other.getByTestId('preview-denoise');
