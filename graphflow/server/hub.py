@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from threading import Lock
 from typing import Protocol
 
 from graphflow.errors import GraphflowError
@@ -40,6 +41,8 @@ class Hub:
         self._previews = previews
         self._wanted: Counter[str] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._in_order = Lock()
+        """From the reading of a state to its posting, so that an older one never comes after a newer."""
 
     def start(self) -> None:
         """Belong to the loop that runs now."""
@@ -55,7 +58,7 @@ class Hub:
             self._changed(run)
 
     def _changed(self, run: str) -> None:
-        with suppress(GraphflowError):
+        with self._in_order, suppress(GraphflowError):
             frame = pack(Changed(run=run_info(self._history.get(run), self._history.last_seq(run))))
             self._post(lambda: self._each(lambda one: one.hear_changed(run, frame)))
 
