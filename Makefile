@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-output
+# Bytecode is kept: tests start many programs, each of which would compile everything again.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: demo test test-fast lint format bench docs editor editor-check e2e lock clean
 
@@ -14,10 +16,10 @@ demo: $(VENV)/.runtime  ## make a video from a prompt, with no GPU and no downlo
 	@echo "Now change it in the browser:  $(BIN)/graphflow serve"
 
 test: $(VENV)/.dev  ## every test, on every core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+	$(PYTEST)
 
 test-fast: $(VENV)/.dev  ## without the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .

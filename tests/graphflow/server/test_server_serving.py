@@ -261,12 +261,12 @@ def test_a_node_that_hangs_or_takes_all_memory_fails_unattended_and_the_queue_go
     start: Start, tmp_path: Path
 ) -> None:
     """The queue: one that hangs, one that takes memory bit by bit, one that asks for 100 GB at once."""
-    with start("--node-timeout", "1", "--node-memory", "500MB").client() as client:
+    with start("--node-timeout", "4", "--node-memory", "500MB").client() as client:
         hangs = client.submit(only("lab/deaf"))
         eats = [client.submit(only("lab/greedy", megabytes=size)) for size in (64, 100 * 2**10)]
         good = client.submit(document(tmp_path / "log", count=1))
         late = client.wait(hangs)
-        assert (late.state, late.code) == ("failed", "worker.timeout") and "1 s" in late.message
+        assert (late.state, late.code) == ("failed", "worker.timeout") and "4 s" in late.message
         for full in map(client.wait, eats):
             assert (full.state, full.code) == ("failed", "resource.memory") and "memory" in full.message
         assert client.wait(good).state == "finished"
