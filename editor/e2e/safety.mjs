@@ -105,7 +105,7 @@ export async function what_runs_and_fails_stays_text({ page }) {
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   await page.getByRole('button', { name: 'Queue', exact: true }).click();
   await page.locator('.run-row').getByText(MARKUP).click();
-  await page.locator('.tab').getByText(MARKUP).waitFor();
+  await page.locator('.tab').getByText(MARKUP).first().waitFor();
   await nothingActed(page);
 
   await openDocument(page, {
