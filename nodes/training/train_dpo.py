@@ -63,7 +63,7 @@ def dpo_lora(
     with ctx.use(denoiser) as experts:
         module = chosen(experts, expert)
         lesson = Lesson(denoiser, experts, examples, paired, seed, ctx.device)
-        watch = Watch(ctx, denoiser, experts, scheduler, validation or (), preferred[0], validate_every, seed)
+        watch = Watch(ctx, lesson, scheduler, validation or (), validate_every)
         with learning(module, paired, seed) as named:
             training = Training(
                 ctx,

@@ -67,7 +67,7 @@ def train_full(
         experts, module = copied(shared, expert)
         named = opened(module, layers or [])
         lesson = Lesson(denoiser, experts, examples, chosen_settings, seed, ctx.device)
-        watch = Watch(ctx, denoiser, experts, scheduler, validation or (), latents[0], validate_every, seed)
+        watch = Watch(ctx, lesson, scheduler, validation or (), validate_every)
         with checkpointed(module, chosen_settings.checkpointing):
             training = Training(
                 ctx,

@@ -67,7 +67,7 @@ def train_lora(
     with ctx.use(denoiser) as experts:
         module = chosen(experts, expert)
         lesson = Lesson(denoiser, experts, examples, chosen_settings, seed, ctx.device)
-        watch = Watch(ctx, denoiser, experts, scheduler, validation or (), latents[0], validate_every, seed)
+        watch = Watch(ctx, lesson, scheduler, validation or (), validate_every)
         with learning(module, chosen_settings, seed) as named:
             training = Training(
                 ctx,

@@ -9,13 +9,14 @@ from typing import Any
 
 from graphflow_nodes.diffusion.denoise import denoise
 from graphflow_nodes.diffusion.preview import preview_clip
-from graphflow_nodes.diffusion.recipes import Denoiser, Experts, Scheduler
-from graphflow_nodes.diffusion.values import Latents, PromptEmbeds
+from graphflow_nodes.diffusion.recipes import Experts, Scheduler
+from graphflow_nodes.diffusion.values import PromptEmbeds
 
 from graphflow.node import Context, State
 from graphflow.values import Recipe, Value
 
 from .chart import draw
+from .lesson import Lesson
 
 LOSS_EVERY = 10
 """Steps between two pictures of the loss."""
@@ -64,14 +65,11 @@ class Watch:
     """Makes previews when they are due; nothing is computed unless somebody looks."""
 
     ctx: Context
-    denoiser: Denoiser
-    experts: Experts
+    lesson: Lesson
+    """Clips are made by what it trains, as large as its first one, and with its seed."""
     scheduler: Scheduler | None
     prompts: Sequence[PromptEmbeds]
-    latents: Latents
-    """Of the size of the clips to show; their samples do not count."""
     every: int
-    seed: int
 
     def __call__(self, step: int, losses: list[float]) -> None:
         if self.scheduler is not None and self.prompts and step % self.every == 0:
@@ -85,9 +83,10 @@ class Watch:
         import torch
 
         assert self.scheduler is not None
-        empty = self.latents.model_copy(update={"samples": None, "stage": "empty"})
-        inside: Any = Inside(self.ctx, self.experts)
+        lesson = self.lesson
+        empty = lesson.examples[0].latents.model_copy(update={"samples": None, "stage": "empty"})
+        inside: Any = Inside(self.ctx, lesson.experts)
         with torch.no_grad():
-            made = denoise(self.denoiser, self.scheduler, prompt, empty, inside, seed=self.seed)
-        shown: Value = preview_clip(made.samples, made, self.denoiser.preview)
+            made = denoise(lesson.denoiser, self.scheduler, prompt, empty, inside, seed=lesson.seed)
+        shown: Value = preview_clip(made.samples, made, lesson.denoiser.preview)
         return shown
