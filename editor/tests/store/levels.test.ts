@@ -1,10 +1,9 @@
 import { beforeEach, expect, it } from 'vitest';
-import type { Event, NodeStory } from '../../src/connection/messages';
+import type { Event } from '../../src/connection/messages';
 import { EMPTY } from '../../src/document/types';
 import { chainOf, family, insideOf, rootOf, shownLevel } from '../../src/store/levels';
 import {
   clouded,
-  foreseen,
   happened,
   IDLE,
   joined,
@@ -16,6 +15,7 @@ import {
 } from '../../src/store/runs';
 import { activate, activeTab, closeTab, edit, openTab, useTabs } from '../../src/store/tabs';
 import { useUi } from '../../src/store/ui';
+import { story, told } from './stories';
 
 const tabs = () => useTabs.getState().tabs;
 const root = () => tabs()[0]!;
@@ -71,32 +71,15 @@ it('what comes with graphflow is not changed', () => {
   expect(useUi.getState().toasts.at(-1)?.hint).toMatch(/duplicate/);
 });
 
-const story = (node: string, state: string): NodeStory => ({
-  node, type: 't', state, reasons: [], hint: '', port: '', steps: 1, cached: 0, seconds: null, basis: '', scaled: [], memory: null, keys: { '': node },
-}); // prettier-ignore
-const TOTAL = {
-  steps: 1,
-  cached: 0,
-  seconds: null,
-  unknown: 0,
-  device_bytes: null,
-  host_bytes: null,
-  fullest: '',
-};
-
-function told(tab: string, ...nodes: NodeStory[]): void {
-  const types = { 'w/a': { out: 'int' }, a: { out: 'str' } };
-  foreseen(tab, { id: 1, type: 'explained', nodes, document: {}, total: TOTAL, types, values: {} });
-}
-
 it('a level shows its part of what would run', () => {
   useRuns.setState({ tabs: { outer: { ...IDLE, results: { 'w/a': { '': 'k' }, a: { '': 'l' } } } } });
   joined('inner', 'w/', runOf('outer'));
   expect(runOf('inner').results).toEqual({ a: { '': 'k' } });
-  told('inner', story('a', 'failed'), story('w/a', 'run'), story('w/x/b', 'cached'));
+  const nodes = [story('a', 'failed'), story('w/a', 'run'), story('w/x/b', 'cached', { keys: { '': 'm' } })];
+  told('inner', nodes, { 'w/a': { out: 'int' }, a: { out: 'str' } });
   expect(stateOf(runOf('inner'), 'a', true)).toBe('will');
   expect(stateOf(runOf('inner'), 'x', true)).toBe('cached');
-  expect(runOf('inner').results['x/b']).toEqual({ '': 'w/x/b' });
+  expect(runOf('inner').results['x/b']).toEqual({ '': 'm' });
   expect(runOf('inner').types).toEqual({ a: { out: 'int' } });
   clouded('inner');
   expect(stateOf(runOf('inner'), 'a', true)).toBe('idle');

@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Event, NodeStory, RunInfo } from '../../src/connection/messages';
+import type { Event, RunInfo } from '../../src/connection/messages';
 import {
   accepted,
   caughtUp,
   faultAt,
-  foreseen,
   happened,
   IDLE,
   queueChanged,
@@ -16,27 +15,11 @@ import {
   useRuns,
   watched,
 } from '../../src/store/runs';
+import { story, told } from './stories';
 
 const TAB = 'tab';
 const KEY = 'k'.repeat(64);
 const base = { run: 'r', seq: 1, time: 0, item: [] as number[] };
-
-const story = (node: string, state: string, more: Partial<NodeStory> = {}): NodeStory => ({
-  node, type: 't', state, reasons: [], hint: '', port: '', steps: 1, cached: 0, seconds: null, basis: '', scaled: [], memory: null, keys: {}, ...more,
-}); // prettier-ignore
-
-function told(...nodes: NodeStory[]): void {
-  const total = {
-    steps: 1,
-    cached: 0,
-    seconds: null,
-    unknown: 0,
-    device_bytes: null,
-    host_bytes: null,
-    fullest: '',
-  };
-  foreseen(TAB, { id: 1, type: 'explained', nodes, document: {}, total, types: {}, values: {} });
-}
 
 const state = (node: string, over = false): string => stateOf(runOf(TAB), node, over);
 const say = (event: Partial<Event> & { type: Event['type'] }): void =>
@@ -46,26 +29,30 @@ beforeEach(() => useRuns.setState({ runs: {}, tabs: { [TAB]: IDLE } }));
 
 describe('before a run', () => {
   it('nodes are as explain foresees them', () => {
-    told(
+    told(TAB, [
       story('a', 'cached', { keys: { '': KEY } }),
       story('b', 'run'),
       story('c', 'waiting'),
       story('d', 'folded'),
-    );
+    ]);
     expect(['a', 'b', 'c', 'd'].map((id) => state(id, true))).toEqual(['cached', 'will', 'will', 'idle']);
     expect(runOf(TAB).results.a).toEqual({ '': KEY });
   });
 
   it('nodes inside a workflow stand together under its node', () => {
-    told(story('w/a', 'cached'), story('w/b', 'run', { seconds: 2 }), story('w/c', 'run', { seconds: 3 }));
+    told(TAB, [
+      story('w/a', 'cached'),
+      story('w/b', 'run', { seconds: 2 }),
+      story('w/c', 'run', { seconds: 3 }),
+    ]);
     expect(state('w', true)).toBe('will');
     expect(runOf(TAB).stories.w).toMatchObject({ steps: 3, seconds: 5 });
   });
 
   it('what is told again is not drawn again', () => {
-    told(story('a', 'run'), story('b', 'run'));
+    told(TAB, [story('a', 'run'), story('b', 'run')]);
     const before = runOf(TAB).stories;
-    told(story('a', 'run'), story('b', 'cached'));
+    told(TAB, [story('a', 'run'), story('b', 'cached')]);
     expect(runOf(TAB).stories.a).toBe(before.a);
     expect(runOf(TAB).stories.b).not.toBe(before.b);
   });
@@ -85,7 +72,7 @@ describe('during a run', () => {
   });
 
   beforeEach(() => {
-    told(story('a', 'cached'), story('b', 'run'), story('c', 'run'));
+    told(TAB, [story('a', 'cached'), story('b', 'run'), story('c', 'run')]);
     watched(TAB, 'r');
   });
 
@@ -164,7 +151,7 @@ describe('what is wrong', () => {
   const fault = (node: string, input: string): string => faultAt(runOf(TAB), node, input);
 
   it('stands at the input that a refusal before the run is about', () => {
-    told(story('d', 'failed', { port: 'film', reasons: ['the film is by another'] }));
+    told(TAB, [story('d', 'failed', { port: 'film', reasons: ['the film is by another'] })]);
     expect([fault('d', 'film'), fault('d', 'engine')]).toEqual(['the film is by another', '']);
   });
 
