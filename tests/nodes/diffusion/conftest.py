@@ -8,22 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.threads import one_thread as one_thread
 from tests.support.tiny_family import FamilyBench
 from tests.support.tiny_models import SAVE
 from tests.support.tiny_skyreels import ftfy_or_stand_in
 from tests.support.tiny_wan import VARIANTS, save_tiny_wan
 from tests.support.wan_bench import Bench
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny tensors are slower on several threads than on one."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

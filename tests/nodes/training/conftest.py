@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,9 @@ from graphflow_nodes.training import encode_clip, fit_bucket
 
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import Video
+from tests.support.threads import one_thread as one_thread
 from tests.support.tiny_models import SAVE
 from tests.support.tiny_wan import VARIANTS, save_tiny_wan
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny tensors are slower on several threads than on one."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
