@@ -11,7 +11,7 @@ from graphflow.node import node
 from graphflow.values import Seed, Video
 
 from .clip import Background, Color, Motion, Shape
-from .world import held_out_scenes, sample_scene
+from .world import columns, held_out_scenes, sample_scene
 
 
 class EffectPair(NamedTuple):
@@ -59,15 +59,7 @@ def effect_scenes(
     else:
         drawn = [sample_scene(rng, held_out=False) for _ in range(count)]
         words = [plain_caption(scene) for scene in drawn]
-    return EffectScenes(
-        [scene.shape for scene in drawn],
-        [scene.color for scene in drawn],
-        [scene.background for scene in drawn],
-        [scene.size for scene in drawn],
-        [scene.motion for scene in drawn],
-        [scene.seed for scene in drawn],
-        words,
-    )
+    return EffectScenes(*columns(drawn), words)
 
 
 @node("toyworld/effect_clip", depends=(".effects", ".render", ".world", ".captions"))

@@ -12,7 +12,7 @@ from graphflow.node import node
 from graphflow.values import Seed
 
 from .clip import Background, Color, Motion, Shape
-from .world import BACKGROUNDS, COLORS, MOTIONS, SHAPES, sample_scene
+from .world import BACKGROUNDS, COLORS, MOTIONS, SHAPES, columns, sample_scene
 
 
 class Scenes(NamedTuple):
@@ -55,12 +55,4 @@ def scenes(
             motion=rng.choice(motions or MOTIONS[:4]),
         )
         drawn.append(scene)
-    return Scenes(
-        [scene.shape for scene in drawn],
-        [scene.color for scene in drawn],
-        [scene.background for scene in drawn],
-        [scene.size for scene in drawn],
-        [scene.motion for scene in drawn],
-        [scene.seed for scene in drawn],
-        [f"the {scene.color} {scene.shape}" for scene in drawn],
-    )
+    return Scenes(*columns(drawn), [f"the {scene.color} {scene.shape}" for scene in drawn])

@@ -1,7 +1,7 @@
 """The vocabulary of the toy world, and scenes drawn from it by seed."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from types import MappingProxyType
@@ -120,3 +120,13 @@ def sample_scenes(count: int, seed: int, effect: str = "none") -> list[Scene]:
     """`count` scenes; the same seed always gives the same ones."""
     rng = random.Random(seed)
     return [sample_scene(rng, effect) for _ in range(count)]
+
+
+def columns(
+    scenes: Sequence[Scene],
+) -> tuple[list[str], list[str], list[str], list[str], list[str], list[int]]:
+    """Shapes, colours, backgrounds, sizes, motions and seeds: aligned lists, an entry for each scene."""
+    shapes, colors, backgrounds, sizes, motions = (
+        [getattr(scene, name) for scene in scenes] for name in ATTRIBUTES
+    )
+    return shapes, colors, backgrounds, sizes, motions, [scene.seed for scene in scenes]
