@@ -17,7 +17,7 @@ from .values import Latents
 Side = Annotated[int, Field(ge=16, le=16_384)]
 
 
-@node("diffusion/empty_latents", fold=True, depends=(".values",))
+@node("diffusion/empty_latents", fold=True, depends=(".values", ".recipes"))
 def empty_latents(
     vae: VAE,
     *,
@@ -37,16 +37,8 @@ def empty_latents(
     for name, value in (("width", width), ("height", height)):
         _check_side(name, value, vae)
     _check_frames(frames, vae)
-    return Latents(
-        family=vae.family,
-        vae=vae.info,
-        geometry=vae.geometry,
-        width=width,
-        height=height,
-        frames=frames,
-        fps=float(fps or native.fps),
-        sound=native.sound,
-    )
+    rate = float(fps or native.fps)
+    return vae.latents(width=width, height=height, frames=frames, fps=rate, sound=native.sound)
 
 
 def _filled(latents: Latents | Unknown) -> Mapping[str, Any] | None:

@@ -28,7 +28,7 @@ from .modifiers.tiling import Tiling, tiled
 from .opening import blank_model, component_class, load_file, load_module, load_tool
 from .schedule import Scheduler
 from .source import INDEX, FileSource, TensorEntry, read_json
-from .values import Geometry, VAEInfo
+from .values import Geometry, Latents, VAEInfo
 
 OPENING = (".recipes", ".component", ".opening", ".modifiers.quantise", ".modifiers.tiling")
 """Modules whose code decides what comes out of a live text encoder or VAE, for a node's `depends`."""
@@ -343,6 +343,11 @@ class VAE(Component):
 
     def parts(self) -> tuple[str, ...]:
         return ("vae",)
+
+    def latents(self, *, width: int, height: int, frames: int, fps: float, **more: Any) -> Latents:
+        """Latents between which and pixels this VAE goes; width, height: pixels. more: other fields."""
+        size: dict[str, Any] = {"width": width, "height": height, "frames": frames, "fps": fps}
+        return Latents(family=self.family, vae=self.info, geometry=self.geometry, **size, **more)
 
     def single_files(self) -> dict[str, FileSource]:
         return {} if self.file is None else {"vae": self.file}

@@ -14,7 +14,7 @@ from .recipes import VAE
 from .values import Geometry, Latents
 
 
-@node("diffusion/latents_like", depends=(".values",))
+@node("diffusion/latents_like", depends=(".values", ".recipes"))
 def latents_like(
     vae: VAE,
     media: Image | Video,
@@ -35,16 +35,8 @@ def latents_like(
     length, rate = native.frames, native.fps
     if isinstance(media, Video):
         length, rate = len(media.frames), media.fps
-    return Latents(
-        family=vae.family,
-        vae=vae.info,
-        geometry=vae.geometry,
-        width=width,
-        height=height,
-        frames=snapped_frames(min(length, frames or length), vae.geometry),
-        fps=rate,
-        sound=native.sound,
-    )
+    length = snapped_frames(min(length, frames or length), vae.geometry)
+    return vae.latents(width=width, height=height, frames=length, fps=rate, sound=native.sound)
 
 
 def snapped_size(ratio: float, area: float, multiple: int) -> tuple[int, int]:

@@ -32,16 +32,8 @@ def encode_clip(vae: VAE, video: Video, ctx: Context) -> Latents:
     with ctx.use(vae) as live, torch.no_grad():
         moments = live.encode(pixels.to(live.device, live.dtype)).latent_dist.mode()
         samples = normalised(live, moments.float()).cpu()
-    return Latents(
-        family=vae.family,
-        vae=vae.info,
-        geometry=vae.geometry,
-        width=width,
-        height=height,
-        frames=frames,
-        fps=video.fps,
-        stage="done",
-        samples=samples,
+    return vae.latents(
+        width=width, height=height, frames=frames, fps=video.fps, stage="done", samples=samples
     )
 
 
