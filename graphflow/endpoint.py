@@ -23,11 +23,25 @@ if TYPE_CHECKING:
 MAX_ANSWER = 4_000_000
 """Longest answer read unless told otherwise, in bytes."""
 
+OFFLINE = "GRAPHFLOW_OFFLINE"
+"""Environment variable that keeps every connection closed, also those to this machine."""
+
 POLL_SECONDS = 0.1
 """How often a waiting question looks whether the run was cancelled."""
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+
+
+def offline() -> bool:
+    """Whether the environment forbids connections."""
+    return bool(os.environ.get(OFFLINE))
+
+
+def go_offline() -> None:
+    """Forbid connections to this process and those that it starts. For a program that was asked to, before it
+    does anything else; the hub's own library reads its variable once."""
+    os.environ.update({OFFLINE: "1", "HF_HUB_OFFLINE": "1"})
 
 
 @dataclass(frozen=True)
@@ -109,10 +123,16 @@ def ask(
     """The body of a successful answer.
 
     timeout: seconds for everything. check: called while waiting, may raise to give up. most: bytes.
-    Raises ResourceError if the host cannot be reached, refuses or is too slow, or says too much.
+    Raises ResourceError if the host cannot be reached, refuses or is too slow, or says too much; or without
+    asking, if connections are forbidden.
     """
     from http.client import HTTPException
 
+    if offline():
+        raise ResourceError(
+            f"{endpoint.host} is not asked: connections are forbidden",
+            hint=f"leave out --offline, or unset {OFFLINE}",
+        )
     deadline = time.monotonic() + timeout
     connection = _connection(endpoint, timeout)
     headers = {"Accept": "*/*", "Authorization": f"Bearer {key}", "Connection": "close"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from graphflow.cli.options import AsJson, Assignments, DataDir, PackFolders, opened_by
+from graphflow.cli.options import AsJson, Assignments, DataDir, Offline, PackFolders, opened_by
 from graphflow.cli.output import bytes_text, count_text, say, say_json, table
 from graphflow.cli.run import Device, Only, Out, WorkflowName, checked_targets, open_workspace
 
@@ -28,6 +28,7 @@ def explain(
     device: Device = None,
     json: AsJson = False,
     packs: PackFolders = None,
+    offline: Offline = False,
 ) -> None:
     """Say what `run` with the same options would compute, and why; computes nothing itself.
 

@@ -41,6 +41,9 @@ DataDir = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Open no connection: fetch no model, ask no service.")
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the workflow."),
@@ -71,6 +74,10 @@ class WorkflowCommand(TyperCommand):
         ctx.ignore_unknown_options = True
         first, _, _ = self.make_parser(ctx).parse_args(args=list(args))
         ctx.ignore_unknown_options = False
+        if first.get("offline"):
+            from graphflow.endpoint import go_offline
+
+            go_offline()
         reference = first.get("ref")
         if isinstance(reference, str):
             if reference.startswith("-"):

@@ -18,6 +18,7 @@ import typer
 from graphflow.cli.options import (
     Assignments,
     DataDir,
+    Offline,
     Opened,
     PackFolders,
     opened_by,
@@ -94,6 +95,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="One JSON event a line on stdout.")] = False,
     packs: PackFolders = None,
     server: ServerUrl = None,
+    offline: Offline = False,
 ) -> int:
     """Run a workflow: what was computed before is taken from the cache.
 
@@ -107,6 +109,9 @@ def run(
     values = opened.values(assignments or [])
     check_folder(out, "--out")
     if server is not None:
+        if offline:
+            text = "a server cannot be asked without a connection"
+            raise DocumentError([Problem("usage", "--offline", text, "give it to `graphflow serve`")])
         from graphflow.cli.remote import run_there
 
         return run_there(

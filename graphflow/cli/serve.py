@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from graphflow.cli.options import DataDir, Opened, PackFolders, pack_folders, parse_size
+from graphflow.cli.options import DataDir, Offline, Opened, PackFolders, pack_folders, parse_size
 from graphflow.cli.run import NodeMemory, NodeTimeout, RunnerKind, node_limits, open_workspace
 
 Devices = Annotated[
@@ -44,17 +44,21 @@ def serve(
     ] = "50GB",
     device: Devices = None,
     packs: PackFolders = None,
+    offline: Offline = False,
 ) -> None:
     """Serve the editor and the network interface; stop with Ctrl-C.
 
     Prints one address that holds the token: open it, or give it to `graphflow run --server`. What was
     accepted is run to its end, also when the server is stopped or killed and started again.
     """
+    from graphflow.endpoint import go_offline
     from graphflow.registry import load_registry
     from graphflow.server import serving
     from graphflow.server.limits import LIMITS
     from graphflow.workflow import Document
 
+    if offline:
+        go_offline()
     serving.check_address(host, public_url)
     limits = node_limits(node_timeout, node_memory, runner)
     served = LIMITS.model_copy(update={"uploads_bytes": parse_size(upload_space, "--upload-space")})
