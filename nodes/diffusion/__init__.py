@@ -10,6 +10,7 @@ from .diffusion_forcing import diffusion_forcing
 from .duration import load_duration_head, predict_frames
 from .encode import encode_prompt
 from .extension import condition_extension
+from .fit import fit_media
 from .framepack import framepack
 from .guidance import guide_by_component, guide_by_step, guide_rescaled, guide_streams, guide_true_cfg
 from .keyframes import condition_keyframes, keyframe
@@ -33,6 +34,7 @@ from .schedule import scheduler
 from .snap import latents_like
 from .step_caches import attention_cache, faster_cache, first_block_cache, magnitude_cache, taylor_cache
 from .upsample import load_latent_upsampler, refine_latents, upsample_latents
+from .window_plan import window_starts
 
 keep_quiet()
 
@@ -58,6 +60,7 @@ __all__ = [
     "encode_prompt",
     "faster_cache",
     "first_block_cache",
+    "fit_media",
     "framepack",
     "guide_by_component",
     "guide_by_step",
@@ -91,4 +94,5 @@ __all__ = [
     "taylor_cache",
     "tile_vae",
     "upsample_latents",
+    "window_starts",
 ]

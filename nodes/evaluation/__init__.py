@@ -11,8 +11,9 @@ from .choice import best, best_by
 from .compare import compare
 from .detector import owl_detector
 from .embedder import embedder
-from .fidelity import camera_motion, fidelity, preservation, seams
+from .fidelity import camera_motion, fidelity, join, preservation, seams
 from .flow import flow, opencv_flow
+from .following import follow, structure
 from .gate import assert_bench, assert_metric
 from .interpolator import flow_interpolator
 from .judge import llava_judge
@@ -52,6 +53,8 @@ __all__ = [
     "fidelity",
     "flow",
     "flow_interpolator",
+    "follow",
+    "join",
     "join_tables",
     "linear_aesthetic",
     "llava_judge",
@@ -72,6 +75,7 @@ __all__ = [
     "seams",
     "sharpness",
     "simulate",
+    "structure",
     "vbench_aesthetic",
     "vbench_consistency",
     "vbench_motion",

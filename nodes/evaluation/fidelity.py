@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import Field
 
@@ -13,7 +13,10 @@ from graphflow.values import Image, Mask, Video
 
 from .frames import check_alike, frames_of, marks_of
 from .measure import PARTS
-from .values import Direction, Measurement, Scores
+from .values import Direction, Measurement, Missing, Scores
+
+if TYPE_CHECKING:
+    from .vision import Array
 
 INSIDE = 127
 """Level of a mask above which a pixel is inside."""
@@ -106,47 +109,75 @@ def preservation(video: Video, source: Video, mask: Mask | Video) -> Scores:
 
 
 @node("evaluation/seams", depends=PARTS)
-def seams(video: Video, *, every: Annotated[int, Field(ge=2, le=100_000)]) -> Scores:
+def seams(
+    video: Video,
+    *,
+    every: Annotated[int, Field(ge=2, le=100_000)] | None = None,
+    starts: list[Annotated[int, Field(ge=1)]] | None = None,
+) -> Scores:
     """Whether one sees where a long clip was put together, and whether it wears off from part to part.
 
-    every: frames of a part. Gives seam (the greatest step into a new part, in steps as they are elsewhere; 1
-    is seamless) and, from the first part to the last, sharpness_slope, colour_slope and likeness_slope (to
-    the first part), each in a part.
-    Raises NodeError for a clip of fewer than two parts.
+    every: frames of a part; or starts: the first frames of the second part and all later ones, such as
+    `diffusion/window_starts` gives. Gives seam (the greatest step into a new part, in steps as they are
+    elsewhere; 1 is seamless) and, from the first part to the last, sharpness_slope, colour_slope and
+    likeness_slope (to the first part), each in a part. All are missing in a clip of one part by its starts.
+    Raises NodeError for a clip of fewer than two parts of `every`, or if not one of the two is given.
     """
+    frames = frames_of(video)
+    if (every is None) == (starts is None):
+        raise NodeError("it must be said where parts begin", hint="set every, or wire starts")
+    if every is not None:
+        found = list(range(every, len(frames), every))
+        if not found:
+            raise NodeError(f"{len(frames)} frames are one part of {every}", hint="lower every")
+        return _seams(frames, video.fps, found)
+    found = sorted({start for start in starts or () if start < len(frames)})
+    if found:
+        return _seams(frames, video.fps, found)
+    names = ("seam", "sharpness_slope", "colour_slope", "likeness_slope")
+    reason = "the clip was made in one part"
+    return Scores(missing=tuple(Missing(metric=name, reason=reason) for name in names))
+
+
+@node("evaluation/join", depends=PARTS)
+def join(before: Video, after: Video) -> Scores:
+    """Whether one sees where a clip goes on from another: the metrics of `evaluation/seams`, for one join.
+
+    Raises ValueMismatch if their sizes differ.
+    """
+    import numpy as np
+
+    frames, more = frames_of(before, "before"), frames_of(after, "after")
+    check_alike("second video", frames, more, count=False)
+    return _seams(np.concatenate([frames, more]), before.fps, [len(frames)])
+
+
+def _seams(frames: Array, fps: float, starts: list[int]) -> Scores:
     import numpy as np
 
     from .appearance import descriptors
     from .clip import Clip
     from .suite import METRICS
 
-    frames = frames_of(video)
-    starts = range(every, len(frames), every)
-    if not starts:
-        raise NodeError(f"{len(frames)} frames are one part of {every}", hint="lower every")
     steps = np.array([np.abs(b.astype(np.int16) - a).mean() for a, b in itertools.pairwise(frames)])
-    at = np.array([start - 1 for start in starts])
-    usual = float(np.median(np.delete(steps, at))) + 0.5
-    parts = [frames[start : start + every] for start in (0, *starts)]
+    at = np.array(starts) - 1
+    others = np.delete(steps, at)
+    usual = float(np.median(others) if len(others) else 0.0) + 0.5
+    parts = [frames[start:stop] for start, stop in zip([0, *starts], [*starts, len(frames)], strict=True)]
     looks = np.stack([descriptors(part[len(part) // 2][None])[0] for part in parts])
-    sharp = np.array([METRICS["sharpness"].measure(Clip(part, video.fps)).value for part in parts])
+    sharp = np.array([METRICS["sharpness"].measure(Clip(part, fps)).value for part in parts])
     colours = np.linalg.norm([part.mean((0, 1, 2)) - parts[0].mean((0, 1, 2)) for part in parts], axis=1)
     worst = int(at[steps[at].argmax()])
     seam = _one("seam", float(steps[at].max() / usual), "lower", "steps", "a jump where parts meet")
+    slopes: tuple[tuple[str, Array, Direction, str, str], ...] = (
+        ("sharpness_slope", sharp, "none", "a part", "a clip that blurs (or sharpens) as it goes on"),
+        ("colour_slope", colours, "lower", "levels a part", "colours that wander off"),
+        ("likeness_slope", looks @ looks[0], "higher", "a part", "a scene that becomes another"),
+    )
     return Scores(
         measurements=(
             seam.model_copy(update={"curve": tuple(steps.tolist()), "frames": (worst, worst + 1)}),
-            _one(
-                "sharpness_slope",
-                _slope(sharp),
-                "none",
-                "a part",
-                "a clip that blurs (or sharpens) as it goes on",
-            ),
-            _one("colour_slope", _slope(colours), "lower", "levels a part", "colours that wander off"),
-            _one(
-                "likeness_slope", _slope(looks @ looks[0]), "higher", "a part", "a scene that becomes another"
-            ),
+            *(_one(name, _slope(values), better, unit, says) for name, values, better, unit, says in slopes),
         )
     )
 
