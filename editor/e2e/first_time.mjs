@@ -71,12 +71,12 @@ export async function from_nothing_to_a_changed_video({ page, server, picture })
   await history.getByRole('button', { name: 'Compare two' }).click();
   const wipe = page.getByRole('slider', { name: 'wipe between the two' });
   await wipe.focus();
-  const edge = () => page.locator('.wipe').evaluate((one) => one.style.getPropertyValue('--share'));
+  const edge = () => page.locator('.compared').evaluate((one) => one.style.getPropertyValue('--share'));
   const before = await edge();
   await press(page, 'ArrowRight');
   assert.notEqual(await edge(), before, 'the slider uncovers more of one of them');
   await page.waitForFunction(() =>
-    [...document.querySelectorAll('.wipe video')].every((one) => one.readyState >= 2),
+    [...document.querySelectorAll('.pictures video')].every((one) => one.readyState >= 2),
   );
   await picture('wipe');
   await press(page, 'Escape');

@@ -8,6 +8,7 @@ import './style/node.css';
 import './style/canvas.css';
 import './style/widgets.css';
 import './style/results.css';
+import './style/compare.css';
 import './style/app.css';
 import './style/panels.css';
 import './style/inspector.css';

@@ -19,7 +19,7 @@ export interface MenuAt {
 
 const ON_NODES = [
   'run.here', '', 'edit.copy', 'edit.duplicate', 'edit.delete', '', 'node.bypass', 'node.mute', 'node.collapse', 'node.rename', 'node.form', 'node.connect',
-  '', 'node.group', 'workflow.collapse', 'workflow.expand', 'workflow.enter', 'node.history',
+  '', 'node.group', 'workflow.collapse', 'workflow.expand', 'workflow.enter', 'node.history', 'node.compare',
 ]; // prettier-ignore
 const ON_PANE = ['edit.paste', 'edit.selectAll', '', 'add.note', 'node.group', '', 'view.layout', 'view.fit'];
 

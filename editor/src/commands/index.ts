@@ -1,5 +1,6 @@
 /** The one table of commands. Toolbar, palette, menus, cheat sheet and keyboard all read it. */
 
+import { COMPARE } from './compare';
 import { EDIT } from './edit';
 import { FILES } from './files';
 import { INNER } from './inner';
@@ -10,7 +11,15 @@ import { VIEW } from './view';
 
 export type { Command } from './types';
 
-export const COMMANDS: readonly Command[] = [...FILES, ...EDIT, ...NODES, ...INNER, ...RUN, ...VIEW];
+export const COMMANDS: readonly Command[] = [
+  ...FILES,
+  ...EDIT,
+  ...NODES,
+  ...INNER,
+  ...COMPARE,
+  ...RUN,
+  ...VIEW,
+];
 
 export function commandById(id: string): Command | undefined {
   return COMMANDS.find((command) => command.id === id);

@@ -1,32 +1,22 @@
 /** Earlier results of a node; choosing one brings its settings back. */
 
-import { useEffect, useState } from 'react';
+import { useState } from 'react';
+import { compare } from '../commands/compare';
 import type { NodeResult } from '../connection/messages';
-import { socket } from '../connection/socket';
 import { withNode } from '../document/wires';
 import { Button } from '../parts/Button';
 import { ago, duration } from '../parts/text';
 import { Window } from '../parts/Window';
 import { ShownView } from '../results/ShownView';
+import { useEarlier } from '../results/useEarlier';
 import { useResult } from '../results/useResult';
-import { runOf } from '../store/runs';
-import { nameOf } from '../store/session';
-import { activeTab, edit } from '../store/tabs';
-import { closeDialog, complain, openDialog, say } from '../store/ui';
+import { edit, useTabs } from '../store/tabs';
+import { closeDialog, say } from '../store/ui';
 
 export function HistoryDialog({ node }: { node: string }) {
-  const [results, setResults] = useState<readonly NodeResult[]>();
+  const tab = useTabs((state) => state.active);
+  const results = useEarlier({ tab, node });
   const [marked, setMarked] = useState<readonly string[]>([]);
-  useEffect(() => {
-    const tab = activeTab();
-    if (tab === undefined) return;
-    socket
-      .ask(
-        { type: 'node_history', name: nameOf(tab), node: runOf(tab.id).inside + node, limit: 24 },
-        'node_results',
-      )
-      .then((told) => setResults(told.results), complain);
-  }, [node]);
   const back = (one: NodeResult): void => {
     edit('bring settings back', (doc) =>
       withNode(doc, node, (entry) => ({ ...entry, params: one.settings })),
@@ -43,7 +33,7 @@ export function HistoryDialog({ node }: { node: string }) {
           icon="compare"
           label="Compare two"
           disabled={marked.length !== 2}
-          onClick={() => openDialog('view', { title: node, pair: marked })}
+          onClick={() => compare({ tab, node, key: marked[0] ?? '' }, { tab, node, key: marked[1] ?? '' })}
         >
           Compare two
         </Button>

@@ -1,48 +1,58 @@
-/** Results large: one, all items as a contact sheet, or two side by side with a wipe. */
+/** Results large: one, or all items as a contact sheet, of which two may be compared. */
 
-import { useRef, useState, type CSSProperties } from 'react';
+import { useState } from 'react';
+import { compare } from '../commands/compare';
 import type { Shown } from '../connection/messages';
 import { Button } from '../parts/Button';
 import { Window } from '../parts/Window';
+import { picturesOf, type Spot } from '../results/sides';
 import { ShownView } from '../results/ShownView';
 import { useResult } from '../results/useResult';
-import { openDialog } from '../store/ui';
 
 interface Props {
   readonly title: string;
   readonly keys?: Readonly<Record<string, string>>;
   readonly item?: string;
-  readonly pair?: readonly string[];
+  readonly spot: Spot;
 }
 
 const SHEET = 60;
 
-export function ViewDialog({ title, keys = {}, item = '', pair }: Props) {
+export function ViewDialog({ title, keys = {}, item = '', spot }: Props) {
   const [sheet, setSheet] = useState(false);
   const [marked, setMarked] = useState<readonly string[]>([]);
   const items = Object.entries(keys);
-  if (pair?.length === 2) {
-    return (
-      <Window title={`${title}: compared`} wide>
-        <Wipe a={pair[0] ?? ''} b={pair[1] ?? ''} title={title} />
-      </Window>
-    );
-  }
+  const shown = keys[item] ?? items[0]?.[1] ?? '';
+  const found = useResult(shown);
+  const seen = typeof found === 'object' && picturesOf(found).length > 0;
   return (
     <Window title={title} wide>
-      {items.length > 1 && (
+      {(items.length > 1 || seen) && (
         <div className="panel-tools">
-          <Button label="all items" pressed={sheet} onClick={() => setSheet(!sheet)}>
-            All {items.length}
-          </Button>
-          <Button
-            icon="compare"
-            label="compare the two marked"
-            disabled={marked.length !== 2}
-            onClick={() => openDialog('view', { title, pair: marked })}
-          >
-            Compare two
-          </Button>
+          {items.length > 1 && (
+            <Button label="all items" pressed={sheet} onClick={() => setSheet(!sheet)}>
+              All {items.length}
+            </Button>
+          )}
+          {sheet ? (
+            <Button
+              icon="compare"
+              label="compare the two marked"
+              disabled={marked.length !== 2}
+              onClick={() => compare({ ...spot, key: marked[0] ?? '' }, { ...spot, key: marked[1] ?? '' })}
+            >
+              Compare two
+            </Button>
+          ) : (
+            <Button
+              icon="compare"
+              label="compare with another result"
+              disabled={!seen}
+              onClick={() => compare({ ...spot, key: shown })}
+            >
+              Compare with ...
+            </Button>
+          )}
         </div>
       )}
       {sheet ? (
@@ -69,7 +79,7 @@ export function ViewDialog({ title, keys = {}, item = '', pair }: Props) {
         </div>
       ) : (
         <div className="large">
-          <One id={keys[item] ?? items[0]?.[1] ?? ''} title={title} large />
+          <One id={shown} title={title} large />
         </div>
       )}
     </Window>
@@ -86,40 +96,4 @@ function useShown(id: string): Shown | undefined {
 function One({ id, title, large }: { id: string; title: string; large?: boolean }) {
   const shown = useShown(id);
   return shown ? <ShownView shown={shown} title={title} large={large} /> : <p className="empty">not kept</p>;
-}
-
-/** Two results over each other; a slider uncovers one. Videos run in step. */
-function Wipe({ a, b, title }: { a: string; b: string; title: string }) {
-  const [left, right] = [useShown(a), useShown(b)];
-  const [share, setShare] = useState(50);
-  const box = useRef<HTMLDivElement>(null);
-  const inStep = (): void => {
-    const [one, other] = [...(box.current?.querySelectorAll('video') ?? [])];
-    if (one && other && Math.abs(one.currentTime - other.currentTime) > 0.08)
-      other.currentTime = one.currentTime;
-  };
-  if (!left || !right) return <p className="empty">one of them is not kept any more</p>;
-  return (
-    <div
-      className="wipe"
-      ref={box}
-      style={{ '--share': `${share}%` } as CSSProperties}
-      onTimeUpdateCapture={inStep}
-    >
-      <div className="under">
-        <ShownView shown={left} title={`${title}, first`} />
-      </div>
-      <div className="over">
-        <ShownView shown={right} title={`${title}, second`} />
-      </div>
-      <input
-        type="range"
-        min={0}
-        max={100}
-        value={share}
-        aria-label="wipe between the two"
-        onChange={(event) => setShare(Number(event.target.value))}
-      />
-    </div>
-  );
 }

@@ -4,6 +4,7 @@ import type { ComponentType } from 'react';
 import { useUi } from '../store/ui';
 import { AskDialog } from './AskDialog';
 import { CloseDialog, ConflictDialog } from './CloseDialog';
+import { CompareDialog } from './CompareDialog';
 import { CommandsDialog } from './CommandsDialog';
 import { ConnectDialog } from './ConnectDialog';
 import { FilesDialog } from './FilesDialog';
@@ -21,6 +22,7 @@ const DIALOGS: Readonly<Record<string, ComponentType<never>>> = {
   close: CloseDialog,
   conflict: ConflictDialog,
   commands: CommandsDialog,
+  compare: CompareDialog,
   connect: ConnectDialog,
   files: FilesDialog,
   form: FormDialog,

@@ -1,13 +1,16 @@
 /** What a node made, on the node: the live preview while it works, then the result. */
 
 import { memo, useEffect, useRef, useState } from 'react';
+import { compare } from '../commands/compare';
 import { onPreview } from '../store/previews';
 import type { Def } from '../schema/defs';
 import { Button } from '../parts/Button';
 import { resultsOf } from '../store/runs';
+import { useTabs } from '../store/tabs';
 import { openDialog } from '../store/ui';
 import { useLive, useTabRun } from '../canvas/state';
 import { kindOf, resultHeight } from './resultHeight';
+import { picturesOf } from './sides';
 import { ShownView } from './ShownView';
 import { useResult } from './useResult';
 
@@ -26,7 +29,7 @@ export const NodeResult = memo(function NodeResult({ id, def }: { id: string; de
       {live ? (
         <Preview id={id} node={inside + id} title={def.title} />
       ) : keys ? (
-        <Results keys={keys} title={def.title} />
+        <Results id={id} keys={keys} title={def.title} />
       ) : (
         <Told value={value} />
       )}
@@ -71,12 +74,19 @@ function Preview({ id, node, title }: { id: string; node: string; title: string 
   );
 }
 
+interface ResultsProps {
+  readonly id: string;
+  readonly keys: Readonly<Record<string, string>>;
+  readonly title: string;
+}
+
 /** A node's results: one of its items, with arrows to the others. */
-function Results({ keys, title }: { keys: Readonly<Record<string, string>>; title: string }) {
+function Results({ id, keys, title }: ResultsProps) {
   const items = Object.keys(keys);
   const [place, setPlace] = useState(0);
   const item = items[Math.min(place, items.length - 1)] ?? '';
   const found = useResult(keys[item]);
+  const tab = useTabs((state) => state.active);
   if (found === undefined || found === 'loading') return <div className="waiting">...</div>;
   if (found === 'gone') return <div className="gone">not kept; run again to see it</div>;
   const shown = Object.entries(found.outputs).filter(([, one]) => one.kind !== 'none');
@@ -107,11 +117,19 @@ function Results({ keys, title }: { keys: Readonly<Record<string, string>>; titl
             </button>
           </span>
         )}
+        {picturesOf(found).length > 0 && (
+          <Button
+            icon="compare"
+            size={13}
+            label={`compare the result of ${title}`}
+            onClick={() => compare({ tab, node: id, key: keys[item] ?? '' })}
+          />
+        )}
         <Button
           icon="expand"
           size={13}
           label={`see the result of ${title} large`}
-          onClick={() => openDialog('view', { keys, item, title })}
+          onClick={() => openDialog('view', { keys, item, title, spot: { tab, node: id } })}
         />
       </div>
     </>

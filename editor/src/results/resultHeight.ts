@@ -21,6 +21,14 @@ export function kindOf(def: Def | undefined): Kind {
   return shows.every((one) => one === 'none') ? 'none' : 'small';
 }
 
+const PICTURED = new Set(['image', 'video', 'file']);
+
+/** Whether a type of node gives what may be a picture or a clip. */
+export function givesPictures(def: Def | undefined): boolean {
+  const { types } = useCatalogue.getState().catalogue;
+  return def?.outputs.some(({ shape }) => PICTURED.has(types.get(coreOf(shape))?.shows ?? '')) === true;
+}
+
 /** A list of numbers with fractions is drawn. */
 function isCurve(shape: Shape): boolean {
   return typeof shape === 'object' && 'list' in shape && shape.list === 'float';
