@@ -107,6 +107,9 @@ class Training:
 
 
 def _kept(value: Any) -> Any:
+    """A copy that later steps leave alone; the 8-bit optimiser keeps its numbers a level deeper."""
+    if isinstance(value, dict):
+        return {name: _kept(inner) for name, inner in value.items()}
     return value.detach().cpu().clone() if hasattr(value, "detach") else value
 
 
@@ -127,12 +130,13 @@ def build_optimiser(settings: TrainSettings, parameters: Sequence[Any], device: 
 
 
 def check_eight_bit(device: str) -> None:
-    """Raises NodeError unless the 8-bit optimiser can work on the device."""
+    """Raises NodeError unless the 8-bit optimiser is installed and works on the device: GPUs and CPUs."""
     if importlib.util.find_spec("bitsandbytes") is None:
         raise NodeError(
             "the 8-bit optimiser needs the Python package 'bitsandbytes'",
             where="settings",
             hint="run 'pip install bitsandbytes', or choose adamw",
         )
-    if not device.startswith("cuda"):
-        raise NodeError("the 8-bit optimiser needs a GPU", where="settings", hint="choose adamw")
+    kind = device.partition(":")[0]
+    if kind not in ("cuda", "cpu"):
+        raise NodeError(f"the 8-bit optimiser does not work on {kind}", where="settings", hint="choose adamw")

@@ -210,8 +210,6 @@ def test_what_cannot_be_trained_is_refused_with_the_reason(course: Courses) -> N
     tiny = course("wan21")
     with pytest.raises(NodeError, match="no layer's name ends with any of nowhere"):
         train(tiny, targets=["nowhere"])
-    with pytest.raises(NodeError, match="8-bit optimiser needs"):
-        train(tiny, optimiser="adamw_8bit")
     with pytest.raises(ValueMismatch, match="to learn from of 'ltx'"):
         other = course("ltx")
         how = run_node(settings, **QUICK)
