@@ -33,6 +33,7 @@ from graphflow.cache.memory import MemoryCache
 from graphflow.cache.tiers import Cache
 from graphflow.context import Settings
 from graphflow.graph import build
+from graphflow.known import Known
 from graphflow.pool import Pool
 from graphflow.registry import Registry
 from graphflow.run import Run
@@ -77,10 +78,11 @@ class ThroughGraph:
         self.model, self.steps = model, steps
         self.registry = Registry().with_nodes([getattr(diffusion, name) for name in diffusion.__all__])
         self.runner = InlineRunner(Cache(MemoryCache(2**30), store), pool)
+        self.known = Known()
 
     def __call__(self, prompt: str, seed: int) -> Any:
         graph = build(from_raw(document(self.model, prompt, self.steps, seed)), self.registry)
-        result = Run(graph, self.runner, Settings(Path("unused"))).execute()
+        result = Run(graph, self.runner, Settings(Path("unused")), known=self.known).execute()
         assert result.status == "finished" and result.computed == 3, result.failures
         return result.value("video").frames
 

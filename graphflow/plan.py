@@ -253,19 +253,16 @@ class _Planner:
     def fold(self, node: GraphNode, refs: Mapping[str, Ref]) -> dict[str, Ref]:
         settings = self.known_settings(node, refs)
         assert isinstance(settings, dict)
-        ports = {
-            name: ref.value
-            for name, ref in refs.items()
-            if isinstance(ref, Const) and name in node.spec.ports
-        }
+        ports = {n: r.value for n, r in refs.items() if isinstance(r, Const) and n in node.spec.ports}
         token = step_key(node.static_token, ((n, r.token) for n, r in refs.items())).encode()
         token += self.fingerprint(node, settings)
-        if token not in self.facts.memo:
+        known = self.facts.folds if node.spec.fingerprint is not None else self.facts.memo
+        if (folded := known.get(token)) is None:
             with border(node.id, node.spec):
                 result = node.spec.checked(node.spec.function(**ports, **settings))
                 _check_size(result)
-                self.facts.memo[token] = {name: const(value) for name, value in result.items()}
-        return dict(self.facts.memo[token])
+                known[token] = folded = {name: const(value) for name, value in result.items()}
+        return dict(folded)
 
     def step(self, node: GraphNode, refs: Mapping[str, Ref], item: tuple[int, ...]) -> dict[str, Ref]:
         spec = node.spec

@@ -72,14 +72,15 @@ class Pool:
         """
         recipe.check(self.device)
         base = recipe.base()
-        entry = self._take(base, recipe.home(self.device))
+        token = canon(base)
+        entry = self._take(base, token, recipe.home(self.device))
         try:
             if entry.owner == get_ident():
                 raise ResourceError(f"a node took the module of {base.type_name()} twice at once")
             with entry.lock:
                 entry.owner = get_ident()
                 try:
-                    with self._state(entry, recipe, canon(base)) as live:
+                    with self._state(entry, recipe, token) as live:
                         yield live
                 finally:
                     entry.owner = None
@@ -117,8 +118,7 @@ class Pool:
         """Bytes of everything opened, wherever it stays."""
         return sum(entry.size for entry in self._live.values())
 
-    def _take(self, base: Recipe, home: str) -> _Opened:
-        token = canon(base)
+    def _take(self, base: Recipe, token: bytes, home: str) -> _Opened:
         with self._changed:
             entry = self._live.get(token)
             if entry is None:

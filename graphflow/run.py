@@ -23,6 +23,7 @@ from graphflow.errors import port_of, shorten
 from graphflow.execute import Done, Failed, Missed, MissingInput, Work, stands
 from graphflow.graph import Graph
 from graphflow.keys import Environment
+from graphflow.known import Known
 from graphflow.plan import plan
 from graphflow.record import provenance, resolved
 from graphflow.refs import keys_in, without_gone
@@ -65,7 +66,7 @@ class Run:
         on_event: Listener | None = None,
         on_error: Literal["skip", "stop"] = "skip",
         watch: bool = False,
-        memo: dict[bytes, Any] | None = None,
+        known: Known | None = None,
     ) -> None:
         self.id = uuid.uuid4().hex
         self.graph = graph
@@ -79,7 +80,8 @@ class Run:
         self._listener = on_event
         self._mailbox: SimpleQueue[Message | _Cancel] = SimpleQueue()
         self._seq = 0
-        self._schedule = Schedule(runner.slots)
+        known = known or Known()
+        self._schedule = Schedule(runner.slots, known.models)
         self._failed: set[str] = set()
         self._facts = Facts(
             stored=self._stored,
@@ -88,7 +90,7 @@ class Run:
             environment=environment or Environment(),
             out_dir=str(settings.out_dir),
             nonce=self.id,
-            memo=memo if memo is not None else {},
+            folds=known.folds,
         )
         self._failures: dict[tuple[str, tuple[int, ...]], Failure] = {}
         self._done: dict[str, bool] = {}
@@ -99,9 +101,7 @@ class Run:
         self._pinned: set[str] = set()
         self._cached_told: set[str] = set()
         self._twins_told: set[tuple[str, tuple[int, ...]]] = set()
-        self._dirty = False
-        self._stopping = False
-        self._cancelled = False
+        self._dirty = self._stopping = self._cancelled = False
 
     @cached_property
     def _record(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphflow.keys import canon
+from graphflow.known import Recent
 from graphflow.node import NodeSpec
 from graphflow.refs import Const, Many, const
 from graphflow.steps import Plan, Step
@@ -35,7 +36,7 @@ class Schedule:
     slots: how many steps of each lane (`device`, `cpu`) may run at once.
     """
 
-    def __init__(self, slots: Mapping[str, int]) -> None:
+    def __init__(self, slots: Mapping[str, int], models: Recent[bytes] | None = None) -> None:
         self.free = dict(slots)
         self.steps: dict[str, Step] = {}
         self.available: set[str] = set()
@@ -51,7 +52,7 @@ class Schedule:
         self.queues: dict[str, dict[Models, _Queue]] = {lane: {} for lane in slots}
         self.open: Models = frozenset()
         """Models opened last."""
-        self._models: dict[bytes, bytes] = {}
+        self._models = models or Recent()
         self._clock = 0
         """Counts starts and ends."""
         self._begun: dict[str, int] = {}
@@ -221,9 +222,9 @@ class Schedule:
                 case Many(items=items):
                     stack.extend(items)
                 case Const(value=Recipe() as recipe, token=token):
-                    if token not in self._models:
-                        self._models[token] = canon(recipe.base())
-                    found.add(self._models[token])
+                    if (base := self._models.get(token)) is None:
+                        self._models[token] = base = canon(recipe.base())
+                    found.add(base)
                 case Const(value=list() as values):
                     stack.extend(const(value) for value in values)
         return frozenset(found)

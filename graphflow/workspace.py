@@ -19,6 +19,7 @@ from graphflow.context import Settings
 from graphflow.environment import default_device, detect
 from graphflow.expand import Loader
 from graphflow.graph import Graph, build
+from graphflow.known import Known
 from graphflow.node import NodeSpec
 from graphflow.pool import Pool
 from graphflow.registry import Registry, load_registry
@@ -75,6 +76,7 @@ class Workspace:
         self.environment = detect(self.device)
         self.store = DiskStore(self.data_dir / "cache", limit_bytes=disk_bytes, notify=self._notice)
         self.cache = Cache(MemoryCache(memory_bytes), self.store, notify=self._notice)
+        self.known = Known()
         self._pool_bytes = pool_bytes
         self._runner_kind = runner
         self._limits = limits
@@ -174,6 +176,7 @@ class Workspace:
             self.runner_of(device or self.device),
             Settings(Path(out_dir).absolute(), checkpoint_seconds=checkpoint_seconds),
             environment=self.environment,
+            known=self.known,
             targets=targets,
             on_event=on_event,
             on_error=on_error,

@@ -66,7 +66,9 @@ class Explainer:
     def plan(self, graph: Graph, targets: Iterable[str] | None) -> Plan:
         """What would run now, with what cannot work refused."""
         space, settings = self._space, Settings(self._dispatch.out_dir)
-        return Run(graph, space.runner, settings, environment=space.environment, targets=targets).plan()
+        environment, known = space.environment, space.known
+        run = Run(graph, space.runner, settings, environment=environment, known=known, targets=targets)
+        return run.plan()
 
     def _peak(self, planned: Plan) -> Peak | None:
         """The memory at the highest point; None if no model is used or a model tells nothing."""

@@ -16,7 +16,7 @@ from graphflow.node import node
 from .embedded import embedded_folder
 from .families import Configs, Family, code_digest, family_of, served
 from .recipes import VAE, Denoiser, ImageEncoder, Scheduler, TextEncoder, read_configs
-from .source import ModelSource, Sidecar, identify, locate, read_json, read_sidecar
+from .source import ModelSource, Sidecar, contents, identify, locate, read_json, read_sidecar
 from .values import Dtype, Native, VAEInfo
 
 DEFAULT_MODEL = "toy-wan"
@@ -92,7 +92,7 @@ class _Folder:
         return config
 
 
-@node("diffusion/load_text_encoder", fold=True, depends=(".source", ".recipes"))
+@node("diffusion/load_text_encoder", fold=True, fingerprint=contents, depends=(".source", ".recipes"))
 def load_text_encoder(
     *,
     model: str = DEFAULT_MODEL,
@@ -110,7 +110,7 @@ def load_text_encoder(
     return _text_encoder(_read(model, revision, download), dtype)
 
 
-@node("diffusion/load_denoiser", fold=True, depends=(".source", ".recipes"))
+@node("diffusion/load_denoiser", fold=True, fingerprint=contents, depends=(".source", ".recipes"))
 def load_denoiser(
     *,
     model: str = DEFAULT_MODEL,
@@ -127,7 +127,7 @@ def load_denoiser(
     return _denoiser(_read(model, revision, download), dtype, attention)
 
 
-@node("diffusion/load_scheduler", fold=True, depends=(".source", ".recipes"))
+@node("diffusion/load_scheduler", fold=True, fingerprint=contents, depends=(".source", ".recipes"))
 def load_scheduler(
     *,
     model: str = DEFAULT_MODEL,
@@ -144,7 +144,7 @@ def load_scheduler(
     return _scheduler(_read(model, revision, download), sampler, shift)
 
 
-@node("diffusion/load_vae", fold=True, depends=(".source", ".recipes"))
+@node("diffusion/load_vae", fold=True, fingerprint=contents, depends=(".source", ".recipes"))
 def load_vae(
     *,
     model: str = DEFAULT_MODEL,
@@ -159,7 +159,7 @@ def load_vae(
     return _vae(_read(model, revision, download), dtype)
 
 
-@node("diffusion/load_image_encoder", fold=True, depends=(".source", ".recipes"))
+@node("diffusion/load_image_encoder", fold=True, fingerprint=contents, depends=(".source", ".recipes"))
 def load_image_encoder(
     *,
     model: str = DEFAULT_MODEL,
@@ -180,7 +180,7 @@ def load_image_encoder(
     return _image_encoder(folder, dtype)
 
 
-@node("diffusion/load_model", fold=True, depends=(".source", ".recipes"))
+@node("diffusion/load_model", fold=True, fingerprint=contents, depends=(".source", ".recipes"))
 def load_model(
     *,
     model: str = DEFAULT_MODEL,

@@ -18,6 +18,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from graphflow.endpoint import offline
 from graphflow.errors import MissingModel, NodeError, ValueMismatch
 from graphflow.values import Value
 
@@ -137,7 +138,7 @@ def locate(model: str, *, revision: str | None = None, download: bool = False, w
 def _in_hub_cache(repo: str, revision: str | None, *, download: bool, weights: bool) -> Path:
     import huggingface_hub
 
-    if download:
+    if download and not offline():
         wanted = ["*.json", "*.txt", "*.model", *(["*.safetensors"] if weights else [])]
         with _asking_the_hub(f"model {repo!r}"):
             return Path(huggingface_hub.snapshot_download(repo, revision=revision, allow_patterns=wanted))
@@ -147,7 +148,7 @@ def _in_hub_cache(repo: str, revision: str | None, *, download: bool, weights: b
     at = f" --revision {revision}" if revision else ""
     raise MissingModel(
         f"model {repo!r} is not on this machine",
-        hint=f"run 'hf download {repo}{at}', set download to true, or use an embedded model: {_embedded()}",
+        hint=f"run 'hf download {repo}{at}', {_to_fetch()}, or use an embedded model: {_embedded()}",
     )
 
 
@@ -196,7 +197,7 @@ def locate_file(
         raise NodeError(f"{repository!r} is not a hub repository 'owner/name'", where="repository")
     import huggingface_hub
 
-    if download:
+    if download and not offline():
         with _asking_the_hub(f"file {file!r} of {repository!r}"):
             return Path(huggingface_hub.hf_hub_download(repository, file, revision=revision))
     found = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
@@ -206,8 +207,13 @@ def locate_file(
     raise MissingModel(
         f"file {file!r} of {repository!r} is not on this machine",
         where="file",
-        hint=f"run 'hf download {repository} {file}{at}', or set download to true",
+        hint=f"run 'hf download {repository} {file}{at}', or {_to_fetch()}",
     )
+
+
+def _to_fetch() -> str:
+    """What lets a download happen."""
+    return "leave out --offline" if offline() else "set download to true"
 
 
 def identify_file(
@@ -273,13 +279,23 @@ def _file_digest(path: Path, size: int, modified: int) -> str:
     return digest.hexdigest()
 
 
+def contents(*, model: str, revision: str | None = None, download: bool = False, **_: object) -> list[Any]:
+    """Fingerprint of a node that makes recipes of a model: its identity, and every config it may read.
+
+    A snapshot's identity is its commit, whatever has been fetched of it. Raises what `locate` raises.
+    """
+    folder = locate(model, revision=revision, download=download)
+    configs = sorted([*folder.glob("*.json"), *folder.glob("*/*.json")])
+    return [identity(folder), [[str(path.relative_to(folder)), file_identity(path)] for path in configs]]
+
+
 def require_weights(folder: Path, source: ModelSource) -> None:
     """Raises MissingModel unless every safetensors file of a component is there."""
     expected = {name for path in folder.glob("*.index.json") for name in _shards(path)}
     present = {path.name for path in folder.glob("*.safetensors")}
     absent = sorted(expected - present) or ([] if present else ["*.safetensors"])
     if absent:
-        from_hub = f"complete it with 'hf download {source.model}', or set download to true"
+        from_hub = f"complete it with 'hf download {source.model}', or {_to_fetch()}"
         from_disk = "only safetensors files are read; save the model anew with save_pretrained"
         raise MissingModel(
             f"model {source.model!r} lacks weights: {folder.name}/{absent[0]}",

@@ -24,7 +24,7 @@ from graphflow_nodes.diffusion import (
 )
 from graphflow_nodes.diffusion import source as sources
 from graphflow_nodes.diffusion.families import family, family_of, names
-from graphflow_nodes.diffusion.source import identity, locate, locate_file
+from graphflow_nodes.diffusion.source import contents, identity, locate, locate_file
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -387,3 +387,23 @@ def test_a_tokenizer_that_is_missing_or_broken_is_named(copy: Path) -> None:
     with pytest.raises(NodeError, match="has no folder 'tokenizer'") as error:
         LocalContext().use(run_node(load_text_encoder, model=str(copy))).__enter__()
     assert "anew" in error.value.hint
+
+
+def test_a_loader_reads_a_model_again_when_any_of_its_configs_changes(copy: Path) -> None:
+    seen = [contents(model=str(copy), dtype="float32")]
+    for name in ("graphflow.json", "scheduler/scheduler_config.json", "guider/guider_config.json"):
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).write_text(json.dumps({"changed": len(seen)}))
+        seen.append(contents(model=str(copy)))
+        assert contents(model=str(copy)) == seen[-1]
+    assert len({json.dumps(one) for one in seen}) == 4
+
+
+def test_a_snapshot_that_is_completed_is_read_again(tmp_path: Path) -> None:
+    folder = tmp_path / "models--someone--wan" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "model_index.json").write_text("{}")
+    before = contents(model=str(folder))
+    (folder / "vae").mkdir()
+    (folder / "vae" / "config.json").write_text("{}")
+    assert identity(folder) == before[0] and contents(model=str(folder)) != before
