@@ -74,9 +74,10 @@ def trim(video: Video, *, start: int = 0, stop: int | None = None) -> Video:
 
 
 @node("media/concat_videos", depends=_PARTS)
-def concat_videos(videos: list[Video]) -> Video:
+def concat_videos(videos: list[Video], *, rate: Literal["equal", "first"] = "equal") -> Video:
     """One video after the other.
 
+    rate: `equal` refuses videos with other rates than the first; `first` shows all frames at its rate.
     Raises NodeError if there are none, ValueMismatch if their sizes or rates differ.
     """
     import torch
@@ -86,7 +87,8 @@ def concat_videos(videos: list[Video]) -> Video:
     for video in videos:
         check_video(video)
     _check_equal("video", [tuple(video.frames.shape[2:0:-1]) for video in videos])
-    _check_rates(videos)
+    if rate == "equal":
+        _check_rates(videos)
     return Video(frames=torch.cat([video.frames for video in videos]), fps=videos[0].fps)
 
 

@@ -45,6 +45,7 @@ def test_media_come_to_the_size_and_length_of_a_clip() -> None:
     assert fitted.frames.shape == (5, 16, 32, 3) and fitted.fps == 8
     same = Video(frames=fitted.frames, fps=4.0)
     assert torch.equal(run_node(fit_media, latents, same).frames, fitted.frames)
+    assert len(run_node(fit_media, latents, video, whole=True).frames) == 9
     image = run_node(fit_media, latents, Image(pixels=video.frames[0]))
     assert torch.equal(image.pixels, fitted.frames[0])
     with pytest.raises(NodeError, match="has 2 frames, the clip 5"):

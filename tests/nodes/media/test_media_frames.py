@@ -81,6 +81,8 @@ def test_videos_are_joined_in_order() -> None:
     assert numbers(joined) == [0, 1, 0, 1, 2]
     with pytest.raises(ValueMismatch, match="video 1 has 5 fps, video 0 10"):
         run_node(concat_videos, [numbered(2), numbered(2, fps=5.0)])
+    kept = run_node(concat_videos, [numbered(2), numbered(2, fps=5.0)], rate="first")
+    assert kept.fps == 10 and numbers(kept) == [0, 1, 0, 1]
     with pytest.raises(ValueMismatch, match="3 x 4"):
         run_node(concat_videos, [numbered(2), numbered(2, height=4)])
     with pytest.raises(NodeError, match="no videos"):
