@@ -285,6 +285,20 @@ def dump(document: Document) -> bytes:
     return json.dumps(out, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
 
 
+def raw_bytes(raw: Mapping[str, Any]) -> bytes:
+    """JSON of a document as it is, which need not be a workflow that could run.
+
+    Raises DocumentError for what is no JSON or beyond the limits of depth and size.
+    """
+    problems = [*_check_tree(dict(raw))]
+    if problems:
+        raise DocumentError(problems)
+    data = json.dumps(raw, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    if len(data) > LIMITS.document_bytes:
+        raise DocumentError([_too_large(len(data))])
+    return data
+
+
 def _ordered_entry(entry: dict[str, Any]) -> dict[str, Any]:
     order = ("type", "version", "params", "inputs", "ui")
     return {name: _sorted(entry[name]) for name in order if name in entry}

@@ -154,6 +154,23 @@ class TrashInfo(Message):
     """When it was deleted."""
 
 
+class DraftInfo(Message):
+    """Work that was not saved."""
+
+    draft: str
+    title: str
+    name: str
+    """The kept workflow that it is a change of; empty if it was never saved."""
+    version: str
+    """The version from which it departs."""
+    time: float
+    """When it was last changed, in seconds since 1970."""
+    client: str
+    nodes: int = 0
+    live: bool = False
+    """The client that keeps it is connected: somebody is at work on it."""
+
+
 class NodeResult(Message):
     """An earlier result of a node, with the settings that made it."""
 
@@ -261,6 +278,18 @@ class Deleted(Ask):
     """By which it can be restored."""
 
 
+class DraftList(Ask):
+    type: Literal["drafts"] = "drafts"
+    drafts: list[DraftInfo]
+    """Last changed first."""
+
+
+class DraftOpened(Ask):
+    type: Literal["draft"] = "draft"
+    draft: DraftInfo
+    document: dict[str, Any]
+
+
 class Compared(Ask):
     type: Literal["compared"] = "compared"
     difference: Difference
@@ -339,6 +368,8 @@ Answer = Annotated[
     | Saved
     | VersionList
     | Deleted
+    | DraftList
+    | DraftOpened
     | Compared
     | Done
     | Failure

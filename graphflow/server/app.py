@@ -24,6 +24,7 @@ from graphflow.history import History
 from graphflow.library import Library
 from graphflow.server.desk import Desk
 from graphflow.server.dispatch import Dispatch
+from graphflow.server.drafts import Drafts
 from graphflow.server.editor import EditorFiles
 from graphflow.server.guard import Guard, Policy
 from graphflow.server.http import Http, on_error
@@ -77,7 +78,7 @@ class Server:
         uploads = workspace.data_dir / "uploads"
         assets = Assets(uploads, probe, limit=limits.upload_bytes, total=limits.uploads_bytes)
         library = Library(workspace.data_dir / "workflows", changed=self.hub.kept)
-        self.desk = Desk(workspace, self.history, self.dispatch, assets, library)
+        self.desk = Desk(workspace, self.history, self.dispatch, assets, library, Drafts(folder / "drafts"))
         self.http = Http(self.desk, self.hub, limits)
         showing = Showing(workspace, workspace.data_dir / "shown", self.dispatch.out_dir)
         self.lookup = Lookup(self.desk, showing)

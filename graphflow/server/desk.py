@@ -24,6 +24,7 @@ from graphflow.queued import QueuedRun, Submission, Unknown
 from graphflow.record import flat_names, resolved
 from graphflow.server.answers import NodeResult, ProblemText, RunInfo
 from graphflow.server.dispatch import Dispatch
+from graphflow.server.drafts import Drafts
 from graphflow.server.explaining import Explainer, Explanation
 from graphflow.server.infos import problem_texts, run_info
 from graphflow.server.paths import with_paths, without_paths
@@ -46,13 +47,20 @@ class Desk:
     """Answers requests; owns nothing of what it uses."""
 
     def __init__(
-        self, workspace: Workspace, history: History, dispatch: Dispatch, assets: Assets, library: Library
+        self,
+        workspace: Workspace,
+        history: History,
+        dispatch: Dispatch,
+        assets: Assets,
+        library: Library,
+        drafts: Drafts,
     ) -> None:
         self.workspace = workspace
         self.history = history
         self.dispatch = dispatch
         self.assets = assets
         self.library = library
+        self.drafts = drafts
         self._explainer = Explainer(workspace, history, dispatch)
 
     # ------------------------------------------------------------------------ workflows
@@ -147,15 +155,16 @@ class Desk:
     # ------------------------------------------------------------------------ upkeep
 
     def tidy(self, days: float) -> list[str]:
-        """Remove what a killed writer left, and uploads older than `days` that no run or kept workflow names.
+        """Remove what a killed writer left, drafts older than `days`, and uploads as old that nothing names.
 
         Only before anybody is served. Gives the ids of the uploads; none if it cannot be read what is used.
         """
-        for folder in (self.dispatch.out_dir, self.library.root):
+        for folder in (self.dispatch.out_dir, self.library.root, self.drafts.root):
             files.sweep(folder)
+        self.drafts.tidy(days)
 
         def used() -> set[str]:
-            told = chain(self.history.documents(), self.library.stored())
+            told = chain(self.history.documents(), self.library.stored(), self.drafts.stored())
             return set().union(*map(ids_in, told))
 
         try:

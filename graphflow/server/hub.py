@@ -19,6 +19,9 @@ from graphflow.server.protocol import Changed, Kept, Paused, Told, pack
 class Listener(Protocol):
     """A client's side of the hub."""
 
+    client: str
+    """Its name; empty before it greeted."""
+
     def hear(self, event: Event, frame: bytes) -> None:
         """An event of a run that may be watched."""
 
@@ -47,6 +50,10 @@ class Hub:
     def start(self) -> None:
         """Belong to the loop that runs now."""
         self._loop = asyncio.get_running_loop()
+
+    def clients(self) -> frozenset[str]:
+        """Names of those that are connected."""
+        return frozenset(one.client for one in list(self.listeners))
 
     def tell(self, told: Sequence[Event]) -> None:
         """Events that are stored."""

@@ -6,7 +6,16 @@ from graphflow.assets import Asset
 from graphflow.errors import DocumentError, GraphflowError
 from graphflow.library import Deleted, Kept
 from graphflow.queued import QueuedRun
-from graphflow.server.answers import AssetInfo, ProblemText, RunInfo, TrashInfo, VersionInfo, WorkflowInfo
+from graphflow.server.answers import (
+    AssetInfo,
+    DraftInfo,
+    ProblemText,
+    RunInfo,
+    TrashInfo,
+    VersionInfo,
+    WorkflowInfo,
+)
+from graphflow.server.drafts import Draft
 
 
 def run_info(run: QueuedRun, seq: int = 0) -> RunInfo:
@@ -50,6 +59,16 @@ def version_info(kept: Kept) -> VersionInfo:
 def trash_info(deleted: Deleted) -> TrashInfo:
     """A deleted workflow."""
     return TrashInfo(id=deleted.id, name=deleted.name, time=deleted.time)
+
+
+def draft_info(draft: Draft, clients: frozenset[str]) -> DraftInfo:
+    """Work that was not saved. clients: those connected."""
+    nodes = draft.document.get("nodes")
+    return DraftInfo(
+        draft=draft.id, title=draft.title, name=draft.name, version=draft.version, time=draft.time,
+        client=draft.client, nodes=len(nodes) if isinstance(nodes, dict) else 0,
+        live=draft.client in clients,
+    )  # fmt: skip
 
 
 def problem_texts(error: GraphflowError) -> list[ProblemText]:

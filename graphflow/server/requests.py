@@ -226,6 +226,45 @@ class Restore(Ask):
     name: WorkflowName | None = None
 
 
+# -------------------------------------------------------------------------------------- drafts
+
+DraftId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
+"""Chosen by the client: one for each workflow that it has open."""
+
+
+class KeepDraft(Ask):
+    """Keep what somebody works on and has not saved, instead of what was kept of it. Answered by Done."""
+
+    type: Literal["keep_draft"] = "keep_draft"
+    draft: DraftId
+    title: Text
+    name: Annotated[str, Field(max_length=1_000)] = ""
+    """The kept workflow that it is a change of; empty if it was never saved."""
+    version: Version | Literal[""] = ""
+    """The version from which it departs."""
+    document: dict[str, Any]
+
+
+class Drafts(Ask):
+    """What was not saved. Answered by DraftList."""
+
+    type: Literal["drafts"] = "drafts"
+
+
+class OpenDraft(Ask):
+    """A draft as it was kept last. Answered by DraftOpened."""
+
+    type: Literal["open_draft"] = "open_draft"
+    draft: DraftId
+
+
+class DropDraft(Ask):
+    """Give a draft up. Answered by Done, also if it is gone already."""
+
+    type: Literal["drop_draft"] = "drop_draft"
+    draft: DraftId
+
+
 class Side(Message):
     """One of two workflows that are compared: a kept one, as it is or was, or a document."""
 
@@ -266,6 +305,10 @@ Request = Annotated[
     | Duplicate
     | Delete
     | Restore
+    | KeepDraft
+    | Drafts
+    | OpenDraft
+    | DropDraft
     | Compare,
     Field(discriminator="type"),
 ]

@@ -23,7 +23,7 @@ from graphflow.server.infos import asset_info, problem_texts, run_info
 from graphflow.server.limits import LIMITS, ServerLimits
 from graphflow.server.outbox import Outbox
 from graphflow.server.rate import Rate
-from graphflow.server.shelf import SHELF, shelf_answer
+from graphflow.server.shelf import SHELF, draft_answer, shelf_answer
 from graphflow.server.snapshot import snapshot
 
 Receive = Callable[[], Awaitable[bytes | None]]
@@ -32,7 +32,18 @@ Receive = Callable[[], Awaitable[bytes | None]]
 WARM_SECONDS = 2.0
 """After a greeting workers begin to start: not while a page is loading what it shows."""
 
-QUESTIONS = (p.Validate, p.Explain, p.Inspect, p.NodeHistory, p.Library, p.Open, p.Versions, p.Compare)
+QUESTIONS = (
+    p.Validate,
+    p.Explain,
+    p.Inspect,
+    p.NodeHistory,
+    p.Library,
+    p.Open,
+    p.Versions,
+    p.Compare,
+    p.Drafts,
+    p.OpenDraft,
+)
 """Requests that change nothing and may take a while: answered side by side, a few at a time."""
 
 _LANES: dict[type, str] = {
@@ -41,6 +52,7 @@ _LANES: dict[type, str] = {
     p.Unwatch: "watch",
     p.Upload: "upload",
     p.Chunk: "upload",
+    **dict.fromkeys((p.KeepDraft, p.DropDraft), "drafts"),
     **dict.fromkeys((p.Save, p.Rename, p.Duplicate, p.Delete, p.Restore), "shelf"),
 }
 """Requests that are answered in the order in which they came; those that arrange the queue are the rest."""
@@ -168,6 +180,9 @@ class Session:
                 self._unwatch(run)
             case p.Upload() | p.Chunk():
                 return await self._upload(request)
+            case p.KeepDraft() | p.Drafts() | p.OpenDraft() | p.DropDraft():
+                clients = self._hub.clients()
+                return await asyncio.to_thread(draft_answer, desk.drafts, request, self.client, clients)
             case _ if isinstance(request, SHELF):
                 return await asyncio.to_thread(shelf_answer, desk, request)
             case _:

@@ -1,4 +1,4 @@
-"""Requests about the workflows that the server keeps, and their answers. May block on the disk."""
+"""Requests about kept workflows and drafts, and their answers. May block on the disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from graphflow.difference import difference
 from graphflow.errors import DocumentError, Problem
 from graphflow.server import protocol as p
 from graphflow.server.desk import Desk, raw_document
-from graphflow.server.infos import trash_info, version_info, workflow_info
+from graphflow.server.drafts import Draft, Drafts
+from graphflow.server.infos import draft_info, trash_info, version_info, workflow_info
 from graphflow.workflow import Document
 
 SHELF = (
@@ -55,6 +56,22 @@ def shelf_answer(desk: Desk, request: Any) -> Any:
         case _:
             raise AssertionError(f"{type(request).__name__} is none of these")
     return p.Saved(id=id, workflow=workflow_info(kept))
+
+
+def draft_answer(drafts: Drafts, request: Any, client: str, clients: frozenset[str]) -> Any:
+    """The answer to a request about drafts. clients: those connected. Raises DraftError, StorageError."""
+    id = request.id
+    match request:
+        case p.KeepDraft(draft=draft, title=title, name=name, version=version, document=document):
+            drafts.put(Draft(draft, title, client, name, version, 0.0, document))
+        case p.DropDraft(draft=draft):
+            drafts.drop(draft)
+        case p.OpenDraft(draft=draft):
+            found = drafts.get(draft)
+            return p.DraftOpened(id=id, draft=draft_info(found, clients), document=found.document)
+        case _:
+            return p.DraftList(id=id, drafts=[draft_info(one, clients) for one in drafts.all()])
+    return p.Done(id=id)
 
 
 def _document(desk: Desk, side: p.Side) -> Document:

@@ -136,6 +136,44 @@ export interface Done {
   type: "done";
 }
 
+/** Work that was not saved. */
+export interface DraftInfo {
+  draft: string;
+  title: string;
+  name: string;
+  version: string;
+  time: number;
+  client: string;
+  nodes: number;
+  live: boolean;
+}
+
+export interface DraftList {
+  id: number;
+  type: "drafts";
+  drafts: DraftInfo[];
+}
+
+export interface DraftOpened {
+  id: number;
+  type: "draft";
+  draft: DraftInfo;
+  document: Record<string, unknown>;
+}
+
+/** What was not saved. Answered by DraftList. */
+export interface Drafts {
+  id: number;
+  type: "drafts";
+}
+
+/** Give a draft up. Answered by Done, also if it is gone already. */
+export interface DropDraft {
+  id: number;
+  type: "drop_draft";
+  draft: string;
+}
+
 /** Keep a copy of a workflow under another name. Answered by Saved. */
 export interface Duplicate {
   id: number;
@@ -199,6 +237,17 @@ export interface Inspected {
   key: string;
   node: string;
   versions: Record<string, string>;
+}
+
+/** Keep what somebody works on and has not saved, in the place of what was kept for it. Answered by Done. */
+export interface KeepDraft {
+  id: number;
+  type: "keep_draft";
+  draft: string;
+  title: string;
+  name?: string;
+  version?: string | "";
+  document: Record<string, unknown>;
 }
 
 /** A kept workflow changed: it has this version now, or is gone. */
@@ -377,6 +426,13 @@ export interface Open {
   type: "open";
   name: string;
   version?: string | null;
+}
+
+/** A draft as it was kept last. Answered by DraftOpened. */
+export interface OpenDraft {
+  id: number;
+  type: "open_draft";
+  draft: string;
 }
 
 export interface Opened {
@@ -737,6 +793,8 @@ export type Answer =
   | Saved
   | VersionList
   | Deleted
+  | DraftList
+  | DraftOpened
   | Compared
   | Done
   | Failure
@@ -785,4 +843,8 @@ export type Request =
   | Duplicate
   | Delete
   | Restore
+  | KeepDraft
+  | Drafts
+  | OpenDraft
+  | DropDraft
   | Compare;

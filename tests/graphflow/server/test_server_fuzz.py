@@ -73,8 +73,8 @@ def likely(chance: random.Random, name: str, runs: list[str]) -> Any:
         "version": [None, "0" * 32], "protocol": [p.PROTOCOL, 0], "client": ["me"], "size": [1, 10, 10**12],
         "offset": [0, 5], "data": [b"", b"x" * 10], "upload": ["x"], "limit": [1, 20, 0], "node": ["b"],
         "on": [True, False], "previews": [True, False], "priority": [0, 5, 200], "after": [0, 3],
-        "trash": ["x"], "asset": [None, "0" * 32], "file": [0, 7], "on_error": ["skip", "stop", "x"],
-        "request": [None, "12345678"],
+        "draft": ["draft-0001", "x"], "trash": ["x"], "asset": [None, "0" * 32], "file": [0, 7],
+        "request": [None, "12345678"], "on_error": ["skip", "stop", "x"],
     }  # fmt: skip
     return chance.choice(plain.get(name, TEXTS))
 
