@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from graphflow.errors import NodeError, StorageError
@@ -78,15 +79,29 @@ def join_scores(clips: list[Clip], others: list[Clip]) -> list[Clip]:
 
 
 def write_table(path: Path, clips: Sequence[Clip]) -> None:
-    """The table as a parquet file; columns in order of their first appearance."""
+    """The table as a parquet file, a thousand rows at a time; columns in order of their first appearance."""
     import pyarrow
     import pyarrow.parquet
 
-    names = list(dict.fromkeys(name for clip in clips for name in clip.scores))
-    columns: dict[str, Any] = {field: [_cell(clip, field) for clip in clips] for field in FIELDS}
-    for name in names:
-        columns[SCORE + name] = _column([clip.scores.get(name) for clip in clips])
-    pyarrow.parquet.write_table(pyarrow.table(columns), path, compression="zstd")
+    names = dict.fromkeys(name for clip in clips for name in clip.scores)
+    kinds = {name: _kind(clips, name) for name in names}
+    schema = pyarrow.schema(
+        [(field, _arrow(_FIELD_KINDS.get(field, str))) for field in FIELDS]
+        + [(SCORE + name, _arrow(kind)) for name, kind in kinds.items()]
+    )
+    with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+        for begin in range(0, max(1, len(clips)), ROWS):
+            part = clips[begin : begin + ROWS]
+            columns: dict[str, Any] = {field: [_cell(clip, field) for clip in part] for field in FIELDS}
+            for name, kind in kinds.items():
+                columns[SCORE + name] = [_score(clip.scores.get(name), kind) for clip in part]
+            writer.write_table(pyarrow.table(columns, schema))
+
+
+ROWS = 1000
+"""Rows that are written at a time."""
+_FIELD_KINDS = MappingProxyType({"start": float, "end": float, "fps": float, "height": int, "width": int})
+"""Of the fields that are no text."""
 
 
 def _cell(clip: Clip, field: str) -> Any:
@@ -94,16 +109,26 @@ def _cell(clip: Clip, field: str) -> Any:
     return json.dumps(value) if field in ("crop", "passed") else value
 
 
-def _column(cells: list[Any]) -> Any:
-    """An arrow column: of one type where possible, else text in JSON."""
+def _kind(clips: Sequence[Clip], name: str) -> type | None:
+    """What a column holds where all its cells are alike, numbers as floats; None for text in JSON."""
+    kinds = {type(cell) for clip in clips if (cell := clip.scores.get(name)) is not None}
+    if kinds == {int, float}:
+        return float
+    return kinds.pop() if len(kinds) == 1 else str if not kinds else None
+
+
+def _score(cell: Any, kind: type | None) -> Any:
+    if cell is None:
+        return None
+    return json.dumps(cell) if kind is None else kind(cell)
+
+
+def _arrow(kind: type | None) -> Any:
     import pyarrow
 
-    kinds = {type(cell) for cell in cells if cell is not None}
-    if kinds == {int, float}:
-        cells = [None if cell is None else float(cell) for cell in cells]
-    elif len(kinds) > 1:
-        cells = [None if cell is None else json.dumps(cell) for cell in cells]
-    return pyarrow.array(cells, None if kinds else pyarrow.string())
+    if kind is None or kind is str:
+        return pyarrow.string()
+    return {bool: pyarrow.bool_(), int: pyarrow.int64(), float: pyarrow.float64()}[kind]
 
 
 def _clip(row: dict[str, Any]) -> Clip:

@@ -17,8 +17,8 @@ from .values import Clip, EditPair, I, Item, accept, refuse
 Embed = Callable[[Image], list[float]]
 """An opened embedder: one frame to a vector."""
 
-BLOCK = 256
-"""Items that are compared with all others at a time."""
+PAIRS = 1 << 18
+"""Pairs of items that are compared at a time: a few megabytes, however many items there are."""
 
 
 @node("dataset/deduplicate", depends=(".values", ".hashing", ".frames", ".filter"))
@@ -67,8 +67,9 @@ def _twins(codes: Any, groups: list[str], distance: int) -> dict[int, int]:
     words = numpy.ascontiguousarray(numpy.pad(bytes_each, ((0, 0), (0, spare)))).view(numpy.uint64)
     names = numpy.unique(numpy.array(groups), return_inverse=True)[1]
     most = distance * codes.shape[1] // 64
-    for begin in range(0, len(words), BLOCK):
-        block, before = slice(begin, begin + BLOCK), slice(0, begin + BLOCK)
+    size = max(1, PAIRS // len(words))
+    for begin in range(0, len(words), size):
+        block, before = slice(begin, begin + size), slice(0, begin + size)
         far = sum(
             numpy.bitwise_count(word[block, None] ^ word[None, before]).astype(numpy.int16)
             for word in words.T

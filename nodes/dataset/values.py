@@ -7,7 +7,7 @@ funnel can be drawn from the items alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import Field
 
@@ -37,6 +37,15 @@ class Item(Value):
     reason: str = ""
     split: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,50}$")] = ""
     """Such as `train`; empty until it is split."""
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Do not remember which fields were given: nobody asks, and it takes as much memory as the fields."""
+        object.__setattr__(self, "__pydantic_fields_set__", frozenset())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        made = super().model_copy(deep=deep)
+        made.__dict__.update(update or {})
+        return made
 
 
 class Clip(Item):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from graphflow.values import (
+    MANY,
     PLAIN_BYTES,
     Audio,
     CodecError,
@@ -70,6 +71,39 @@ def same(a: Any, b: Any) -> bool:
 @given(DATA)
 def test_plain_data_and_values_come_back_as_they_were(value: Any) -> None:
     assert same(decode(*encode(value)), value)
+
+
+ROWS = st.dictionaries(st.sampled_from("abc"), SCALARS) | st.builds(Note, text=st.text())
+
+
+@given(st.lists(ROWS, min_size=MANY, max_size=MANY + 2), st.lists(SCALARS, min_size=MANY, max_size=MANY))
+def test_long_lists_of_rows_come_back_as_they_were(mixed: list[Any], cells: list[Any]) -> None:
+    alike = [{"a": cell, "b": [cell], "c": Note(text="x")} for cell in cells]
+    for rows in (mixed, alike, [alike] * MANY, [Note(text=repr(cell)) for cell in cells]):
+        assert same(decode(*encode(rows)), rows)
+
+
+def test_names_stand_once_in_a_long_list() -> None:
+    """A table of ten thousand rows is small, and the header of one row tells its type and its columns."""
+    rows = [Note(text=str(number), parts=(number,)) for number in range(10 * MANY)]
+    header, _ = encode(rows)
+    assert header.count(b"parts") == 1 and len(header) < 0.3 * sum(len(encode(row).header) for row in rows)
+    cells = [{"motion": float(number), "camera": "static"} for number in range(10 * MANY)]
+    assert encode(cells).header.count(b"motion") == 1
+    other = [*cells, {"camera": "static", "motion": 1.0}]  # in another order
+    assert [[*row] for row in decode(*encode(other))] == [[*row] for row in other]
+
+
+def test_names_of_other_types_stay_what_they_are() -> None:
+    rows: list[Any] = [{1: "a"}] * MANY + [{True: "b"}]
+    assert same(decode(*encode(rows)), rows)
+
+
+def test_rows_with_tensors_keep_theirs() -> None:
+    rows = [Image(pixels=torch.full((1, 1, 3), number, dtype=torch.uint8)) for number in range(MANY)]
+    header, tensors = encode(rows)
+    assert [int(row.pixels.max()) for row in decode(header, tensors)] == [*range(MANY)]
+    assert len({row.pixels.name for row in decode(header, None)}) == MANY
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.bfloat16, torch.int64, torch.bool])
@@ -132,6 +166,11 @@ def test_text_that_is_not_unicode_and_endless_nesting_cannot_travel() -> None:
 
 
 TREES: list[Any] = [
+    {"#": "dicts", "k": ["a"], "v": [[1], [2]]}, {"#": "dicts", "k": [[]], "v": [[1]]}, {"#": "dicts"},
+    {"#": "dicts", "k": ["a", "b"], "v": [[1], [2, 3]]}, {"#": "dicts", "k": 3, "v": 3}, {"#": "values"},
+    {"#": "values", "t": "graphflow.values.Mask", "f": {"pixels": 3}},
+    {"#": "values", "t": "graphflow.values.Mask", "f": [[1]]}, {"#": "values", "t": [], "f": {"a": [1]}},
+    {"#": "values", "t": "graphflow.values.SavedFile", "f": {"path": ["a"], "size": [1, 2]}},
     None, 5, "x", [1], {}, {"#": None}, {"#": "tensor"}, {"#": "tensor", "n": "9"}, {"#": "tensor", "n": []},
     {"#": "tuple"}, {"#": "tuple", "v": 3}, {"#": "tuple", "v": None}, {"#": "dict", "v": {"a": 1}},
     {"#": "dict", "v": [[1]]}, {"#": "dict", "v": [[[], 1]]}, {"#": "int", "v": "x"}, {"#": "int", "v": None},
