@@ -49,7 +49,17 @@ _LIMITS: dict[str, Any] = {
 _SCALE = Annotated[float, Field(ge=0, le=100)] | None
 _FPS = Annotated[float, Field(gt=0, le=1000)] | None
 
-_DEPENDS = (".run", ".state", ".stand_ins", ".recipes", ".definitions", "..shell", "..pixels", "..opening")
+_DEPENDS = (
+    ".run",
+    ".resume",
+    ".state",
+    ".stand_ins",
+    ".recipes",
+    ".definitions",
+    "..shell",
+    "..pixels",
+    "..opening",
+)
 
 
 class Clip(NamedTuple):

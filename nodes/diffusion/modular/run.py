@@ -20,6 +20,7 @@ from graphflow.node import Context
 from ..shell import cancel_points
 from .definitions import Definition, Phase
 from .recipes import ModularModel, fresh
+from .resume import resume
 from .stand_ins import WeightlessPart
 from .state import ModularState, needed_after, packed, unpacked
 
@@ -62,15 +63,17 @@ def performed(ctx: Context, work: Work) -> Iterator[Done]:
     state = _begin(blocks, work, ctx.device)
     generator = _generator(work)
     state.set("generator", generator)
-    block = blocks.sub_blocks[work.phase.name]
+    block = copy.deepcopy(blocks.sub_blocks[work.phase.name])  # all pipelines share them; ours is changed
     _check_left_out(blocks, state, work)
     names = _needed(block, state, work)
     pipeline = _pipeline(blocks, work, ctx.device, names)
     _check_size(pipeline, state, work)
     with ExitStack() as stack:
         live = {name: fresh(stack.enter_context(ctx.use(work.model.parts[name]))) for name in names}
+        steps = _Reporter(ctx, state)
         if "scheduler" in live:  # that of the frames, where sound has its own
-            _count(live["scheduler"], _Reporter(ctx, state))
+            _count(live["scheduler"], steps)
+        resume(block, ctx, live, generator, steps)
         pipeline.update_components(**live)
         modules = [part for part in live.values() if isinstance(part, torch.nn.Module)]
         with _quiet(block), cancel_points(modules, ctx.check), torch.no_grad():
@@ -204,16 +207,19 @@ class _Reporter:
     """Tells of each step of a denoise; also a cancel point."""
 
     def __init__(self, ctx: Context, state: Any) -> None:
-        self._ctx, self._state, self._done = ctx, state, 0
+        self._ctx, self._state, self.done = ctx, state, 0
+        self.heard: Callable[[Any], None] | None = None
 
-    def __call__(self, steps: int) -> None:
+    def __call__(self, steps: int, samples: Any) -> None:
         values = self._state.values
         segments = next((values[name] for name in _SEGMENTS if values.get(name)), 1)
-        self._done += 1
-        self._ctx.progress(self._done, max(self._done, steps * segments))
+        self.done += 1
+        if self.heard is not None:
+            self.heard(samples)
+        self._ctx.progress(self.done, max(self.done, steps * segments))
 
 
-def _count(scheduler: Any, report: Callable[[int], None]) -> None:
+def _count(scheduler: Any, report: Callable[[int, Any], None]) -> None:
     """Let a scheduler report its steps. It is changed in place."""
     base: Any = type(scheduler)
     scheduler.__class__ = _counting(base)
@@ -225,12 +231,12 @@ def _counting(base: Any) -> Any:
     """The subclass of a scheduler's class that reports each step; copies of it, as for sound, are silent."""
 
     class Counting(base):  # type: ignore[misc]
-        _report: Callable[[int], None]
+        _report: Callable[[int, Any], None]
 
         @functools.wraps(base.step)  # pipelines read the signature to see what is supported
         def step(self, *args: Any, **kwargs: Any) -> Any:
             result = base.step(self, *args, **kwargs)
-            self._report(len(self.timesteps))
+            self._report(len(self.timesteps), result[0])
             return result
 
         def __deepcopy__(self, memo: dict[int, Any]) -> Any:
