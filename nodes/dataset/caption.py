@@ -40,18 +40,20 @@ class ChangeCaptioner(ClipCaptioner):
     """Tells what stands out from the background, and what becomes of it. No weights, so no names of
     things."""
 
+    events: bool = True
+
     def origins(self) -> tuple[Origin, ...]:
         return ()  # no weights: results owe nothing to anybody
 
     def open(self, device: str) -> Caption:
-        return lambda video: change_caption(video.frames.numpy())
+        return lambda video: change_caption(video.frames.numpy(), self.events)
 
 
 @node("dataset/change_captioner", fold=True)
-def change_captioner() -> ChangeCaptioner:
+def change_captioner(*, events: bool = True) -> ChangeCaptioner:
     """A captioner without weights: "a red circle on the left on a black background; it moves to the
-    right"."""
-    return ChangeCaptioner()
+    right". events: tell also what becomes of the first frame, which an effect's own words may do better."""
+    return ChangeCaptioner(events=events)
 
 
 @node("dataset/caption_template", depends=(".values", ".filter"))
@@ -74,9 +76,12 @@ def caption_template(
 
 
 @node("dataset/caption_clips", depends=_PARTS)
-def caption_clips(clips: list[Clip], captioner: ClipCaptioner, ctx: Context) -> list[Clip]:
+def caption_clips(
+    clips: list[Clip], captioner: ClipCaptioner, ctx: Context, *, keep: bool = False
+) -> list[Clip]:
     """Write captions by any captioner that is wired, from 16 frames of each clip that no filter has refused.
 
+    keep: leave clips alone that have a caption, such as from a text file beside them.
     A file that cannot be read any more is refused with the reason. Raises NodeError if the captioner gives
     something else than text.
     """
@@ -84,7 +89,7 @@ def caption_clips(clips: list[Clip], captioner: ClipCaptioner, ctx: Context) -> 
     with ctx.use(captioner) as tell:
         for place, clip in enumerate(clips):
             ctx.progress(place, len(clips))
-            if clip.rejected:
+            if clip.rejected or (keep and clip.caption):
                 found.append(clip)
                 continue
             try:
@@ -130,8 +135,8 @@ def middle_frame(clip: Clip, side: int | None = None) -> Image:
     return Image(pixels=frames_of_clip(one, side)[0].clone())
 
 
-def change_caption(frames: NDArray[Any]) -> str:
-    """What stands out in the first of the frames and what became of it in the last."""
+def change_caption(frames: NDArray[Any], events: bool = True) -> str:
+    """What stands out in the first of the frames and, with `events`, what became of it in the last."""
     from .differ import caption, difference, told_as_event
     from .objects import ground_of, things_of
 
@@ -139,7 +144,7 @@ def change_caption(frames: NDArray[Any]) -> str:
     first, last = things_of(frames[0], ground), things_of(frames[-1], ground)
     changes = difference(first, last)
     still = caption(first, ground)
-    if len(first) > 6 or len(changes) > 3:
+    if not events or len(first) > 6 or len(changes) > 3:
         return still
     return "; ".join([still, *(told_as_event(change) for change in changes)])
 

@@ -68,9 +68,9 @@ def cut_shots(
     perceptual hash. shortest, longest: seconds; longer shots are cut into equal parts, shorter ones refused.
     margin: seconds left out on both sides of a cut, where transitions are. crop_borders: look for black
     borders and leave them out. flow: how motion is measured.
-    Gives clips with the columns of `dataset/measure`, and `height` and `width` without borders. Frames are
-    decoded once, at 160 pixels, a minute at a time. What cannot be read becomes one clip that is refused
-    with the reason; nothing here is fatal.
+    Gives clips with the caption of their file, the columns of `dataset/measure`, and `height` and `width`
+    without borders. Frames are decoded once, at 160 pixels, a minute at a time. What cannot be read becomes
+    one clip that is refused with the reason; nothing here is fatal.
     """
     wish = _Wish(method, shortest, longest, margin, crop_borders, flow)
     if file.problem:
@@ -181,7 +181,7 @@ def _clip(
         crop = None if small is None else _native(small, frames.shape[1:3], size)
     clip = Clip(
         id=f"{source}-{round(start * 1000):08d}", source=source, path=file.path, start=start, end=end,
-        fps=fps, height=size[0], width=size[1], crop=crop,
+        fps=fps, height=size[0], width=size[1], crop=crop, caption=file.caption,
     )  # fmt: skip
     if span[1] - span[0] < wish.shortest * fps - 0.5:
         reason = f"a shot of {end - start:.2f} s is shorter than {wish.shortest:g} s"

@@ -14,6 +14,9 @@ from graphflow.values import SavedFile, Value
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")
 MAX_FILES = 1_000_000
+CAPTION = ".txt"
+MAX_CAPTION = 20_000
+"""Bytes of a caption's file."""
 
 
 class VideoFile(Value):
@@ -25,13 +28,17 @@ class VideoFile(Value):
     """Path inside the folder that was listed."""
     digest: str
     problem: str = ""
+    caption: str = ""
+    """What the text file beside it says."""
 
 
 def _fingerprint(*, folder: str, **settings: object) -> list[str]:
     """Names, sizes and times of the files: cheap, and it changes when a file does."""
     return [
         part
-        for file in _files(folder)
+        for video in _files(folder)
+        for file in (video, video.with_suffix(CAPTION))
+        if file is video or file.is_file()
         for part in (str(file), str(file.stat().st_size), str(file.stat().st_mtime_ns))
     ]
 
@@ -42,8 +49,9 @@ def list_files(
 ) -> list[VideoFile]:
     """The video files of a folder and those below it, sorted by name: mp4, mov, mkv, webm, avi, gif, m4v.
 
-    most: the first so many. Each carries the sha256 of its content; one that cannot be read carries the
-    reason and is refused later, by name. Links are not followed out of the folder.
+    most: the first so many. A text file beside a video, `a.txt` for `a.mp4`, is its caption. Each carries the
+    sha256 of its content; one that cannot be read carries the reason and is refused later, by name. Links are
+    not followed out of the folder.
     Raises StorageError if the folder cannot be listed.
     """
     root = Path(folder)
@@ -52,16 +60,26 @@ def list_files(
     for place, file in enumerate(found):
         ctx.progress(place, len(found))
         digest, problem = _digest(file)
+        caption, wrong = _caption(file, root.resolve())
         listed.append(
-            VideoFile(path=str(file), name=file.relative_to(root).as_posix(), digest=digest, problem=problem)
+            VideoFile(
+                path=str(file),
+                name=file.relative_to(root).as_posix(),
+                digest=digest,
+                problem=problem or wrong,
+                caption=caption,
+            )
         )
     return listed
 
 
 @node("dataset/use_file", fold=True)
-def use_file(file: SavedFile) -> VideoFile:
-    """A video that this workflow saved, as a file to curate. Its content was hashed when it was saved."""
-    return VideoFile(path=file.path, name=Path(file.path).name, digest=file.digest)
+def use_file(file: SavedFile, *, caption: str = "") -> VideoFile:
+    """A video that this workflow saved, as a file to curate. Its content was hashed when it was saved.
+
+    caption: of what it shows, if that is known.
+    """
+    return VideoFile(path=file.path, name=Path(file.path).name, digest=file.digest, caption=caption)
 
 
 def _files(folder: str) -> list[Path]:
@@ -91,6 +109,21 @@ def _digest(file: Path) -> tuple[str, str]:
         return file_digest(file), ""
     except StorageError as error:
         return "", error.message
+
+
+def _caption(video: Path, inside: Path) -> tuple[str, str]:
+    """What the text file beside a video says; empty if there is none. And what is wrong with it."""
+    file = video.with_suffix(CAPTION)
+    if not (file.is_file() and file.resolve().is_relative_to(inside)):
+        return "", ""
+    try:
+        if file.stat().st_size > MAX_CAPTION:
+            return "", f"its caption {file.name} is longer than {MAX_CAPTION} bytes"
+        return " ".join(file.read_text("utf-8").split()), ""
+    except UnicodeDecodeError:
+        return "", f"its caption {file.name} is not UTF-8 text"
+    except OSError as error:
+        return "", f"its caption {file.name} cannot be read: {error.strerror}"
 
 
 def file_digest(file: Path) -> str:

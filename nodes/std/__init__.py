@@ -14,7 +14,7 @@ from .lists import (
     seeds,
     slice_of,
 )
-from .logic import choose, select
+from .logic import choose, given, select
 from .maths import add, clamp, compare, multiply
 from .prompts import prompt_file, prompt_list
 from .texts import format_text, join, replace, split_lines
@@ -28,6 +28,7 @@ __all__ = [
     "concat",
     "flatten",
     "format_text",
+    "given",
     "integer",
     "join",
     "length",

@@ -22,6 +22,12 @@ def _selected(*, index: int) -> str:
     return _SELECTABLE[index]
 
 
+@node("std/given", fold=True)
+def given(*, text: str = "") -> bool:
+    """Whether a text says anything: to choose by a parameter that may be left empty, such as a folder."""
+    return bool(text.strip())
+
+
 @node("std/choose", branch=_side)
 def choose(then: T, otherwise: T, *, condition: bool) -> T:
     """`then` if the condition holds, else `otherwise`; the other side is not computed."""

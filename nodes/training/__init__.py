@@ -3,8 +3,8 @@
 Importing this needs no torch.
 """
 
-from .buckets import fit_bucket
-from .captions import trigger_caption
+from .buckets import bucket_clips, bucket_size, fit_bucket
+from .captions import trigger_caption, trigger_clips
 from .chart import loss_chart
 from .distort import slow_motion
 from .effect import effect_ratio, measure_effect
@@ -20,6 +20,8 @@ from .train_full import train_full
 from .train_lora import train_lora
 
 __all__ = [
+    "bucket_clips",
+    "bucket_size",
     "compare_sheet",
     "dpo_lora",
     "effect_ratio",
@@ -38,5 +40,6 @@ __all__ = [
     "train_full",
     "train_lora",
     "trigger_caption",
+    "trigger_clips",
     "weight_list",
 ]

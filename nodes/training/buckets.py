@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
+from graphflow_nodes.dataset.values import Clip, accept, refuse, with_scores
 from pydantic import Field
 
 from graphflow.errors import NodeError
@@ -55,6 +56,41 @@ def chosen(frames: int, height: int, width: int, buckets: Sequence[Bucket]) -> B
         key=lambda one: (round(abs(math.log(one.width / one.height) - shape), 6), -one.frames),
         default=None,
     )
+
+
+@node("training/bucket_size", fold=True)
+def bucket_size(*, buckets: list[str]) -> Bucket:
+    """The frames, height and width of the first bucket: the size at which what was learnt is tried.
+
+    Raises NodeError for anything that is no bucket.
+    """
+    return buckets_of(buckets)[0]
+
+
+@node("training/bucket_clips", depends=("graphflow_nodes.dataset.values",))
+def bucket_clips(
+    clips: list[Clip],
+    *,
+    buckets: list[str],
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None,
+) -> list[Clip]:
+    """Say to which bucket each clip will come, in the column `bucket`, and refuse those shorter than all.
+
+    buckets: such as 49x480x832, frames x height x width. fps: at which the clips will be loaded; empty is
+    their own. Raises NodeError for anything that is no bucket.
+    """
+    wanted, found = buckets_of(buckets), []
+    for clip in clips:
+        if clip.rejected:
+            found.append(clip)
+            continue
+        frames = round((clip.end - clip.start) * (fps or clip.fps))
+        bucket = chosen(frames, clip.height, clip.width, wanted)
+        if bucket is None:
+            found.append(refuse(clip, "bucket", f"shorter than every bucket: {frames} frames"))
+        else:
+            found.append(accept(with_scores(clip, {"bucket": "x".join(map(str, bucket))}), "bucket"))
+    return found
 
 
 @node("training/fit_bucket")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from graphflow_nodes.dataset.values import Clip
 from pydantic import Field
 
 from graphflow.errors import NodeError
@@ -17,12 +18,16 @@ OPENINGS = (
 """Words with which captioning models begin and that say nothing."""
 
 
+Trigger = Annotated[str, Field(max_length=100)]
+Template = Annotated[str, Field(max_length=1000)]
+
+
 @node("training/trigger_caption", fold=True)
 def trigger_caption(
     caption: str,
     *,
-    trigger: Annotated[str, Field(max_length=100)] = "",
-    template: Annotated[str, Field(max_length=1000)] = "{trigger} {caption}",
+    trigger: Trigger = "",
+    template: Template = "{trigger} {caption}",
     strip: bool = True,
 ) -> str:
     """A caption with the word that is to call an effect.
@@ -45,3 +50,25 @@ def trigger_caption(
     if not trigger:
         return text
     return template.replace("{caption}", text).replace("{trigger}", trigger).strip()
+
+
+@node("training/trigger_clips", depends=("graphflow_nodes.dataset.values",))
+def trigger_clips(
+    clips: list[Clip],
+    *,
+    trigger: Trigger = "",
+    template: Template = "{trigger} {caption}",
+    strip: bool = True,
+) -> list[Clip]:
+    """Put the word that is to call an effect into the captions of clips, as `training/trigger_caption` does.
+
+    Refused clips stay as they are. Raises NodeError for a template that lacks one of the two.
+    """
+    return [
+        clip
+        if clip.rejected
+        else clip.model_copy(
+            update={"caption": trigger_caption(clip.caption, trigger=trigger, template=template, strip=strip)}
+        )
+        for clip in clips
+    ]

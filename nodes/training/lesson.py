@@ -136,6 +136,7 @@ def examples_of(
     if not latents:
         raise NodeError("there is nothing to learn from", where="latents", hint="wire at least one clip")
     _aligned("latents", latents, "prompts", prompts)
+    masks = masks or None
     if masks is not None:
         _aligned("latents", latents, "masks", masks)
     _aligned("prior_latents", prior_latents or (), "prior_prompts", prior_prompts or ())

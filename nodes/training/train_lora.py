@@ -52,7 +52,7 @@ def train_lora(
 
     latents, prompts: the clips and their captions, one for each; from encode_clip and encode_prompt. Clips of
         different sizes never stand in one batch.
-    masks: where the loss counts more (white), one for each clip, by the settings' focus.
+    masks: where the loss counts more (white), one for each clip or none at all, by the settings' focus.
     prior_latents, prior_prompts: clips that must stay as they are, such as ones without the effect and
         without its trigger; without them an effect leaks into every prompt.
     scheduler, validation: prompts of which a clip is shown every `validate_every` steps while somebody looks.

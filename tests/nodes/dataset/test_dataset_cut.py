@@ -25,6 +25,7 @@ from graphflow_nodes.dataset.listing import VideoFile
 from graphflow_nodes.dataset.values import Clip
 
 from graphflow.errors import NodeError, StorageError
+from graphflow.node import spec_of
 from graphflow.testing import run_node
 from tests.nodes.dataset.conftest import Save, camera_over_texture
 
@@ -124,6 +125,32 @@ def test_what_cannot_be_read_is_refused_with_the_reason(save_clip: Save, tmp_pat
     bad = {name: clips for name, clips in found.items() if name != "good.mp4"}
     assert all(len(clips) == 1 and clips[0].rejected == "read" and clips[0].reason for clips in bad.values())
     assert "empty" in found["empty.mp4"][0].reason
+
+
+def test_a_text_file_beside_a_video_is_its_caption_and_a_changed_one_makes_it_another_file(
+    save_clip: Save,
+) -> None:
+    file = save_clip("a.mp4", three_shots())
+    (bare,) = listed(file.parent)
+    caption = file.with_suffix(".txt")
+    caption.write_text("A wall\n  that moves. ", "utf-8")
+    spec = spec_of(list_files)
+    assert spec is not None and spec.fingerprint is not None
+    before = spec.fingerprint(folder=str(file.parent))
+    (told,) = listed(file.parent)
+    assert (bare.caption, told.caption) == ("", "A wall that moves.")
+    assert {clip.caption for clip in cut(file)} == {"A wall that moves."}
+    caption.write_text("Another wall", "utf-8")
+    assert spec.fingerprint(folder=str(file.parent)) != before
+    caption.write_bytes(b"\xff\xfe")
+    (clip,) = cut(file)
+    assert clip.rejected == "read" and "a.txt is not UTF-8" in clip.reason
+    caption.write_text("a" * 30_000)
+    (clip,) = cut(file)
+    assert clip.rejected == "read" and "a.txt is longer than" in clip.reason
+    caption.unlink()
+    caption.symlink_to("/etc/hostname")
+    assert [clip.caption for clip in cut(file)] == ["", "", ""]
 
 
 def test_a_file_that_goes_while_the_list_is_worked_on(save_clip: Save) -> None:

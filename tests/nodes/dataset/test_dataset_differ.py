@@ -140,6 +140,7 @@ def test_what_happens_in_a_clip() -> None:
     frames = toy_frames([CIRCLE])[0]
     text = change_caption(frames)
     assert text.startswith("a red circle ") and text.endswith("; the red circle moves to the right")
+    assert change_caption(frames, events=False) == text.partition(";")[0]
 
 
 class Parrot(PairCaptioner):

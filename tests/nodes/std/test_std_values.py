@@ -73,6 +73,10 @@ def test_a_number_is_not_compared_with_a_text() -> None:
         run_node(std.compare, 1, "a")
 
 
+def test_a_text_is_given_if_it_says_anything() -> None:
+    assert std.given(text="clips") and not std.given() and not std.given(text=" \n")
+
+
 @pytest.mark.parametrize("condition", [True, False])
 def test_choose_names_the_port_whose_value_it_gives(condition: bool) -> None:
     spec = spec_of(std.choose)

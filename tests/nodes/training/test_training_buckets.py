@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from graphflow_nodes.training import fit_bucket
+from graphflow_nodes.dataset.values import Clip
+from graphflow_nodes.training import bucket_clips, bucket_size, fit_bucket
 from graphflow_nodes.training.buckets import Bucket, buckets_of, chosen
 
 from graphflow.errors import NodeError
@@ -60,3 +61,32 @@ def test_which_frames_are_taken(take: str, first: int, last: int) -> None:
 def test_what_cannot_be_done_is_told(buckets: list[str], text: str) -> None:
     with pytest.raises(NodeError, match=text):
         run_node(fit_bucket, clip(5, 16, 16), buckets=buckets)
+
+
+def cut(seconds: float, fps: float, height: int = 480, width: int = 832) -> Clip:
+    """A clip of a file that nobody opens."""
+    return Clip(
+        id="a", source="s", path="a.mp4", start=1.0, end=1.0 + seconds, fps=fps, height=height, width=width
+    )
+
+
+def test_clips_are_told_their_bucket_and_too_short_ones_are_refused() -> None:
+    buckets = ["49x480x832", "17x512x512"]
+    clips = [cut(49 / 16, 16), cut(48 / 16, 16), cut(4, 8, 512, 512), cut(2, 8)]
+    found = run_node(bucket_clips, clips, buckets=buckets)
+    assert [one.scores.get("bucket") for one in found] == ["49x480x832", "17x512x512", "17x512x512", None]
+    assert found[0].passed == ("bucket",) and found[3].rejected == "bucket"
+    assert found[3].reason == "shorter than every bucket: 16 frames"
+    assert run_node(bucket_clips, found[3:], buckets=buckets) == found[3:]
+
+
+def test_the_rate_at_which_clips_are_loaded_decides_how_many_frames_there_are() -> None:
+    (slow,) = run_node(bucket_clips, [cut(2, 30)], buckets=["49x480x832"], fps=16.0)
+    (fast,) = run_node(bucket_clips, [cut(2, 30)], buckets=["49x480x832"])
+    assert slow.rejected == "bucket" and fast.scores["bucket"] == "49x480x832"
+
+
+def test_the_first_bucket_is_the_size_to_try_at() -> None:
+    assert run_node(bucket_size, buckets=["49x480x832", "17x512x512"]) == Bucket(49, 480, 832)
+    with pytest.raises(NodeError, match="no bucket"):
+        run_node(bucket_size, buckets=[])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from graphflow_nodes.training import trigger_caption
+from graphflow_nodes.dataset.values import Clip, refuse
+from graphflow_nodes.training import trigger_caption, trigger_clips
 
 from graphflow.errors import NodeError
 from graphflow.testing import run_node
@@ -28,3 +29,14 @@ def test_a_template_may_tell_of_the_effect() -> None:
 def test_a_template_without_the_caption_is_refused() -> None:
     with pytest.raises(NodeError, match=r"lacks \{caption\}"):
         run_node(trigger_caption, "a cup", trigger="CAKE", template="{trigger}")
+
+
+def test_the_captions_of_clips_are_made_the_same_way() -> None:
+    clip = Clip(
+        id="a", source="s", path="a.mp4", start=0, end=2, fps=8, height=64, width=64, caption="We see a cup"
+    )
+    bad = refuse(clip, "read", "broken")
+    good, same = run_node(trigger_clips, [clip, bad], trigger="CAKE", template="{trigger}: {caption}!")
+    assert good.caption == "CAKE: A cup!" and same == bad
+    with pytest.raises(NodeError, match=r"lacks \{trigger\}"):
+        run_node(trigger_clips, [clip], trigger="CAKE", template="{caption}")
