@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy
+
+from graphflow.limited import Fields, asked
 
 from .reading import opened
 from .values import Clip, Score
 
 MOST_FRAMES = 256
 """Frames of a clip that are looked at."""
+
+_COLUMNS = ("motion_x", "motion_y", "motion_scale", "source", "w", "h")
+"""What is used of a vector."""
 
 
 def vector_scores(clip: Clip) -> dict[str, Score]:
@@ -62,28 +69,46 @@ def _lengths(vectors: Any, place: int, refers: list[int]) -> tuple[Any, Any]:
 
 def _frames(clip: Clip) -> tuple[list[tuple[int, str, Any]], list[int]]:
     """Place, kind and vectors of the clip's frames, and the places of those that others may refer to."""
+    found: list[tuple[int, str, Any]] = []
+    refers: list[int] = []
+    fields = {"path": os.path.abspath(clip.path), "start": clip.start, "end": clip.end, "fps": clip.fps}
+    with asked(f"{__name__}:stored", fields, needs=("av",), where=clip.path) as answers:
+        for answer in answers:
+            rows = numpy.empty((len(_COLUMNS), answer.size // 4 // len(_COLUMNS)), "<i4")
+            answer.into(rows)
+            place, kind = int(answer.fields["place"]), str(answer.fields["kind"])
+            if kind != "B":
+                refers.append(place)
+            if answer.fields["shown"]:
+                vectors = dict(zip(_COLUMNS, rows, strict=True)) if rows.size else None
+                found.append((place, kind, vectors))
+    return found, refers
+
+
+def stored(fields: Fields, data: bytes) -> Iterator[tuple[Fields, Any]]:
+    """In the child: place and kind of each frame to the end of the clip, and the vectors of those in it."""
     from av.codec.context import Flags2
     from av.sidedata.sidedata import Type
     from av.video.frame import PictureType
 
-    found: list[tuple[int, str, Any]] = []
-    refers: list[int] = []
-    with opened(Path(clip.path), "video") as (container, stream):
+    shown = 0
+    with opened(Path(fields["path"]), "video") as (container, stream):
         stream.codec_context.flags2 |= Flags2.export_mvs
         unit = float(stream.time_base or 1)
         begin = (stream.start_time or 0) * unit
-        if clip.start > 0:
-            container.seek(int((begin + clip.start) / unit), stream=stream, backward=True)
+        if fields["start"] > 0:
+            container.seek(int((begin + fields["start"]) / unit), stream=stream, backward=True)
         for frame in container.decode(stream):
             when = (frame.pts or 0) * unit - begin
-            place = round(when * clip.fps)
-            kind = PictureType(frame.pict_type).name
-            if kind != "B":
-                refers.append(place)
-            if when < clip.start - 0.5 / clip.fps:
+            told = {"place": round(when * fields["fps"]), "kind": PictureType(frame.pict_type).name}
+            if when < fields["start"] - 0.5 / fields["fps"]:
+                yield {**told, "shown": False}, b""
                 continue
-            if when > clip.end - 0.5 / clip.fps or len(found) >= MOST_FRAMES:
+            if when > fields["end"] - 0.5 / fields["fps"] or shown >= MOST_FRAMES:
+                yield {**told, "shown": False}, b""
                 break
-            told = frame.side_data.get(Type.MOTION_VECTORS)
-            found.append((place, kind, None if told is None else told.to_ndarray()))
-    return found, refers
+            shown += 1
+            vectors = frame.side_data.get(Type.MOTION_VECTORS)
+            rows = None if vectors is None else vectors.to_ndarray()
+            packed = b"" if rows is None else numpy.array([rows[name] for name in _COLUMNS], "<i4")
+            yield {**told, "shown": True}, packed

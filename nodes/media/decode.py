@@ -1,22 +1,24 @@
 """Decoding files from anywhere into uint8 frames.
 
-Nothing is believed: containers are opened by `containers.py`, sizes are checked before memory is taken, and
-what is broken raises StorageError.
+Nothing is believed: decoders run in a child process with limits, containers are opened by `containers.py`,
+sizes are checked before memory is taken, and what is broken raises StorageError. The functions of the child
+are `told` and `shown`; what they answer is checked here once more.
 """
 
 from __future__ import annotations
 
+import math
 import os
-import struct
-import zlib
+import time
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from graphflow.errors import StorageError
+from graphflow.limited import Fields, asked
 from graphflow.values import Tensor
 
 from .containers import opened
@@ -31,29 +33,22 @@ MAX_SIDE = 16_384
 MAX_PIXELS = 40_000_000
 """Most pixels of one video frame; 8K has 33 million."""
 
+MAX_RATE = 1000.0
+"""Most frames a second."""
+
 MAX_BYTES = 16 << 30
 """Most bytes of decoded frames."""
 
 MAX_PACKETS = 5_000_000
 """Most packets of a video looked at; a day at 50 frames a second has 4.3 million."""
 
-IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+DECODERS = ("av", "numpy", "PIL.Image")
+"""What the functions of the child import."""
+
+TICK_SECONDS = 1.0
+"""While no frame is wanted, a child says this often that it goes on."""
 
 KEEP_HINT = "set incomplete to 'keep' to use what can be read"
-
-_BROKEN = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    struct.error,
-    zlib.error,
-)
-"""What Pillow raises for broken files."""
-
 
 Report = Callable[[int, int], None]
 
@@ -103,9 +98,6 @@ class Timeline:
         return [(moment - self.moments[0]) * self.unit for moment in self.moments]
 
 
-# ------------------------------------------------------------------------------------------- videos
-
-
 def decode_video(
     path: Path, cut: Cut, report: Report, timeline: Timeline | None = None
 ) -> tuple[Tensor, float]:
@@ -115,7 +107,7 @@ def decode_video(
     timeline: what `timeline_of` told of the file, if it was asked before.
     Raises StorageError for what is no video, is broken, cut off (unless `cut` keeps it) or over the limits.
     """
-    timeline = timeline or timeline_of(path)
+    timeline = timeline or timeline_of(path, lambda: report(0, 1))
     positions = _positions(timeline, cut, path)
     height, width = _fitted(timeline.height, timeline.width, cut.max_side)
     frames = _empty(len(positions), height, width, path)
@@ -132,11 +124,33 @@ def decode_video(
     return frames, cut.fps or timeline.rate
 
 
-def timeline_of(path: Path) -> Timeline:
+def timeline_of(path: Path, idle: Callable[[], None] = lambda: None) -> Timeline:
     """What a video's packets say: when its frames come, their size, whether any are missing.
 
+    idle: called while it is looked into; may raise to cancel.
     Raises StorageError for what is no video, has no frames or is over the limits.
     """
+    import numpy
+
+    fields = {"path": os.path.abspath(path)}
+    with asked(f"{__name__}:told", fields, needs=DECODERS, where=str(path), idle=idle) as answers:
+        answer = next(answers)
+        if not 0 < answer.size <= 8 * MAX_PACKETS:
+            raise ValueError("no times")
+        moments = numpy.empty(answer.size // 8, "<i8")
+        answer.into(moments)
+        timeline = Timeline(moments.tolist(), **answer.fields)
+    _check_size(timeline.width, timeline.height, path)
+    if not (0 < timeline.unit < math.inf and 0 < timeline.rate <= MAX_RATE and timeline.promised >= 0):
+        raise StorageError("its times make no sense", where=str(path), hint="convert it to mp4")
+    return timeline
+
+
+def told(fields: Fields, data: bytes) -> Iterator[tuple[Fields, Any]]:
+    """In the child: the fields of a Timeline, with its moments as 64-bit integers."""
+    import numpy
+
+    path = Path(fields["path"])
     with opened(path, "video") as (container, stream):
         context = stream.codec_context
         _check_size(context.width, context.height, path)
@@ -155,7 +169,7 @@ def timeline_of(path: Path) -> Timeline:
             raise StorageError(
                 "the video has no frames", where=str(path), hint="get a whole copy of the file"
             )
-        rate = min(float(stream.average_rate or stream.guessed_rate or 0) or 25.0, 1000.0)
+        rate = min(float(stream.average_rate or stream.guessed_rate or 0) or 25.0, MAX_RATE)
         unit = float(stream.time_base) if timed and stream.time_base else 1 / rate
         moments = sorted(set(moments)) if timed else list(range(len(moments)))
         rate = _true_rate(moments, unit, rate)
@@ -165,7 +179,8 @@ def timeline_of(path: Path) -> Timeline:
         turns = _turns(container, stream)
         if turns % 2:
             height, width = width, height
-        return Timeline(moments, unit, rate, height, width, timed, promised, turns)
+        found = {"unit": unit, "rate": rate, "height": height, "width": width, "timed": timed}
+        yield {**found, "promised": promised, "turns": turns}, numpy.array(moments, "<i8")
 
 
 def _turns(container: InputContainer, stream: Any) -> int:
@@ -183,7 +198,7 @@ def _true_rate(moments: list[int], unit: float, told: float) -> float:
     if len(moments) < 2:
         return told
     measured = (len(moments) - 1) / ((moments[-1] - moments[0]) * unit)
-    return told if abs(measured / told - 1) < 0.01 else min(measured, 1000.0)
+    return told if abs(measured / told - 1) < 0.01 else min(measured, MAX_RATE)
 
 
 def _cut_off(path: Path, container: InputContainer, found: tuple[float, float]) -> int:
@@ -230,29 +245,58 @@ def _positions(timeline: Timeline, cut: Cut, path: Path) -> list[int]:
 
 
 def _fill(path: Path, timeline: Timeline, positions: list[int], frames: Tensor, report: Report) -> set[int]:
-    """Decode into `frames` until the decoder gives up; the places that were filled."""
-    import torch
-    from av import FFmpegError
+    """Have `frames` filled until the decoder gives up; the places that were filled."""
+    import numpy
 
     places: dict[int, list[int]] = {}
     for place, position in enumerate(positions):
-        places.setdefault(position, []).append(place)
-    order = {moment: i for i, moment in enumerate(timeline.moments)}
+        places.setdefault(timeline.moments[position], []).append(place)
     found: set[int] = set()
-    with opened(path, "video") as (container, stream), suppress(FFmpegError, ValueError):
-        if timeline.timed and positions[0] > 0:
-            container.seek(timeline.moments[positions[0]], stream=stream, backward=True)
-        for count, frame in enumerate(container.decode(stream)):
-            report(len(found), len(positions))
-            position = order.get(frame.pts, -1) if timeline.timed else count
-            if position in places and not frame.is_corrupt:
-                pixels = torch.from_numpy(_rgb(frame, frames.shape[1], frames.shape[2], timeline.turns))
-                for place in places[position]:
-                    frames[place] = pixels
-                    found.add(place)
-            if len(found) == len(positions):
-                break
+    height, width = frames.shape[1:3]
+    fields = {
+        "path": os.path.abspath(path), "height": height, "width": width, "timed": timeline.timed,
+        "turns": timeline.turns, "begin": timeline.moments[positions[0]] if positions[0] > 0 else None,
+    }  # fmt: skip
+    wanted = numpy.array([*places], "<i8").tobytes()
+
+    def idle() -> None:
+        report(len(found), len(positions))
+
+    idle()
+    with asked(f"{__name__}:shown", fields, wanted, needs=DECODERS, where=str(path), idle=idle) as answers:
+        for answer in answers:
+            if answer.size:
+                first, *others = places[answer.fields["moment"]]
+                answer.into(frames[first].numpy())
+                for place in others:
+                    frames[place] = frames[first]
+                found.update((first, *others))
+            idle()
     return found
+
+
+def shown(fields: Fields, data: bytes) -> Iterator[tuple[Fields, Any]]:
+    """In the child: the frames of these moments, 64-bit integers, as far as they can be decoded."""
+    import numpy
+    from av import FFmpegError
+
+    wanted = frozenset(numpy.frombuffer(data, "<i8").tolist())
+    missing = set(wanted)
+    said = time.monotonic()
+    with opened(Path(fields["path"]), "video") as (container, stream), suppress(FFmpegError, ValueError):
+        if fields["timed"] and fields["begin"] is not None:
+            container.seek(fields["begin"], stream=stream, backward=True)
+        for count, frame in enumerate(container.decode(stream)):
+            moment = frame.pts if fields["timed"] else count
+            if moment in wanted and not frame.is_corrupt:
+                missing.discard(moment)
+                yield {"moment": moment}, _rgb(frame, fields["height"], fields["width"], fields["turns"])
+                said = time.monotonic()
+            elif time.monotonic() - said > TICK_SECONDS:
+                yield {}, b""
+                said = time.monotonic()
+            if not missing:
+                return
 
 
 def _rgb(frame: VideoFrame, height: int, width: int, turns: int) -> Any:
@@ -273,8 +317,7 @@ def _rgb(frame: VideoFrame, height: int, width: int, turns: int) -> Any:
         | Interpolation.BITEXACT,
         threads=1,
     )
-    array = shown.to_ndarray()
-    return numpy.ascontiguousarray(numpy.rot90(array, turns)) if turns else array
+    return numpy.ascontiguousarray(numpy.rot90(shown.to_ndarray(), turns))
 
 
 def _fitted(height: int, width: int, max_side: int | None) -> tuple[int, int]:
@@ -307,37 +350,3 @@ def _empty(count: int, height: int, width: int, path: Path) -> Tensor:
             where=str(path),
             hint="set start and end, a lower fps or max_side",
         ) from None
-
-
-# ------------------------------------------------------------------------------------------- images
-
-
-def decode_image(source: Path | BinaryIO, where: str) -> Any:
-    """The pixels of a picture, uint8 (height, width, 3), turned as its EXIF says, without transparency.
-
-    where: the name that errors show. Raises StorageError for what is no picture, is broken or has more
-    pixels than Pillow's `MAX_IMAGE_PIXELS`.
-    """
-    import numpy
-    from PIL import Image as Pillow
-    from PIL import ImageOps, UnidentifiedImageError
-
-    try:
-        with Pillow.open(source, formats=IMAGE_FORMATS) as picture:
-            limit = Pillow.MAX_IMAGE_PIXELS
-            if limit is not None and picture.width * picture.height > limit:
-                raise Pillow.DecompressionBombError
-            upright = ImageOps.exif_transpose(picture)
-            if upright.mode.startswith("I"):  # 16 bits a pixel
-                return numpy.repeat((numpy.asarray(upright) >> 8).astype("uint8")[..., None], 3, axis=2)
-            return numpy.array(upright.convert("RGB"))
-    except UnidentifiedImageError:
-        raise StorageError(
-            "this is not a picture that can be read", where=where, hint=f"{', '.join(IMAGE_FORMATS)} are read"
-        ) from None
-    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
-        raise StorageError("the picture is too large", where=where, hint="scale it down first") from None
-    except _BROKEN as error:
-        raise StorageError(
-            f"the picture is broken: {error}", where=where, hint="get a whole copy of the file"
-        ) from error

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphflow.errors import StorageError
+from graphflow.limited import Fields, asked
 from graphflow.values import Tensor
 
 from .containers import opened
-from .decode import KEEP_HINT, MAX_BYTES, Report
+from .decode import DECODERS, KEEP_HINT, MAX_BYTES, Report
 from .soundtrack import LAYOUTS
 
 if TYPE_CHECKING:
@@ -55,6 +57,30 @@ def decode_audio(path: Path, passage: Passage, report: Report) -> tuple[Tensor, 
     import torch
 
     parts: list[Any] = []
+    rate, channels, size = 0, 1, 0
+    fields = {"path": os.path.abspath(path), **asdict(passage)}
+    state = (0, 0)
+    with asked(
+        f"{__name__}:heard", fields, needs=DECODERS, where=str(path), idle=lambda: report(*state)
+    ) as answers:
+        for answer in answers:
+            rate, channels, state = answer.fields["rate"], answer.fields["channels"], answer.fields["done"]
+            size += answer.size
+            if size > MAX_BYTES or not (0 < rate <= MAX_RATE and 0 < channels <= len(LAYOUTS)):
+                raise StorageError("the sound is too large", where=str(path), hint="set start and end")
+            report(*map(int, state))
+            part = numpy.empty((channels, answer.size // 4 // channels), "float32")
+            answer.into(part)
+            parts.append(part)
+    samples = torch.from_numpy(numpy.concatenate(parts, axis=1))
+    return samples.nan_to_num_().clamp_(-1, 1), rate
+
+
+def heard(fields: Fields, data: bytes) -> Iterator[tuple[Fields, Any]]:
+    """In the child: the samples of a passage, part by part; raises as `decode_audio` does."""
+    import numpy
+
+    path, passage = Path(fields["path"]), Passage(**{one: fields[one] for one in asdict(Passage())})
     position, kept, damaged = 0, 0, False
     with opened(path, "audio") as (container, stream):
         rate, channels = _form(stream, passage, path)
@@ -67,13 +93,11 @@ def decode_audio(path: Path, passage: Passage, report: Report) -> tuple[Tensor, 
             if block is None:
                 damaged = True
                 break
-            report(position // rate, max(position // rate, int(promised or 0)))
             part = block[:, max(0, first - position) : None if stop is None else max(0, stop - position)]
-            parts.append(part)
+            done = position // rate, max(position // rate, int(promised or 0))
             position, kept = position + block.shape[1], kept + part.shape[1]
             _check_length(kept / rate, passage, path)
-            if kept * channels * 4 > MAX_BYTES:
-                raise StorageError("the sound is too large", where=str(path), hint="set start and end")
+            yield {"rate": rate, "channels": channels, "done": done}, numpy.ascontiguousarray(part)
             if stop is not None and position >= stop:
                 break
     seconds = position / rate
@@ -86,8 +110,6 @@ def decode_audio(path: Path, passage: Passage, report: Report) -> tuple[Tensor, 
             where=str(path),
             hint=f"the sound is {seconds:.2f} s long",
         )
-    samples = torch.from_numpy(numpy.concatenate(parts, axis=1))
-    return samples.nan_to_num_().clamp_(-1, 1), rate
 
 
 def _form(stream: Any, passage: Passage, path: Path) -> tuple[int, int]:

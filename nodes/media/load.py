@@ -15,14 +15,15 @@ from graphflow.errors import StorageError
 from graphflow.node import Context, node
 from graphflow.values import Image, Tensor, Video
 
-from .decode import MAX_BYTES, Cut, decode_image, decode_video
+from .decode import MAX_BYTES, Cut, decode_video
 from .files import content_hash, source_file, source_path
+from .images import decode_image
 from .tensors import tensor_of
 
 PICTURE = re.compile(r".+\.(png|jpe?g|webp|bmp|tiff?)", re.IGNORECASE)
 """Names of the files in a folder or zip that are frames."""
 
-_PARTS = (".containers", ".decode", ".tensors", ".files")
+_PARTS = (".containers", ".decode", ".images", ".tensors", ".files")
 
 Media = TypeVar("Media", Image, Video)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -187,7 +188,7 @@ def test_long_sound_is_refused_with_advice(ctx: LocalContext, monkeypatch: pytes
     assert run_node(load_audio, path=path, start=1.5, max_seconds=2.0).samples.shape[1] == 36_000
     monkeypatch.setattr(hearing, "_promised", lambda container, stream: None)  # a header that tells nothing
     with pytest.raises(StorageError, match="longer than the limit of 2 s"):
-        run_node(load_audio, path=path, max_seconds=2.0)
+        list(hearing.heard({"path": path, **asdict(hearing.Passage(max_seconds=2.0))}, b""))
     monkeypatch.setattr(hearing, "MAX_BYTES", 1000)
     with pytest.raises(StorageError, match="too large"):
         run_node(load_audio, path=path)
