@@ -47,6 +47,8 @@ class Footprint:
     """What lies outside the blocks."""
     leaf: int = 0
     """The largest single layer."""
+    turn: int = 0
+    """The most that works at once, of a model whose parts are loaded as they are needed; 0 if it is all."""
     placings: tuple[Placing, ...] = get_args(Placing)
     """What weights that are stored so can bear: some quantised layers cannot be moved."""
 

@@ -147,6 +147,8 @@ class Forecast:
     def _on_device(self, token: bytes, strategy: Strategy) -> int:
         """Bytes on the device while the model is in use."""
         found = self.models[token].footprint(strategy.stored)
+        if strategy.placing == IN_TURN and found.turn:
+            return found.turn
         return found.on_device(_offload(strategy.placing or self.models[token].placing))
 
     def _staying(self, token: bytes, strategy: Strategy) -> int:

@@ -75,6 +75,8 @@ class Definition(_Plain):
     phases: tuple[Phase, ...]
     loaded: dict[str, str]
     """Components that come from a model folder, with the class that the definition asks for."""
+    kept: dict[str, tuple[str, ...]] = {}
+    """By component: parts of its weights' names that stay float32 in a half-precision model."""
     configs: tuple[str, ...] = ()
     """Settings of the pipeline that a model's index may hold."""
 
@@ -110,6 +112,18 @@ class Definition(_Plain):
         """Guiders that are set at this phase: those that no phase before it, which always runs, has."""
         certain = [name for each in self.before(phase) if not each.optional for name in each.guiders]
         return tuple(name for name in phase.guiders if name not in certain)
+
+
+@functools.cache
+def kept_in_float32(class_name: str) -> frozenset[str]:
+    """Parts of names of the weights that a class of diffusers keeps in float32, if a pipeline asks for it."""
+    return frozenset(
+        name
+        for each in definitions().values()
+        for component, names in each.kept.items()
+        if each.loaded[component] == class_name
+        for name in names
+    )
 
 
 @functools.cache

@@ -44,6 +44,7 @@ def _definition(name: str) -> Definition:
         blocks=blocks_name,
         phases=tuple(_phase(each, block) for each, block in blocks.sub_blocks.items()),
         loaded={each: _text(specs[each].type_hint) for each in loaded},
+        kept={each: names for each in loaded if (names := _kept(specs[each].type_hint))},
         configs=tuple(spec.name for spec in blocks.expected_configs),
     )
 
@@ -67,6 +68,12 @@ def _phase(name: str, block: Any) -> Phase:
             if inspect.isclass(spec.type_hint) and issubclass(spec.type_hint, BaseGuidance)
         ),
     )
+
+
+def _kept(cls: Any) -> tuple[str, ...]:
+    """Parts of names of weights that stay float32, whatever dtype a class of diffusers is loaded in."""
+    own = getattr(cls, "__module__", "").startswith("diffusers")
+    return tuple(getattr(cls, "_keep_in_fp32_modules", None) or ()) if own else ()
 
 
 def _input(found: Any) -> Input:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graphflow.errors import MissingModel, NodeError, ValueMismatch
-from graphflow.node import Origin, node
+from graphflow.node import Footprint, Origin, node
 from graphflow.values import Recipe
 
 from ..catalogue import licence_of
@@ -27,7 +27,7 @@ from ..source import (
     weight_files,
 )
 from ..values import Dtype
-from .definitions import Definition, PipelineName, definitions
+from .definitions import Definition, PipelineName, definitions, kept_in_float32
 
 MODULAR_INDEX = "modular_model_index.json"
 _FILES = (".json", ".txt", ".model", ".jinja", ".safetensors")
@@ -95,10 +95,19 @@ class ModularPart(Recipe):
         return blank_model(self.index(), self.folder(), self.subfolder)
 
     def memory_bytes(self) -> int:
+        """Of the weights once they are loaded, from the headers of their files."""
         files = (self.folder() / self.subfolder).glob("*.safetensors")
-        entries = [entry for file in files for entry in read_header(file).values()]
-        width = 4 if self.dtype == "float32" else 2
-        return sum(entry.numbers * (_BYTES.get(entry.dtype, 1) or width) for entry in entries)
+        entries = [entry for file in files for entry in read_header(file).items()]
+        return sum(
+            entry.numbers * (_BYTES.get(entry.dtype, 1) or self._width(name)) for name, entry in entries
+        )
+
+    def _width(self, name: str) -> int:
+        """Of one number: some weights stay float32 in a half-precision model, T5's `wo` in float16 alone."""
+        kept = kept_in_float32(self.class_name)
+        if self.library == "transformers" and self.dtype == "float16":
+            kept = frozenset(("wo",))
+        return 4 if self.dtype == "float32" or not kept.isdisjoint(name.split(".")) else 2
 
     def origins(self) -> tuple[Origin, ...]:
         return (Origin(self.source.model, self.source.identity, licence_of(self.source)),)
@@ -118,8 +127,21 @@ class ModularModel(Recipe):
             part.inspect()
 
     def memory_bytes(self) -> int:
-        """Of the largest part: how many work together differs by phase."""
-        return max((part.memory_bytes() for part in self.parts.values()), default=0)
+        """Of all parts: each stays where it was opened until there is no room for another."""
+        return self.footprints()[""].whole
+
+    def footprints(self) -> dict[str, Footprint]:
+        """Exact for weights; 0 if the model is not here. At most the parts of one phase work at once.
+
+        Parts are not offloaded, nor stored otherwise.
+        """
+        try:
+            sizes = {name: part.memory_bytes() for name, part in self.parts.items()}
+        except MissingModel:
+            sizes = {}
+        phases = definitions()[self.pipeline].phases
+        turn = max(sum(sizes.get(name, 0) for name in phase.components) for phase in phases)
+        return {"": Footprint(sum(sizes.values()), turn=turn, placings=("resident",))}
 
     def origins(self) -> tuple[Origin, ...]:
         return (Origin(self.source.model, self.source.identity, licence_of(self.source)),)
