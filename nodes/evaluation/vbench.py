@@ -8,7 +8,7 @@ from pydantic import Field
 
 from graphflow.errors import NodeError
 from graphflow.node import Context, node
-from graphflow.values import Tensor, Video
+from graphflow.values import Video
 
 from .aesthetic import Aesthetic
 from .detector import Detection, Detector
@@ -17,14 +17,13 @@ from .frames import frames_of
 from .interpolator import Interpolator
 from .judge import Judge
 from .measure import PARTS
-from .values import Direction, Flow, Measurement, Scores, ScoreTable
+from .values import Flow, Measurement, Scores, ScoreTable
+from .vbench_parts import scores_of, spread, tensor_of
 
 Words = Annotated[str, Field(min_length=1, max_length=200)]
-SAMPLES = 16
-"""Frames that VBench's detectors look at."""
 FLAT = 1e-9
 
-_TABLE = (".vbench_table", ".values", ".frames")
+_TABLE = (".vbench_table", ".vbench_parts", ".values", ".frames")
 
 
 @node("evaluation/vbench_consistency", depends=(*_TABLE, ".embedder", ".weights"))
@@ -36,13 +35,13 @@ def vbench_consistency(
     The mean over frames but the first of the mean likeness, at least 0, to the frame before and to the first.
     Raises NodeError for a clip of one frame.
     """
-    frames = _tensor(video, least=2)
+    frames = tensor_of(video, least=2)
     with ctx.use(embedder) as embed:
         looks = embed.images(frames)
     before = (looks[1:] * looks[:-1]).sum(-1).clamp(min=0)
     first = (looks[1:] @ looks[0]).clamp(min=0)
     alike = (before + first) / 2
-    return _scores(f"{of}_consistency", alike, "higher", f"a {of} that becomes another")
+    return scores_of(f"{of}_consistency", alike, "higher", f"a {of} that becomes another")
 
 
 @node("evaluation/vbench_smoothness", depends=(*_TABLE, ".interpolator", ".vision", ".classic_flow", ".flow"))
@@ -51,12 +50,12 @@ def vbench_smoothness(video: Video, interpolator: Interpolator, ctx: Context) ->
 
     VBench interpolates with AMT-S. Raises NodeError for a clip of fewer than three frames.
     """
-    frames = _tensor(video, least=3)
+    frames = tensor_of(video, least=3)
     kept = frames[::2]
     with ctx.use(interpolator) as between:
         made = between(kept[:-1], kept[1:])
     wrong = (made.float() - frames[1::2][: len(made)].float()).abs().mean((1, 2, 3))
-    return _scores("motion_smoothness", 1 - wrong / 255, "higher", "frames that do not lie between others")
+    return scores_of("motion_smoothness", 1 - wrong / 255, "higher", "frames that do not lie between others")
 
 
 @node("evaluation/vbench_motion", depends=(*_TABLE, *PARTS))
@@ -85,15 +84,15 @@ def vbench_motion(video: Video, flow: Flow) -> Scores:
         return scores.joined(Scores(missing=(Missing(metric="temporal_flickering", reason=reason),)))
     reading = METRICS["temporal_flickering"].measure(clip)
     curve = np.asarray(reading.curve)
-    return scores.joined(_scores("temporal_flickering", curve, "higher", "light that jumps", reading.value))
+    return scores.joined(scores_of("temporal_flickering", curve, "higher", "light that jumps", reading.value))
 
 
 @node("evaluation/vbench_aesthetic", depends=(*_TABLE, ".aesthetic", ".embedder", ".weights"))
 def vbench_aesthetic(video: Video, aesthetic: Aesthetic, ctx: Context) -> Scores:
     """Aesthetic quality: the mean mark of the frames over 10 (VBench: LAION's head over CLIP ViT-L/14)."""
     with ctx.use(aesthetic) as rate:
-        marks = rate(_tensor(video, least=1)) / 10
-    return _scores("aesthetic_quality", marks, "higher", "pictures that people do not like")
+        marks = rate(tensor_of(video, least=1)) / 10
+    return scores_of("aesthetic_quality", marks, "higher", "pictures that people do not like")
 
 
 @node("evaluation/vbench_style", depends=(*_TABLE, ".embedder", ".weights"))
@@ -108,12 +107,12 @@ def vbench_style(
     """How well frames fit a text: the mean cosine of frame and text.
 
     VBench takes CLIP ViT-B/32 for appearance_style, which is this; for the other two it takes ViCLIP, which
-    sees eight frames at once: with an embedder of pictures they are a stand-in.
+    sees eight frames at once: with an embedder of pictures they are a stand-in, `vbench_video_text` is nearer.
     """
-    frames = _tensor(video, least=1)
+    frames = tensor_of(video, least=1)
     with ctx.use(embedder) as embed:
         fits = embed.images(frames) @ embed.texts([text])[0]
-    return _scores(dimension, fits, "higher", "pictures that do not show what the text says")
+    return scores_of(dimension, fits, "higher", "pictures that do not show what the text says")
 
 
 @node("evaluation/vbench_objects", depends=(*_TABLE, ".detector", ".weights"))
@@ -135,8 +134,8 @@ def vbench_objects(
     """
     if relation != "none" and not second:
         raise NodeError("a relation needs two objects", where="second", hint="name the second one")
-    frames = _tensor(video, least=1)
-    picked = frames[_spread(len(frames))]
+    frames = tensor_of(video, least=1)
+    picked = frames[spread(len(frames))]
     words = [first, *([second] if second else [])]
     shown, both, placed = [], [], []
     with ctx.use(detector) as detect:
@@ -148,12 +147,14 @@ def vbench_objects(
             both.append(float(all(boxes)))
             if relation != "none":
                 placed.append(max((related(a, b, relation) for a in boxes[0] for b in boxes[1]), default=0.0))
-    scores = _scores("object_class", shown, "higher", f"{first} is missing")
+    scores = scores_of("object_class", shown, "higher", f"{first} is missing")
     if second:
-        scores = scores.joined(_scores("multiple_objects", both, "higher", f"{first} or {second} is missing"))
+        scores = scores.joined(
+            scores_of("multiple_objects", both, "higher", f"{first} or {second} is missing")
+        )
     if relation != "none":
         claims = f"{first} is not {relation} of {second}"
-        scores = scores.joined(_scores("spatial_relationship", placed, "higher", claims))
+        scores = scores.joined(scores_of("spatial_relationship", placed, "higher", claims))
     return scores
 
 
@@ -182,9 +183,9 @@ def ask_judge(
 
     samples: frames that it sees, evenly spread. A judge's word is one opinion; hold it against people's.
     """
-    frames = _tensor(video, least=1)
+    frames = tensor_of(video, least=1)
     with ctx.use(judge) as answer:
-        yes = answer(frames[_spread(len(frames), samples)], question)
+        yes = answer(frames[spread(len(frames), samples)], question)
     one = Measurement(
         metric=metric, value=float(yes), direction="higher", unit="0..1", claims=f"no to: {question}"
     )
@@ -232,20 +233,6 @@ def _one(metric: str, value: float, unit: str) -> Measurement:
     return Measurement(metric=metric, value=value, direction="higher", unit=unit)
 
 
-def _tensor(video: Video, *, least: int) -> Tensor:
-    frames_of(video)
-    if len(video.frames) < least:
-        raise NodeError(f"at least {least} frames are needed, not {len(video.frames)}")
-    return video.frames.detach().cpu()
-
-
-def _spread(count: int, wanted: int = SAMPLES) -> list[int]:
-    """At most `wanted` places, evenly spread with both ends."""
-    if count <= wanted:
-        return list(range(count))
-    return [round(i * (count - 1) / max(1, wanted - 1)) for i in range(wanted)]
-
-
 def _middle(box: tuple[float, float, float, float]) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
@@ -256,21 +243,3 @@ def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float,
     both = max(0.0, width) * max(0.0, height)
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
     return both / max(sum(areas) - both, FLAT)
-
-
-def _scores(
-    metric: str, values: object, direction: Direction, claims: str, value: float | None = None
-) -> Scores:
-    """A metric with its curve; its value is the mean unless given."""
-    import numpy as np
-
-    curve = np.asarray(values, float)
-    one = Measurement(
-        metric=metric,
-        value=float(curve.mean()) if value is None else value,
-        direction=direction,
-        unit="0..1",
-        claims=claims,
-        curve=tuple(curve.round(6).tolist()),
-    )
-    return Scores(measurements=(one,))

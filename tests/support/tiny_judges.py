@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
+    BlipConfig,
+    BlipForConditionalGeneration,
     CLIPConfig,
     CLIPModel,
     CLIPVisionConfig,
@@ -21,6 +23,10 @@ from transformers import (
     PerceiverConfig,
     PerceiverForOpticalFlow,
     PreTrainedTokenizerFast,
+    VideoMAEConfig,
+    VideoMAEForVideoClassification,
+    XCLIPConfig,
+    XCLIPModel,
 )
 
 WORDS = [
@@ -123,3 +129,31 @@ def save_llava(folder: Path) -> Path:
     config = LlavaConfig(text_config=text, vision_config=CLIPVisionConfig(**VISION), image_token_index=4)
     save_tokenizer(folder)
     return save(LlavaForConditionalGeneration(config), folder)
+
+
+def save_blip(folder: Path) -> Path:
+    torch.manual_seed(0)
+    text = {**TEXT, "encoder_hidden_size": 16, "max_position_embeddings": 64, "sep_token_id": 3}
+    config = BlipConfig(text_config=text, vision_config=VISION, projection_dim=12)
+    save_tokenizer(folder)
+    return save(BlipForConditionalGeneration(config), folder)
+
+
+def save_videomae(folder: Path, actions: list[str]) -> Path:
+    torch.manual_seed(0)
+    config = VideoMAEConfig(
+        **VISION, num_frames=4, tubelet_size=2, id2label=dict(enumerate(actions)),
+        label2id={action: place for place, action in enumerate(actions)},
+    )  # fmt: skip
+    return save(VideoMAEForVideoClassification(config), folder)
+
+
+def save_xclip(folder: Path) -> Path:
+    torch.manual_seed(0)
+    vision = {**VISION, "num_frames": 8, "mit_hidden_size": 12, "mit_intermediate_size": 24}
+    vision |= {"mit_num_attention_heads": 2, "mit_num_hidden_layers": 1}
+    config = XCLIPConfig(
+        text_config=TEXT, vision_config=vision, projection_dim=12, prompt_num_attention_heads=2
+    )
+    save_tokenizer(folder)
+    return save(XCLIPModel(config), folder)
