@@ -19,7 +19,7 @@ async function tabTo(page, name, most = 250) {
 }
 
 export async function from_the_first_screen_to_a_video({ page, picture }) {
-  await tabTo(page, /^text to video/);
+  await tabTo(page, /^text to video ?[A-Z]/);
   await press(page, 'Enter');
   await page.getByTestId('node-encode').waitFor();
   await page.waitForTimeout(400);

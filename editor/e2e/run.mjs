@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { browse, lacking, open, PICTURES, Server } from './lab.mjs';
 import * as canvas from './canvas.mjs';
 import * as compare from './compare.mjs';
+import * as drafts from './drafts.mjs';
 import * as first from './first_time.mjs';
 import * as keyboard from './keyboard.mjs';
 import * as large from './large.mjs';
@@ -17,7 +18,7 @@ import * as tablet from './tablet.mjs';
 
 /** Two lanes at a time, each with a server of its own: the one draws, the other mostly waits for nodes. */
 const LANES = [
-  { canvas, settings, saving, safety, large },
+  { canvas, settings, saving, drafts, safety, large },
   { first, compare, runs, levels, keyboard, tablet },
 ];
 

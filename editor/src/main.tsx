@@ -20,10 +20,12 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';
 import { keepTabs, restoreTabs } from './store/autosave';
+import { keepDrafts } from './store/drafts';
 import { start } from './store/session';
 
 restoreTabs();
 keepTabs();
+keepDrafts();
 start();
 const root = document.getElementById('root');
 if (root !== null) {

@@ -2,6 +2,7 @@
 
 import { decode, encode } from '@msgpack/msgpack';
 import { PROTOCOL } from '../generated/protocol';
+import { randomHex } from '../parts/random';
 import type { Answer, Request } from './messages';
 
 export type Status = 'connecting' | 'open' | 'lost' | 'refused';
@@ -143,13 +144,14 @@ export class Socket {
 function clientName(): string {
   const known = localStorage.getItem('graphflow.client');
   if (known !== null && /^editor-[0-9a-f]{12}$/.test(known)) return known;
-  const bytes = crypto.getRandomValues(new Uint8Array(6));
-  const name = `editor-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  const name = `editor-${randomHex(6)}`;
   localStorage.setItem('graphflow.client', name);
   return name;
 }
 
+export const CLIENT = clientName();
+
 export const socket = new Socket(
   `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`,
-  clientName(),
+  CLIENT,
 );

@@ -6,6 +6,7 @@ import { AskDialog } from './AskDialog';
 import { CloseDialog, ConflictDialog } from './CloseDialog';
 import { CompareDialog } from './CompareDialog';
 import { CommandsDialog } from './CommandsDialog';
+import { ConfirmDialog } from './ConfirmDialog';
 import { ConnectDialog } from './ConnectDialog';
 import { FilesDialog } from './FilesDialog';
 import { FormDialog } from './FormDialog';
@@ -23,6 +24,7 @@ const DIALOGS: Readonly<Record<string, ComponentType<never>>> = {
   conflict: ConflictDialog,
   commands: CommandsDialog,
   compare: CompareDialog,
+  confirm: ConfirmDialog,
   connect: ConnectDialog,
   files: FilesDialog,
   form: FormDialog,

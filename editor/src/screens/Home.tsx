@@ -1,6 +1,6 @@
 /** The first screen: templates with pictures, and the workflows that are kept. */
 
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { newWorkflow, openDropped, openSaved, openTemplate } from '../commands/files';
 import { perform } from '../commands';
 import { useLibrary } from '../panels/WorkflowsPanel';
@@ -10,7 +10,9 @@ import { Icon } from '../parts/icons';
 import { ago, plural } from '../parts/text';
 import type { TemplateInfo } from '../connection/messages';
 import { useCatalogue } from '../store/catalogue';
+import { giveUp, look, takeUp, useDrafts } from '../store/drafts';
 import { useSession } from '../store/session';
+import { openDialog } from '../store/ui';
 
 /** What a person who is new begins with; the others follow by name. */
 const FIRST = [
@@ -90,6 +92,7 @@ export function Home() {
             {problem}
           </p>
         )}
+        <Unsaved />
         {kept.length > 0 && (
           <section aria-label="your workflows">
             <h2>Your workflows</h2>
@@ -118,6 +121,44 @@ export function Home() {
         </section>
       </div>
     </main>
+  );
+}
+
+/** Work of a browser that is gone. */
+function Unsaved() {
+  const offered = useDrafts((state) => state.offered);
+  useEffect(() => void look(), []);
+  if (offered.length === 0) return null;
+  return (
+    <section aria-label="not saved">
+      <h2>Not saved</h2>
+      <p className="doc">What was open in a browser that is gone, as it was last.</p>
+      <div className="kept">
+        {offered.map((one) => (
+          <div key={one.draft} className="draft">
+            <button type="button" onClick={() => void takeUp(one)}>
+              <b>{one.title.replaceAll('_', ' ')}</b>
+              <small>
+                {plural(one.nodes, 'node')} · {ago(one.time)}
+              </small>
+            </button>
+            <Button
+              icon="close"
+              size={13}
+              label={`give up ${one.title}, which was not saved`}
+              onClick={() =>
+                openDialog('confirm', {
+                  title: 'Give this work up?',
+                  text: `“${one.title}” was not saved; it would be gone for good.`,
+                  action: 'Give it up',
+                  onYes: () => void giveUp(one),
+                })
+              }
+            />
+          </div>
+        ))}
+      </div>
+    </section>
   );
 }
 

@@ -1,10 +1,10 @@
-/** Open tabs are kept in the browser, so that a reload, or a crash of the page, loses nothing. */
+/** Open tabs are kept in the browser, so that a reload, or a crash of the page, loses nothing. Windows of one browser share what a new one begins with. */
 
 import { isWorkflow } from '../document/clipboard';
 import { begin } from './history';
 import { insideOf } from './levels';
 import { runOf, updateRun } from './runs';
-import { useTabs, type Saved, type Tab, type View } from './tabs';
+import { isDirty, useTabs, type Saved, type Tab, type View } from './tabs';
 import { say } from './ui';
 
 const KEY = 'graphflow.tabs';
@@ -22,6 +22,7 @@ interface KeptTab {
   readonly node?: string;
   readonly readOnly?: boolean;
   readonly at?: string;
+  readonly changed?: boolean;
 }
 
 function keptOf(tab: Tab): KeptTab {
@@ -39,6 +40,7 @@ function keptOf(tab: Tab): KeptTab {
     node,
     readOnly,
     at,
+    ...(saved === undefined && isDirty(tab) && { changed: true }),
   };
 }
 
@@ -63,12 +65,16 @@ function tabOf(kept: KeptTab): Tab | undefined {
     node: kept.node,
     readOnly: kept.readOnly,
     at: kept.at,
+    changed: kept.changed,
   };
 }
 
 export function restoreTabs(): void {
   try {
-    const raw = JSON.parse(localStorage.getItem(KEY) ?? 'null') as { tabs: KeptTab[]; active: string } | null;
+    const raw = JSON.parse(sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? 'null') as {
+      tabs: KeptTab[];
+      active: string;
+    } | null;
     const tabs = (raw?.tabs ?? []).map(tabOf).filter((tab) => tab !== undefined);
     if (tabs.length === 0) return;
     const active = tabs.some((tab) => tab.id === raw?.active) ? (raw?.active ?? '') : '';
@@ -85,7 +91,9 @@ export function restoreTabs(): void {
 function write(): void {
   const { tabs, active } = useTabs.getState();
   try {
-    localStorage.setItem(KEY, JSON.stringify({ tabs: tabs.map(keptOf), active }));
+    const kept = JSON.stringify({ tabs: tabs.map(keptOf), active });
+    sessionStorage.setItem(KEY, kept);
+    localStorage.setItem(KEY, kept);
   } catch {
     say('the browser has no room to keep the open workflows', 'bad', 'save them on the server: Ctrl+S');
   }

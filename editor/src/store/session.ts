@@ -7,6 +7,7 @@ import { sameMeaning } from '../document/meaning';
 import { effective } from '../document/off';
 import type { Workflow } from '../document/types';
 import { reach } from '../document/wires';
+import { randomHex } from '../parts/random';
 import { judgeOff } from '../schema/judge';
 import { defOf, forgetInner, loadCatalogue, useCatalogue } from './catalogue';
 import { showPreview } from './previews';
@@ -102,7 +103,7 @@ export async function submit(chosen: readonly string[] | null = null): Promise<v
   if (tab === undefined) return;
   try {
     const document = plain(runnable(tab.line.now));
-    const request = crypto.randomUUID();
+    const request = randomHex(16);
     const inside = insideOf(tabs, active);
     const targets = chosen && chosen.map((id) => inside + id);
     const { run } = await socket.ask(

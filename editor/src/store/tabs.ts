@@ -3,6 +3,7 @@
 import { create } from 'zustand';
 import { restored } from '../document/off';
 import { EMPTY, type Workflow } from '../document/types';
+import { randomHex } from '../parts/random';
 import { begin, redo, step, undo, type Timeline } from './history';
 import { family, rootOf } from './levels';
 import { say } from './ui';
@@ -35,6 +36,8 @@ export interface Tab {
   readonly node?: string;
   /** It comes with graphflow: it can be looked at and duplicated. */
   readonly readOnly?: boolean;
+  /** It was never saved, and was changed before this page knew it. */
+  readonly changed?: boolean;
   /** For a root: the level that was seen last. */
   readonly at?: string;
 }
@@ -48,12 +51,6 @@ export const useTabs = create<State>(() => ({ tabs: [], active: '' }));
 
 const NONE: ReadonlySet<string> = new Set();
 
-let made = 0;
-
-function newId(): string {
-  return `tab-${Date.now().toString(36)}-${(made++).toString(36)}`;
-}
-
 export interface Opening {
   readonly title?: string;
   readonly saved?: Saved;
@@ -62,20 +59,22 @@ export interface Opening {
   readonly from?: string;
   readonly node?: string;
   readonly readOnly?: boolean;
+  readonly changed?: boolean;
 }
 
 /** Open a document in a new tab; gives the tab's id. */
 export function openTab(doc: Workflow, how: Opening = {}): string {
   const now = restored(doc);
   const tab: Tab = {
-    id: newId(),
+    id: `tab-${randomHex(8)}`, // its draft on the server goes by it
     title: how.title ?? (doc.name || 'untitled'),
     line: begin(now),
-    saved: how.saved && { ...how.saved, doc: now },
+    saved: how.saved && { ...how.saved, doc: how.saved.doc === doc ? now : restored(how.saved.doc) },
     selection: NONE,
     view: undefined,
     mode: how.mode ?? 'graph',
     stale: false,
+    ...(how.changed === true && { changed: true }),
     ...(how.from !== undefined && { from: how.from, node: how.node, readOnly: how.readOnly === true }),
   };
   useTabs.setState((state) => ({ tabs: [...state.tabs, tab] }));
@@ -195,5 +194,6 @@ function equal(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
 
 /** Whether a tab holds what no file holds. */
 export function isDirty(tab: Tab): boolean {
-  return tab.saved === undefined ? tab.line.past.length > 0 : tab.saved.doc !== tab.line.now;
+  if (tab.saved === undefined) return tab.changed === true || tab.line.past.length > 0;
+  return tab.saved.doc !== tab.line.now;
 }
