@@ -44,6 +44,17 @@ _HEAD = struct.Struct(">IQ")
 _BUFFER_BYTES = 4 * 2**20
 """Of the socket, so that a child can decode the next frame while the last one is taken."""
 
+_NONSENSE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    StopIteration,
+    msgpack.UnpackException,
+)
+"""What taking the answers of a child that crashed, or says anything, may raise."""
+
 Fields: TypeAlias = Mapping[str, Any]
 """Plain data by name."""
 
@@ -90,7 +101,7 @@ def asked(
             _send(child, fields, data)
             child.settimeout(POLL_SECONDS)
             yield _answers(child, where, idle)
-        except (OSError, EOFError, ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
+        except _NONSENSE as error:
             raise StorageError(
                 "the process that decoded it was stopped, or crashed",
                 where=where,

@@ -1,31 +1,29 @@
 """Looks into a media file that a stranger sent, in a short-lived child process with limits.
 
-A decoder that crashes, hangs or eats memory costs the child only. Run as `python -m graphflow.server.probe
-media FILE`, it prints one line of JSON: what it found, or `{"error": ...}`. With `carried` in place of
-`media` that is the provenance in the file.
+A decoder that crashes, hangs or eats memory costs the child only; see `graphflow.limited`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from graphflow.assets import AssetError
+from graphflow.errors import StorageError
+from graphflow.limited import Fields, asked
 from graphflow.provenance import read_provenance
 
-SECONDS = 30.0
+SECONDS = 30
 """How long the child may take; one frame is decoded."""
 
-CPU_SECONDS = 20
-MEMORY_BYTES = 2 * 2**30
-OPEN_FILES = 64
 MAX_PIXELS = 100_000_000
 """Of one frame."""
+
+MAX_TOLD = 2**26
+"""Bytes of what a file may say of itself."""
 
 IMAGES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
 
@@ -47,42 +45,24 @@ def carried(path: Path) -> dict[str, Any]:
 
 
 def _asked_of_child(what: str, path: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "graphflow.server.probe", what, str(path)]
+    fields = {"what": what, "path": os.path.abspath(path)}
+    needs = ("av", "PIL.Image")
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired:
-        raise _refused(path, f"could not be looked into within {SECONDS:g} s") from None
-    line = done.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2]
-    try:
-        found: dict[str, Any] = json.loads(line)
-    except ValueError:
-        raise _refused(path, "ended the process that looked into it") from None
+        with asked(f"{__name__}:found", fields, needs=needs, silent_seconds=SECONDS) as answers:
+            answer = next(answers)
+            text = bytearray(min(answer.size, MAX_TOLD))
+            answer.into(text)
+            found: dict[str, Any] = dict(json.loads(text))
+    except StorageError as error:
+        raise _refused(f"cannot be looked into: {error.message}") from None
     if set(found) == {"error"}:
-        raise _refused(path, str(found["error"])[:300])
+        raise _refused(str(found["error"])[:300])
     return found
 
 
-def _refused(path: Path, reason: str) -> AssetError:
+def _refused(reason: str) -> AssetError:
     hint = "send a picture, video or sound file that other programs can open"
     return AssetError(f"the file {reason}", code="asset.broken", hint=hint)
-
-
-def _limit() -> None:
-    """Take away what a decoder does not need. On systems without such limits only the time is limited."""
-    try:
-        import resource
-    except ImportError:
-        return
-    for kind, value in (
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_DATA, MEMORY_BYTES),
-        (resource.RLIMIT_NOFILE, OPEN_FILES),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (value, value))
 
 
 def look(path: Path) -> dict[str, Any]:
@@ -130,18 +110,14 @@ def _look_at_container(path: Path) -> dict[str, Any]:
         }
 
 
-def main(what: str, path: str) -> None:
-    """The child's work."""
-    _limit()
+def found(fields: Fields, data: bytes) -> Iterator[tuple[Fields, bytes]]:
+    """In the child: what is in a file, or the provenance that it carries, as JSON; or `{"error": ...}`."""
+    path = fields["path"]
     try:
-        found = look(Path(path)) if what == "media" else read_provenance(path) or {}
+        told = look(Path(path)) if fields["what"] == "media" else read_provenance(path) or {}
     except StopIteration:
-        found = {"error": "holds nothing that can be decoded"}
+        told = {"error": "holds nothing that can be decoded"}
     except Exception as error:  # border: decoders may raise anything; the text is all that is wanted
         text = str(error).replace(path, "the file").replace(os.path.dirname(path), "")
-        found = {"error": f"cannot be decoded: {text or type(error).__name__}"}
-    sys.stdout.write(json.dumps(found) + "\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+        told = {"error": f"cannot be decoded: {text or type(error).__name__}"}
+    yield {}, json.dumps(told).encode()

@@ -6,10 +6,9 @@ import io
 import json
 import random
 import shutil
-import subprocess
-import sys
 import wave
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -191,35 +190,17 @@ def test_a_picture_of_too_many_pixels_is_not_unpacked(
         look(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize(
-    ("does", "message"),
-    [
-        ("os.kill(os.getpid(), 11)", "ended the process"),
-        ("print('{')", "ended the process"),
-        ("bytearray(3 * 2**30)", "ended the process"),
-        ("open('x', 'w').write('y')", "ended the process"),
-        ("time.sleep(60)", "within 1 s"),
-    ],
-)
-def test_a_decoder_that_crashes_hangs_or_takes_too_much_costs_the_child_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, message: str
-) -> None:
-    code = (
-        "import os, signal, time; from graphflow.server import probe; os.chdir(os.environ['HERE'])\n"
-        f"signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\nprobe._limit()\n{does}\n"
-    )
-    real = subprocess.run
-    monkeypatch.setenv("HERE", str(tmp_path))
-    monkeypatch.setattr(probing, "SECONDS", 1.0 if "sleep" in does else 30.0)
-    monkeypatch.setattr(
-        probing.subprocess, "run", lambda command, **rest: real([sys.executable, "-c", code], **rest)
-    )
-    with pytest.raises(AssetError, match=message):
+def test_a_file_that_crashes_its_decoder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tests/graphflow/test_limited.py` shows all that a child may do."""
+    (tmp_path / "lab_crash.py").write_text("import os\ndef found(fields, data):\n    os.abort()\n    yield\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(probing, "__name__", "lab_crash")
+    with pytest.raises(AssetError, match="crashed") as caught:
         probe(tmp_path / "a.mp4")
+    assert caught.value.error_code == "asset.broken"
 
 
 def test_mutated_media_are_decoded_or_refused(tmp_path: Path) -> None:
-    """In one child for all: what a decoder raises is caught there, whatever it is."""
     chance = random.Random(5)
     good = {
         "a.png": picture(),
@@ -233,17 +214,11 @@ def test_mutated_media_are_decoded_or_refused(tmp_path: Path) -> None:
         for _ in range(chance.randint(1, 20)):
             bad[chance.randrange(len(bad))] = chance.randrange(256)
         (tmp_path / f"{i}-{name}").write_bytes(bad[: chance.randint(1, len(bad))])
-    code = (
-        "import sys\nfrom graphflow.server.probe import main\n"
-        "for path in sys.argv[2:]: main(sys.argv[1], path)"
-    )
-    paths = sorted(map(str, tmp_path.glob("*-*")))
-    for what in ("media", "carried"):
-        command = [sys.executable, "-c", code, what, *paths]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        told = [json.loads(line) for line in done.stdout.splitlines()]
-        assert done.returncode == 0 and len(told) == 60
-        assert all("kind" in one or "error" in one or what == "carried" for one in told)
+    for path in sorted(tmp_path.glob("*-*")):
+        with suppress(AssetError):
+            assert "kind" in probe(path)
+        with suppress(AssetError):
+            assert isinstance(carried(path), dict)
 
 
 def test_the_workflow_in_a_file_is_read_by_the_child(tmp_path: Path) -> None:

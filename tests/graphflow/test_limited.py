@@ -126,6 +126,24 @@ def test_a_child_that_ends_or_talks_nonsense_is_an_error_of_the_file(work: str) 
     assert answers("echo", times=1), "the next one is well"
 
 
+def test_an_answer_that_does_not_come_or_has_another_size_is_an_error_of_the_file() -> None:
+    with (
+        pytest.raises(StorageError, match="stopped, or crashed"),
+        asked("lab_works:echo", {"times": 0}) as told,
+    ):
+        next(told)
+    with (
+        pytest.raises(StorageError, match="stopped, or crashed"),
+        asked("lab_works:echo", {"times": 1}, b"12") as told,
+    ):
+        next(told).into(bytearray(3))
+    with (
+        pytest.raises(StorageError, match="stopped, or crashed"),
+        asked("lab_works:echo", {"times": 1}) as told,
+    ):
+        next(told).fields["what is not there"]
+
+
 @pytest.mark.parametrize("work", ["hangs", "spins"])
 def test_a_child_that_says_nothing_is_stopped(work: str) -> None:
     began = time.monotonic()
