@@ -16,7 +16,8 @@ from .guidance import guide_by_component, guide_by_step, guide_rescaled, guide_s
 from .keyframes import condition_keyframes, keyframe
 from .latents import empty_latents, noise_latents
 from .load import load_denoiser, load_image_encoder, load_model, load_scheduler, load_text_encoder, load_vae
-from .long_video import decode_tiles, denoise_long
+from .long_decode import decode_tiles
+from .long_video import denoise_long
 from .measure import latents_distance, measure_denoise
 from .modify import (
     attention,

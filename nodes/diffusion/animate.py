@@ -18,13 +18,16 @@ from graphflow.node import Context, Estimate, Unknown, node
 from graphflow.values import Image, Seed, Video
 
 from .activations import conditioning, decoding, denoising
+from .asked import check_guide
 from .checks import blank_condition, check_denoise, stand_in
 from .denoise import Guidance, Steps
-from .families import family
+from .families import Call, family
+from .guidance import ScheduledGuidance
 from .pixels import fitted_image, fitted_video, pil, pils
 from .preview import preview_clip
 from .recipes import MAKING, VAE, Denoiser, ImageEncoder, Scheduler
 from .shell import cancel_points, shell
+from .stepwise import by_step
 from .tap import Step, Tap, tapped
 from .values import Given, Latents, PromptEmbeds
 
@@ -73,7 +76,18 @@ def _forecast(known: Mapping[str, Any]) -> Estimate | None:
     "diffusion/animate",
     check=_foreseen,
     forecast=_forecast,
-    depends=(".checks", ".denoise", ".tap", ".shell", ".pixels", ".values", *MAKING),
+    depends=(
+        ".asked",
+        ".checks",
+        ".denoise",
+        ".guidance",
+        ".stepwise",
+        ".tap",
+        ".shell",
+        ".pixels",
+        ".values",
+        *MAKING,
+    ),
 )
 def animate(
     denoiser: Denoiser,
@@ -88,6 +102,7 @@ def animate(
     ctx: Context,
     background: Video | None = None,
     mask: Video | None = None,
+    guide: ScheduledGuidance | None = None,
     *,
     seed: Seed = 0,
     steps: Steps | None = None,
@@ -100,6 +115,7 @@ def animate(
     image: who moves. pose: drawn skeletons of the driving video. face: its face, cut out, square.
     background, mask: the video in which to replace somebody; white is where. Both or none.
     latents: empty; they say the clip's size and length. Videos may be longer; later frames are left out.
+    guide: guidance by the step, the same for each segment, in place of `guidance`.
     seed: 0 to 2**53-1. steps, guidance: empty is the model's own.
     segment: frames made at once, 4k+1. overlap: frames with which a segment begins that end the one before.
     Goes on after the last finished segment when it is resumed, bit for bit.
@@ -110,13 +126,14 @@ def animate(
     check_denoise(denoiser, prompt, latents, blank_condition(vae, latents, "animate", given))
     eyes = _check_eyes(image_encoder)
     _check_lengths(vae, latents, segment, overlap, background is None, mask is None)
-    frames = latents.frames
+    steps, frames = steps or denoiser.native.steps, latents.frames
+    check_guide(denoiser, guide, guidance, steps=steps)
+    call = Call(latents, steps, denoiser.native.guidance if guidance is None else guidance, None, guide=guide)
     arguments: dict[str, Any] = {
         "image": pil(given.image),
         "pose_video": pils(fitted_video(pose, *size, frames, "pad", "pose")),
         "face_video": pils(_cut(face, frames, "face")),
-        "num_inference_steps": steps or denoiser.native.steps,
-        "guidance_scale": denoiser.native.guidance if guidance is None else guidance,
+        "num_inference_steps": steps,
         "segment_frame_length": segment,
         "prev_segment_conditioning_frames": overlap,
         "width": size[0],
@@ -125,7 +142,7 @@ def animate(
     if background is not None and mask is not None:
         arguments.update(_replacement(background, mask, latents))
     segments = -(-(frames - overlap) // (segment - overlap))
-    run = _Run(ctx, denoiser, latents, arguments["num_inference_steps"], segments)
+    run = _Run(ctx, denoiser, call, segments)
     return Video(frames=run.pipeline(scheduler, vae, eyes, prompt, arguments, seed), fps=latents.fps)
 
 
@@ -135,8 +152,7 @@ class _Run:
 
     ctx: Context
     denoiser: Denoiser
-    latents: Latents
-    steps: int
+    call: Call
     segments: int
     at: int = 0
     """The segment that the pipeline is making."""
@@ -158,7 +174,7 @@ class _Run:
 
         ctx, rules = self.ctx, family(self.denoiser.family)
         self.finished = list((ctx.restore() or {"finished": []})["finished"])
-        self.tap = Tap(self.stepped, 0, self.steps, {}, None)
+        self.tap = Tap(self.stepped, 0, self.call.steps, {}, None)
         self.begin()
         with (
             ctx.use(vae) as live,
@@ -176,18 +192,20 @@ class _Run:
             with cancel_points(watched, ctx.check), torch.no_grad():
                 embeds = {name: tensor.to(ctx.device) for name, tensor in prompt.tensors.items()}
                 generator = torch.Generator("cpu").manual_seed(seed)
-                found = pipe(**arguments, **embeds, generator=generator, output_type="pt").frames[0]
+                with by_step(self.call, pipe, self.tap.at, experts.live()) as call:
+                    arguments = {**arguments, "guidance_scale": call.guidance}
+                    found = pipe(**arguments, **embeds, generator=generator, output_type="pt").frames[0]
         return found.permute(0, 2, 3, 1).mul(255).round().to(torch.uint8).cpu()
 
     def begin(self) -> None:
         """Show the pipeline the steps of the segment it is at: none of a finished one."""
-        self.tap.start = self.steps if self.at < len(self.finished) else 0
+        self.tap.start = self.call.steps if self.at < len(self.finished) else 0
 
     def stepped(self, step: Step) -> None:
         """After each step: a preview, then progress, which is also a cancel point."""
-        clip, matrix = self.latents, self.denoiser.preview
+        clip, steps, matrix = self.call.latents, self.call.steps, self.denoiser.preview
         self.ctx.preview(lambda: preview_clip(step.expected()[:, :, 1:], clip, matrix))
-        self.ctx.progress(self.at * self.steps + step.index + 1, self.segments * self.steps)
+        self.ctx.progress(self.at * steps + step.index + 1, self.segments * steps)
 
     def decoded(self, samples: Any, decode: Any, **options: Any) -> Any:
         """The end of a segment: what it came to is kept, or was kept before."""

@@ -23,7 +23,6 @@ def call_of(
 ) -> Call:
     """Settings with the model's own in place of the empty ones."""
     native, two, steps = denoiser.native, denoiser.experts == 2, scheduler.count(steps)
-    check_guide(denoiser, guide, guidance, guidance_2)
     if guidance_2 is not None and not two:
         raise NodeError(
             "guidance_2 needs a model with two experts",
@@ -32,8 +31,7 @@ def call_of(
         )
     if steps is None:
         steps = latents.sampler.steps if latents.sampler else native.steps
-    if isinstance(guide, ScheduledGuidance):
-        guide.check(steps)
+    check_guide(denoiser, guide, guidance, guidance_2, steps=steps)
     if guidance is None:
         guidance = native.guidance
         guidance_2 = native.guidance_2 if two and guidance_2 is None else guidance_2
@@ -52,9 +50,14 @@ def call_of(
 
 
 def check_guide(
-    denoiser: Denoiser, guide: Guide | None, guidance: float | None, guidance_2: float | None = None
+    denoiser: Denoiser,
+    guide: Guide | None,
+    guidance: float | None,
+    guidance_2: float | None = None,
+    *,
+    steps: int,
 ) -> None:
-    """Refuse a kind of guidance that the model does not know, or two at once."""
+    """Refuse a kind of guidance that the model does not know, two at once, or one for other steps."""
     if guide is None:
         return
     for where, given in (("guidance", guidance), ("guidance_2", guidance_2)):
@@ -73,6 +76,8 @@ def check_guide(
             where="guide",
             hint="leave one of the two out",
         )
+    if isinstance(guide, ScheduledGuidance):
+        guide.check(steps)
 
 
 def task_for(call: Call) -> Task:

@@ -13,7 +13,7 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import UNKNOWN, Unknown
 
 from .families import Configs, Family, Task, family, served
-from .guidance import Guide, TrueGuidance
+from .guidance import Guide, ScheduledGuidance, TrueGuidance
 from .latents import check_reach
 from .recipes import VAE, Denoiser, ImageEncoder
 from .values import Blank, Condition, Given, Latents, PromptEmbeds
@@ -69,7 +69,7 @@ def check_negative(denoiser: Denoiser, prompt: PromptEmbeds | Unknown, guide: Gu
     """Refuse a negative prompt that the model would not look at, and none where there must be one."""
     if isinstance(prompt, Unknown) or family(denoiser.family).negative_prompts:
         return
-    model, asked = denoiser.source.model, isinstance(guide, TrueGuidance)
+    model, asked = denoiser.source.model, isinstance(guide, TrueGuidance | ScheduledGuidance)
     if prompt.negative and not asked:
         raise NodeError(
             f"model {model!r} does not look at a negative prompt by itself",

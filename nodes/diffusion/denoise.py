@@ -176,7 +176,7 @@ class _Run:
             image_embeds = condition.image_embeds.to(device)
             pipe.encode_image = lambda *args, **kwargs: image_embeds
         self.keep = task.adjust(pipe, call, Begin(self.generator, self.samples, _moved(self.kept, device)))
-        with by_step(call, pipe, tap, experts.live()) as call:
+        with by_step(call, pipe, tap.at, experts.live()) as call:
             output = pipe(
                 **task.arguments(call),
                 **self.levels,

@@ -21,20 +21,35 @@ from graphflow.node import Context, Estimate, State, Unknown, node
 from graphflow.values import Seed
 
 from .activations import denoising
+from .asked import check_guide
 from .checks import check_denoise, task_of
 from .families import Call, family
 from .forcing_plan import planned
+from .guidance import ScheduledGuidance
 from .preview import preview_clip
 from .recipes import MAKING, Denoiser, Experts, Scheduler
 from .shell import cancel_points, shell
 from .stand_ins import VAEStandIn
+from .stepwise import by_step
 from .tap import attributes, changes
 from .values import Condition, Latents, PromptEmbeds
 from .windows import Windows, copied
 
 NODE = "diffusion/diffusion_forcing"
 
-_DEPENDS = (".checks", ".forcing_plan", ".windows", ".tap", ".shell", ".stand_ins", ".values", *MAKING)
+_DEPENDS = (
+    ".asked",
+    ".checks",
+    ".forcing_plan",
+    ".guidance",
+    ".stepwise",
+    ".windows",
+    ".tap",
+    ".shell",
+    ".stand_ins",
+    ".values",
+    *MAKING,
+)
 
 
 def _forecast(known: Mapping[str, Any]) -> Estimate | None:
@@ -65,10 +80,13 @@ def _foreseen(
     prompt: PromptEmbeds | Unknown,
     latents: Latents | Unknown,
     condition: Condition | Unknown | None,
+    guide: ScheduledGuidance | Unknown | None,
+    ar_step: int | Unknown,
 ) -> Mapping[str, Any] | None:
     """Checked as far as it is known; what comes out is the clip without its samples."""
     if isinstance(denoiser, Unknown) or isinstance(latents, Unknown):
         return None
+    _check_lag(guide, ar_step)
     _check_parts(denoiser, prompt, latents, condition)
     if not (isinstance(scheduler, Unknown) or isinstance(condition, Unknown)):
         _check_scheduler(denoiser, scheduler, condition)
@@ -83,6 +101,7 @@ def diffusion_forcing(
     latents: Latents,
     ctx: Context,
     condition: Condition | None = None,
+    guide: ScheduledGuidance | None = None,
     *,
     seed: Seed = 0,
     steps: Annotated[int, Field(ge=1, le=1000)] | None = None,
@@ -97,6 +116,8 @@ def diffusion_forcing(
 
     latents: empty; they say the size and the length of the clip.
     condition: a first image (and, for a clip of one window, a last one), or a video that is to go on.
+    guide: guidance by the step, the same for each window, in place of `guidance`; not with ar_step, where
+        every frame is at a step of its own.
     steps, guidance: empty is the model's own.
     base_num_frames: the longest window; empty is the model's own. overlap_history: frames of a window that
         the next one begins with; empty is 17, or as many as the condition holds. 17 or 37 are advised.
@@ -109,11 +130,11 @@ def diffusion_forcing(
     Raises ValueMismatch for parts of different models, NodeError for lengths that do not fit each other.
     """
     native, steps = denoiser.native, scheduler.count(steps)
-    call = Call(
-        latents, steps or native.steps, native.guidance if guidance is None else guidance, None, condition
-    )
+    chosen = native.guidance if guidance is None else guidance
+    call = Call(latents, steps or native.steps, chosen, None, condition, guide=guide)
     _check_parts(denoiser, prompt, latents, condition)
     _check_scheduler(denoiser, scheduler, condition)
+    _check_guide(denoiser, guide, guidance, call.steps, ar_step)
     forcing: dict[str, Any] = {
         "base_num_frames": base_num_frames or native.frames,
         "overlap_history": _overlap(call, overlap_history),
@@ -170,13 +191,14 @@ class _Run:
         pipe.generate_timestep_matrix = lambda frames, times, base, *rest: self.steps_left(
             matrix(frames, times, min(base, frames), *rest)  # image to video fails with a shorter last window
         )
-        output = pipe(
-            **{**rules.tasks[task].arguments(self.call), **forcing},
-            **{name: tensor.to(device) for name, tensor in prompt.tensors.items()},
-            generator=torch.Generator("cpu").manual_seed(seed),
-            callback_on_step_end=self.after,
-            output_type="latent",
-        )
+        with by_step(self.call, pipe, lambda: self.windows.step, experts.live()) as call:
+            output = pipe(
+                **{**rules.tasks[task].arguments(call), **forcing},
+                **{name: tensor.to(device) for name, tensor in prompt.tensors.items()},
+                generator=torch.Generator("cpu").manual_seed(seed),
+                callback_on_step_end=self.after,
+                output_type="latent",
+            )
         shape = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)
         return output.frames[:, :, : shape[2]].cpu()  # a given last image still stands behind the clip
 
@@ -251,6 +273,23 @@ def _check_parts(
     if latents.stage != "empty":
         raise NodeError(
             "diffusion forcing draws its own noise", where="latents", hint="wire the empty latents instead"
+        )
+
+
+def _check_guide(
+    denoiser: Denoiser, guide: ScheduledGuidance | None, guidance: float | None, steps: int, ar_step: int
+) -> None:
+    check_guide(denoiser, guide, guidance, steps=steps)
+    _check_lag(guide, ar_step)
+
+
+def _check_lag(guide: ScheduledGuidance | Unknown | None, ar_step: int | Unknown) -> None:
+    """Refuse a schedule for frames of which each is at a step of its own."""
+    if isinstance(guide, ScheduledGuidance) and not isinstance(ar_step, Unknown) and ar_step:
+        raise NodeError(
+            "with ar_step each frame is at a step of its own, so none can be guided by the step",
+            where="guide",
+            hint="set guidance instead, or set ar_step to 0",
         )
 
 

@@ -19,11 +19,12 @@ from .checks import check_denoise, check_negative
 from .denoise import Guidance, Steps
 from .families import Call, family
 from .families.framepack import SECTION
-from .guidance import TrueGuidance
+from .guidance import ScheduledGuidance, TrueGuidance
 from .preview import preview_clip
 from .recipes import MAKING, Denoiser, Experts, Scheduler
 from .shell import cancel_points, shell
 from .stand_ins import VAEStandIn
+from .stepwise import by_step
 from .tap import Step, Tap, history_of, tapped
 from .values import Condition, Latents, PromptEmbeds
 from .windows import Windows, copied
@@ -33,7 +34,18 @@ Sampling = Literal["inverted_anti_drifting", "vanilla"]
 
 NODE = "diffusion/framepack"
 
-_DEPENDS = (".checks", ".denoise", ".windows", ".tap", ".shell", ".stand_ins", ".values", *MAKING)
+_DEPENDS = (
+    ".checks",
+    ".denoise",
+    ".guidance",
+    ".stepwise",
+    ".windows",
+    ".tap",
+    ".shell",
+    ".stand_ins",
+    ".values",
+    *MAKING,
+)
 
 
 def _forecast(known: Mapping[str, Any]) -> Estimate | None:
@@ -55,7 +67,7 @@ def _foreseen(
     prompt: PromptEmbeds | Unknown,
     latents: Latents | Unknown,
     condition: Condition | Unknown,
-    guide: TrueGuidance | Unknown | None,
+    guide: TrueGuidance | ScheduledGuidance | Unknown | None,
     latent_window_size: int | Unknown,
     sampling: Sampling | Unknown,
 ) -> Mapping[str, Any] | None:
@@ -79,7 +91,7 @@ def framepack(
     latents: Latents,
     condition: Condition,
     ctx: Context,
-    guide: TrueGuidance | None = None,
+    guide: TrueGuidance | ScheduledGuidance | None = None,
     *,
     seed: Seed = 0,
     steps: Steps | None = None,
@@ -91,7 +103,8 @@ def framepack(
 
     latents: empty; they say the size and the length of the clip, a whole number of sections after the image.
     condition: the first image, and the last one if sampling is `inverted_anti_drifting`.
-    guide: to keep away from a negative prompt too; it says how strongly in place of `guidance`.
+    guide: to keep away from a negative prompt too; it says how strongly in place of `guidance`. By the
+        step, it is the same for each section.
     steps: of each section. guidance: an input of the model. Empty is the model's own.
     latent_window_size: latent frames of a section; 9 is what the models were made for, 36 frames.
     sampling: `inverted_anti_drifting` makes the last section first and ends at the image, for FramePack;
@@ -101,9 +114,9 @@ def framepack(
     """
     native, steps = denoiser.native, scheduler.count(steps)
     chosen = native.guidance if guidance is None else guidance
-    call = Call(latents, steps or native.steps, chosen, None, condition, guide=guide)
+    call = Call(latents, steps or native.steps, chosen, None, condition, guide=guide, native=native)
     check_denoise(denoiser, prompt, latents, condition, NODE)
-    check_guide(denoiser, guide, guidance)
+    check_guide(denoiser, guide, guidance, steps=call.steps)
     check_negative(denoiser, prompt, guide)
     sections = _sections(call, latent_window_size, sampling)
     temporal = latents.geometry.temporal
@@ -165,12 +178,13 @@ class _Run:
         prepare, said = pipe.prepare_latents, iter(condition.image_embeds.to(device)[:, None])
         pipe.encode_image = lambda *args, **kwargs: next(said)
         pipe.prepare_latents = lambda *args, **kwargs: self.begin(pipe, prepare(*args, **kwargs))
-        output = pipe(
-            **{**_task(self.denoiser).arguments(self.call), **arguments},
-            **{name: tensor.to(device) for name, tensor in prompt.tensors.items()},
-            generator=torch.Generator("cpu").manual_seed(seed),
-            output_type="latent",
-        )
+        with by_step(self.call, pipe, self.tap.at, experts.live()) as call:
+            output = pipe(
+                **{**_task(self.denoiser).arguments(call), **arguments},
+                **{name: tensor.to(device) for name, tensor in prompt.tensors.items()},
+                generator=torch.Generator("cpu").manual_seed(seed),
+                output_type="latent",
+            )
         return output.frames[-1].cpu()  # all of the clip, after the last section
 
     def begin(self, pipe: Any, samples: Any) -> Any:

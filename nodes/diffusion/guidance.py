@@ -97,7 +97,7 @@ class ScheduledGuidance(Value):
     """One for each step; if there are none, the fields below count."""
     scale: Scale = 1.0
     scale_2: Scale | None = None
-    """For the low-noise expert of a model with two; None is `scale`."""
+    """For the low-noise expert of a model with two, or for the sound; None is `scale`."""
     start: Part = 0.0
     stop: Part = 1.0
     """Part of the steps before which, and from which on, there is no guidance; whole steps, rounded down."""
@@ -205,11 +205,12 @@ def guide_by_step(
     """Follow the prompt more closely at some steps than at others, or only at a part of them.
 
     guidance: away from the negative prompt, between start and stop; guidance_2: the same for the low-noise
-        expert of a model with two, empty is `guidance`.
+        expert of a model with two, or for the sound of one that makes it; empty is `guidance`.
     start, stop: part of the steps before which, and from which on, the prompt is not guided: half the work.
         0.2 and 0.8 of 50 steps guide steps 10 to 39; see https://huggingface.co/papers/2404.07724.
     scales: one number for each step, in place of all the others; 1 or less is no guidance. For steps that a
-        refinement or a video's strength leaves out there is a number too.
+        refinement or a video's strength leaves out there is a number too. A clip that is made window by
+        window has the same for each.
     Raises NodeError for nothing between start and stop, or for scales beside them.
     """
     if stop <= start:

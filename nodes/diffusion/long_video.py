@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -17,16 +16,18 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import Context, Estimate, Unknown, node
 from graphflow.values import Seed, Video
 
-from .activations import decoding, denoising
+from .activations import denoising
+from .asked import check_guide
 from .checks import check_parts, check_task
-from .decode import check_latents, foreseen, to_uint8
+from .families import Call
 from .families.ltx_condition import schedule
-from .guidance import RescaledGuidance
+from .guidance import RescaledGuidance, ScheduledGuidance
 from .pixels import pil
 from .preview import preview_clip
-from .recipes import MAKING, VAE, Denoiser
+from .recipes import MAKING, Denoiser
 from .shell import cancel_points
 from .stand_ins import VAEStandIn
+from .stepwise import by_step
 from .values import Condition, Latents, PromptEmbeds
 from .windows import Windows
 
@@ -39,7 +40,6 @@ _TOKENS = "latents_packed"
 Frames = Annotated[int, Field(ge=0, le=100_000)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 Window = Annotated[int, Field(ge=0, le=10_000)]
-Tiles = Annotated[int, Field(ge=1, le=64)]
 
 
 def _denoising(known: Mapping[str, Any]) -> Estimate | None:
@@ -72,7 +72,17 @@ def _foreseen(
     "diffusion/denoise_long",
     check=_foreseen,
     forecast=_denoising,
-    depends=(".checks", ".families.ltx_condition", ".windows", ".stand_ins", ".values", *MAKING),
+    depends=(
+        ".asked",
+        ".checks",
+        ".families.ltx_condition",
+        ".guidance",
+        ".stepwise",
+        ".windows",
+        ".stand_ins",
+        ".values",
+        *MAKING,
+    ),
 )
 def denoise_long(
     denoiser: Denoiser,
@@ -80,7 +90,7 @@ def denoise_long(
     latents: Latents,
     ctx: Context,
     condition: Condition | None = None,
-    guide: RescaledGuidance | None = None,
+    guide: RescaledGuidance | ScheduledGuidance | None = None,
     *,
     seed: Seed = 0,
     steps: Annotated[int, Field(ge=2, le=1000)] | None = None,
@@ -98,7 +108,8 @@ def denoise_long(
 
     latents: empty; any length. condition: the image that the clip begins with, of condition_image.
     sigmas: noise levels of each window, from 1 down to 0; empty is LTX-Video's own schedule for `steps`.
-    steps, guidance: empty is the model's own. guide: in place of guidance, against glaring colours.
+    steps, guidance: empty is the model's own. guide: in place of guidance, against glaring colours or by the
+        step, the same for each window.
     eta: how much of the noise is drawn anew at each step; 0 is none.
     window, overlap: frames of the clip. overlap_strength: how far a window's start keeps to the end of the
         one before; image_strength: how far the first frame keeps to the image; 1 is all of it.
@@ -112,24 +123,26 @@ def denoise_long(
     levels = _levels(steps or denoiser.native.steps, sigmas)
     segments = _segments(len(prompts), first_windows)
     scale = denoiser.native.guidance if guidance is None else guidance
-    scales = guide.arguments() if guide else {"guidance_scale": scale}
+    call = Call(latents, len(levels) - 1, scale, None, guide=guide)
+    check_guide(denoiser, guide, guidance, steps=call.steps)
     _check(denoiser, prompts, latents, condition, window, overlap)
     with ctx.use(denoiser.windowed()) as experts, cancel_points(experts.live(), ctx.check):
-        run = _Run(ctx, denoiser, prompts, latents, [len(levels) - 1] * _windows(latents, window, overlap))
+        run = _Run(ctx, denoiser, prompts, latents, [call.steps] * _windows(latents, window, overlap))
         pipe = run.shell(experts.transformer, condition, eta)
-        samples = pipe(
-            **run.usual(),
-            prompt_segments=segments,
-            sigmas=levels,
-            **scales,
-            seed=seed,
-            cond_image=pil(condition.given.image) if condition else None,
-            cond_strength=image_strength,
-            temporal_tile_size=window,
-            temporal_overlap=overlap,
-            temporal_overlap_cond_strength=overlap_strength,
-            adain_factor=adain_factor,
-        ).frames
+        with by_step(call, pipe, lambda: run.windows.step, experts.live()) as call:
+            samples = pipe(
+                **run.usual(),
+                prompt_segments=segments,
+                sigmas=levels,
+                **_scales(call),
+                seed=seed,
+                cond_image=pil(condition.given.image) if condition else None,
+                cond_strength=image_strength,
+                temporal_tile_size=window,
+                temporal_overlap=overlap,
+                temporal_overlap_cond_strength=overlap_strength,
+                adain_factor=adain_factor,
+            ).frames
     return run.result(samples.cpu(), seed)
 
 
@@ -207,6 +220,8 @@ class _Run:
     def after(self, pipe: Any, index: int, time: Any, tensors: Mapping[str, Any]) -> dict[str, Any]:
         """After each step, as pipelines tell of it."""
         self.windows.after(tensors[_TOKENS])
+        if not self.windows.step:  # a window ends; what the next one prepares belongs to none of its steps
+            pipe._current_timestep = None
         return {}
 
     def memory(self) -> dict[str, Any]:
@@ -233,62 +248,6 @@ class _Run:
         return self.latents.model_copy(update=update)
 
 
-def _decoding(known: Mapping[str, Any]) -> Estimate | None:
-    """What one tile needs, and the whole clip in float32 with the weights of its joins."""
-    latents = known.get("latents")
-    if not isinstance(latents, Latents) or not {"columns", "rows", "overlap"} <= known.keys():
-        return None
-    shared = known["overlap"] * latents.geometry.spatial
-    sides = {"width": (latents.width, known["columns"]), "height": (latents.height, known["rows"])}
-    update = {name: min(side, side // count + shared) for name, (side, count) in sides.items()}
-    found = decoding({**known, "latents": latents.model_copy(update=update), "tile": None})
-    pixels = latents.width * latents.height * latents.frames
-    return found and replace(found, device=found.device + 4 * 4 * pixels, host=3 * pixels, thrifty={})
-
-
-@node("diffusion/decode_tiles", check=foreseen, forecast=_decoding, depends=(".recipes", ".decode"))
-def decode_tiles(
-    vae: VAE,
-    latents: Latents,
-    ctx: Context,
-    *,
-    columns: Tiles = 4,
-    rows: Tiles = 4,
-    overlap: Annotated[int, Field(ge=0, le=64)] = 3,
-    decode_timestep: Strength | None = None,
-    decode_noise_scale: Strength | None = None,
-) -> Video:
-    """Decode an LTX-Video clip as the long video pipeline does: in tiles of all its frames, softly joined.
-
-    columns, rows: of tiles; 1 and 1 is no tiles. overlap: of neighbours, in latent cells.
-    decode_timestep, decode_noise_scale: as in decode.
-    Returns uint8 frames, (frames, height, width, 3), sRGB.
-    Raises ValueMismatch if the latents were made for another VAE, NodeError for tiles that overlap entirely.
-    """
-    import diffusers
-    import torch
-
-    samples = _check_tiles(vae, latents, columns, rows, overlap)
-    given = {"decode_timestep": decode_timestep, "decode_noise_scale": decode_noise_scale}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    generator = torch.Generator("cpu")
-    if latents.rng is not None:
-        generator.set_state(latents.rng)
-    with ctx.use(vae) as live, cancel_points([live.decoder], ctx.check):
-        parts = dict.fromkeys(("text_encoder", "tokenizer", "transformer"))
-        solver: Any = diffusers.LTXEulerAncestralRFScheduler  # without another one the pipeline complains
-        pipe = getattr(diffusers, PIPELINE)(scheduler=solver(), vae=live, **parts)
-        pixels = pipe.vae_decode_tiled(
-            samples,
-            **{**vae.native.decode, **latents.decode, **chosen},
-            horizontal_tiles=columns,
-            vertical_tiles=rows,
-            overlap=overlap,
-            generator=generator,
-        )
-    return Video(frames=to_uint8(pixels[0]), fps=latents.fps)
-
-
 # --------------------------------------------------------------------------------------------- parts
 
 
@@ -296,6 +255,12 @@ def _tensors(prompt: PromptEmbeds, device: str) -> tuple[Any, ...]:
     """What the pipeline's `encode_prompt` returns."""
     names = ("prompt_embeds", "prompt_attention_mask")
     return tuple(prompt.tensors[f"{sign}{name}"].to(device) for sign in ("", "negative_") for name in names)
+
+
+def _scales(call: Call) -> dict[str, Any]:
+    """How to follow the prompt, by the argument names of the pipeline."""
+    guide = call.guide
+    return guide.arguments() if isinstance(guide, RescaledGuidance) else {"guidance_scale": call.guidance}
 
 
 def _levels(steps: int, sigmas: list[float] | None) -> list[float]:
@@ -381,18 +346,3 @@ def _check(
                 "a long video begins with one image", where="condition", hint="wire condition_image"
             )
         check_task(denoiser, latents, condition)
-
-
-def _check_tiles(vae: VAE, latents: Latents, columns: int, rows: int, overlap: int) -> Any:
-    """The samples of `latents`, if there are any, `vae` is theirs and they can be cut so."""
-    if vae.family not in FAMILIES:
-        raise ValueMismatch("only LTX-Video's decoder decodes in such tiles", where="vae", hint="use decode")
-    samples = check_latents(vae, latents)
-    for where, tiles, cells in (("rows", rows, samples.shape[3]), ("columns", columns, samples.shape[4])):
-        if tiles > 1 and (cells + (tiles - 1) * overlap) // tiles <= overlap:
-            raise NodeError(
-                f"{cells} latent cells cannot be cut into {tiles} {where} that overlap by {overlap}",
-                where=where,
-                hint=f"use fewer {where} or a smaller overlap",
-            )
-    return samples

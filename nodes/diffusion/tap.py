@@ -72,6 +72,10 @@ class Tap:
     copies: list[Any] = field(default_factory=list)
     """Copies that the pipeline made of the scheduler, to step other latents with, such as those of sound."""
 
+    def at(self) -> int:
+        """The step of the whole denoise that comes next, or that the pipeline is at."""
+        return self.start + self.done
+
 
 def tapped(scheduler: Any, tap: Tap) -> Any:
     """`scheduler`, changed in place to run the steps that `tap` names and report each to it."""
@@ -166,7 +170,7 @@ def _tapped_class(base: Any) -> Any:
                 result = base.step(self, model_output, timestep, sample, *args, **kwargs)
             finally:
                 self.timesteps, self.sigmas = shown
-            index = tap.start + tap.done
+            index = tap.at()
             tap.done += 1
             latents = result[0] if isinstance(result, tuple) else result.prev_sample
             level, output, tokens = tap.levels[index], model_output, kwargs.get("per_token_timesteps")

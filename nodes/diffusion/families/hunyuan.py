@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..guidance import TrueGuidance
+from ..guidance import ScheduledGuidance, TrueGuidance
 from ..values import Geometry, Latents, Native
 from . import Call, Config, Configs, Family, Solver, Task
 
@@ -68,9 +68,17 @@ def arguments(call: Call) -> dict[str, Any]:
         "height": call.latents.height,
         "num_frames": call.latents.frames,
         "num_inference_steps": call.steps,
-        "guidance_scale": call.guidance,
-        **(call.guide.arguments() if isinstance(call.guide, TrueGuidance) else {}),
+        **scales(call),
     }
+
+
+def scales(call: Call) -> dict[str, Any]:
+    """The guidance that the denoiser is told, and how far to keep away from a negative prompt."""
+    if isinstance(call.guide, ScheduledGuidance):
+        assert call.native is not None  # told by the nodes that take a guide
+        return {"guidance_scale": call.native.guidance, "true_cfg_scale": call.guidance}
+    guided = call.guide.arguments() if isinstance(call.guide, TrueGuidance) else {}
+    return {"guidance_scale": call.guidance, **guided}
 
 
 def blank_prompt(config: Config, dtype: Any) -> dict[str, Any]:
@@ -108,6 +116,6 @@ FAMILY = Family(
     decode=decode,
     text_width="text_embed_dim",
     negative_prompts=False,
-    guides=("true_cfg",),
+    guides=("true_cfg", "schedule"),
     prompt_style="one paragraph: theme, objects and their places, actions, background, light, camera",
 )

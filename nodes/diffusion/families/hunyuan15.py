@@ -161,7 +161,7 @@ FAMILY = Family(
     blank_prompt=blank_prompt,
     decode=decode,
     absent={"vae": NoVAE()},
-    guides=("component",),
+    guides=("component", "schedule"),
     text_width="text_embed_dim",
     prompt_style='one paragraph: subject, actions, setting, light, camera; letters to show stand in "quotes"',
 )

@@ -17,7 +17,7 @@ from typing import Any
 
 from graphflow.values import Image, Video
 
-from ..guidance import StreamGuidance
+from ..guidance import ScheduledGuidance, StreamGuidance
 from ..pixels import pil, pils
 from ..stand_ins import AudioVAEStandIn, ConnectorsStandIn
 from ..streams import adjust, finish, skipped, sound_of, unpack
@@ -152,7 +152,11 @@ def blank_prompt(config: Config, dtype: Any) -> dict[str, Any]:
 def arguments(call: Call) -> dict[str, Any]:
     """Arguments of LTX2Pipeline.__call__. The frame rate is one of the denoiser's inputs."""
     chosen = call.guide
-    guide = chosen.arguments() if isinstance(chosen, StreamGuidance) else {"guidance_scale": call.guidance}
+    guide: dict[str, Any] = {"guidance_scale": call.guidance}
+    if isinstance(chosen, StreamGuidance):
+        guide = chosen.arguments()
+    if isinstance(chosen, ScheduledGuidance):
+        guide["audio_guidance_scale"] = call.guidance_2
     own = dict(call.native.arguments) if call.native else {}
     own.pop("image_crf", None)
     return {
@@ -337,7 +341,8 @@ FAMILY = Family(
     serves=serves,
     pack=lambda samples: samples,
     unpack=unpack,
-    guides=("streams",),
+    guides=("streams", "schedule"),
+    doubles=True,
     text_width=text_width,
     prompt_style="one flowing paragraph in the present tense: picture and sound in the order of events",
 )

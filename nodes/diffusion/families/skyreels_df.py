@@ -59,5 +59,6 @@ FAMILY = Family(
     encode=wan.encode,
     decode=wan.decode,
     packages=("ftfy",),
+    guides=("schedule",),
     prompt_style=skyreels.FAMILY.prompt_style,
 )

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from graphflow_nodes.diffusion import animate, empty_latents
+from graphflow_nodes.diffusion import animate, empty_latents, guide_by_step
 from graphflow_nodes.diffusion.pixels import pil, pils
 
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import Image, Video, decode, encode
+from tests.support.changing import Changing
 from tests.support.wan_bench import NEGATIVE, PROMPT, Bench
 
 Benches = Callable[..., Bench]
@@ -104,6 +105,21 @@ def test_a_resume_goes_on_after_the_last_finished_segment(bench: Benches) -> Non
         again = tiny.context(state=decode(*encode(state)))
         assert torch.equal(animated(tiny, again), whole)
         assert again.progress_log == context.progress_log[STEPS * len(state["finished"]) :]
+
+
+def test_a_scale_for_each_step_of_every_segment(bench: Benches) -> None:
+    tiny = bench("wan_animate")
+    usual = animated(tiny)
+    for chosen in ([2.0, 4.0], [3.0, 1.0]):
+        guide, scale = run_node(guide_by_step, scales=chosen), Changing(*chosen)
+        mine = animated(tiny, guidance=None, guide=guide)
+        theirs = plain(tiny, guidance_scale=scale, **scale.arguments)
+        assert torch.equal(mine, theirs)
+        assert not torch.equal(mine, usual)
+    with pytest.raises(NodeError, match="the guide says how strongly"):
+        animated(tiny, guide=guide)
+    with pytest.raises(NodeError, match="for 3 steps, not 2"):
+        animated(tiny, guidance=None, guide=run_node(guide_by_step, scales=[2.0] * 3))
 
 
 def test_cancel_leaves_no_trace(bench: Benches) -> None:

@@ -10,7 +10,13 @@ from typing import Any
 import diffusers
 import pytest
 import torch
-from graphflow_nodes.diffusion import condition_extension, condition_image, diffusion_forcing, empty_latents
+from graphflow_nodes.diffusion import (
+    condition_extension,
+    condition_image,
+    diffusion_forcing,
+    empty_latents,
+    guide_by_step,
+)
 from graphflow_nodes.diffusion.forcing_plan import windows
 from graphflow_nodes.diffusion.pixels import pil, pils
 from graphflow_nodes.diffusion.schedule import scheduler as rescheduled
@@ -21,8 +27,9 @@ from hypothesis import strategies as st
 
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
 from graphflow.node import spec_of
-from graphflow.testing import LocalContext, run_node
+from graphflow.testing import LocalContext, check_node, run_node
 from graphflow.values import Image, Video, decode, encode
+from tests.support.changing import Changing
 from tests.support.tiny_family import FamilyBench
 from tests.support.tiny_skyreels import HEIGHT, STEPS, WIDTH, save_tiny_skyreels, save_tiny_skyreels_df
 from tests.support.wan_bench import NEGATIVE, PROMPT
@@ -56,7 +63,9 @@ class Bench(FamilyBench):
         ports = parts if condition is None else (*parts, condition)
         return run_node(diffusion_forcing, *ports, context=context or self.context(), **settings)
 
-    def plain_forcing(self, case: Case, output_type: str = "latent", scheduler: Any = None) -> Any:
+    def plain_forcing(
+        self, case: Case, output_type: str = "latent", scheduler: Any = None, **changes: Any
+    ) -> Any:
         """The stock pipeline's result, with the global generator seeded as the node does."""
         dtypes = {"default": getattr(torch, self.dtype), "vae": torch.float32}
         pipe = getattr(diffusers, case.pipeline).from_pretrained(self.folder, dtype=dtypes)
@@ -73,10 +82,9 @@ class Bench(FamilyBench):
                 num_inference_steps=STEPS,
                 max_sequence_length=self.model.native.max_sequence_length,
                 fps=8,
-                guidance_scale=6.0,
                 generator=torch.Generator().manual_seed(SEED),
                 output_type=output_type,
-                **{"addnoise_condition": 20, **case.settings, **case.plain},
+                **{"guidance_scale": 6.0, "addnoise_condition": 20, **case.settings, **case.plain, **changes},
             ).frames
 
     def plain_samples(self, case: Case) -> Any:
@@ -176,6 +184,29 @@ def test_resumes_at_any_step_of_any_window(tiny: Bench, case: Case) -> None:
         again = tiny.context(state=state)
         assert torch.equal(tiny.forcing(case, again, prompt=prompt).samples, whole.samples), done
         assert again.progress_log[0] == (done + 1, total)
+
+
+@pytest.mark.parametrize("name", ["three windows", "extension, two windows"])
+def test_a_scale_for_each_step_of_every_window(tiny: Bench, name: str) -> None:
+    """The last of which is not guided."""
+    case, context = CASES[name], tiny.context()
+    falling = [float(STEPS - index) for index in range(STEPS)]
+    guide, scale = run_node(guide_by_step, scales=falling), Changing(*falling)
+    mine = tiny.forcing(case, context, guide=guide).samples
+    assert torch.equal(mine, tiny.plain_forcing(case, guidance_scale=scale, **scale.arguments))
+    for state in context.states[-3:]:
+        again = tiny.forcing(case, tiny.context(state=decode(*encode(state))), guide=guide)
+        assert torch.equal(again.samples, mine)
+
+
+def test_frames_at_steps_of_their_own_have_no_scale_for_each_step(tiny: Bench) -> None:
+    guide = run_node(guide_by_step, guidance=6.0)
+    with pytest.raises(NodeError, match="each frame is at a step of its own"):
+        tiny.forcing(CASES["frame after frame"], guide=guide)
+    latents = run_node(empty_latents, tiny.model.vae, frames=9)
+    known = {"denoiser": tiny.model.denoiser, "latents": latents, "guide": guide, "ar_step": 1}
+    with pytest.raises(NodeError, match="each frame is at a step of its own"):  # already while planning
+        check_node(diffusion_forcing, **known)
 
 
 @ONE_OF_EACH_KIND

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 import torch
 from graphflow_nodes.diffusion import empty_latents
-from graphflow_nodes.diffusion.guidance import ComponentGuidance, guide_by_component, guide_rescaled
+from graphflow_nodes.diffusion.guidance import (
+    ComponentGuidance,
+    guide_by_component,
+    guide_by_step,
+    guide_rescaled,
+)
 
 from graphflow.errors import NodeError, ValueMismatch
 from graphflow.testing import run_node
@@ -72,6 +77,37 @@ def test_a_guider_is_the_pipelines(tiny: FamilyBench, name: str) -> None:
     mine = tiny.denoise(guide=guide(name), steps=STEPS)
     assert torch.equal(mine.samples, plain(tiny, guide(name)))
     assert not torch.equal(mine.samples, tiny.denoise(guidance=4.0, steps=STEPS).samples)
+
+
+@pytest.mark.parametrize("name", ["early", "late"])
+def test_by_the_step_is_the_pipelines_guider_switched_on_and_off(tiny: FamilyBench, name: str) -> None:
+    by_step = run_node(guide_by_step, **GUIDES[name])
+    mine = tiny.denoise(guide=by_step, steps=STEPS)
+    assert torch.equal(mine.samples, plain(tiny, guide(name)))
+    half = tiny.denoise(guide=by_step, steps=STEPS, end_step=2)
+    assert torch.equal(tiny.denoise(guide=by_step, steps=STEPS, latents=half).samples, mine.samples)
+
+
+def test_a_scale_for_each_step(tiny: FamilyBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plain pipeline with a guider that is told another scale at each step."""
+    from diffusers import ClassifierFreeGuidance
+
+    rising = [1.0, 2.0, 3.0, 5.0]
+    tell = ClassifierFreeGuidance.set_state
+
+    def told(self: Any, step: int, *rest: Any, **more: Any) -> None:
+        self.guidance_scale = rising[step]
+        tell(self, step, *rest, **more)
+
+    mine = tiny.denoise(guide=run_node(guide_by_step, scales=rising), steps=STEPS).samples
+    monkeypatch.setattr(ClassifierFreeGuidance, "set_state", told)
+    assert torch.equal(mine, plain(tiny, run_node(guide_by_component)))
+    monkeypatch.undo()
+    same = run_node(guide_by_step, scales=[4.0] * STEPS)
+    assert torch.equal(
+        tiny.denoise(guide=same, steps=STEPS).samples, tiny.denoise(guidance=4.0, steps=STEPS).samples
+    )
+    assert not torch.equal(mine, tiny.denoise(guide=same, steps=STEPS).samples)
 
 
 def test_a_guider_in_half_precision(tiny: FamilyBench) -> None:

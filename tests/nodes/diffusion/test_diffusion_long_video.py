@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 from graphflow_nodes.diffusion import condition_image, empty_latents, first_block_cache, load_vae
-from graphflow_nodes.diffusion.guidance import guide_rescaled
-from graphflow_nodes.diffusion.long_video import decode_tiles, denoise_long, fits
+from graphflow_nodes.diffusion.guidance import guide_by_step, guide_rescaled
+from graphflow_nodes.diffusion.long_decode import decode_tiles
+from graphflow_nodes.diffusion.long_video import denoise_long, fits
 from graphflow_nodes.diffusion.pixels import pil
 from graphflow_nodes.diffusion.values import Latents
 from hypothesis import assume, given
@@ -20,6 +21,7 @@ from graphflow.errors import Cancelled, NodeError, ValueMismatch
 from graphflow.node import spec_of
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import Image, decode, encode
+from tests.support.changing import Changing
 from tests.support.tiny_family import FamilyBench
 from tests.support.tiny_ltx import save_tiny_ltx
 from tests.support.wan_bench import NEGATIVE
@@ -159,6 +161,28 @@ def test_resumes_at_any_step(bench: Benches, mine: dict[str, Any]) -> None:
         again = tiny.context(state=decode(*encode(state)))
         assert torch.equal(long(tiny, context=again, **mine).samples, whole.samples)
         assert again.progress_log == context.progress_log[-len(again.progress_log) :]
+
+
+def test_a_scale_for_each_step_of_every_window(bench: Benches) -> None:
+    """And a step that is not guided is one guided by 1, but for rounding."""
+    tiny = bench()
+    for mine, theirs, scales in (
+        ({}, {}, (2.0, 3.0, 5.0)),
+        ({"image": PICTURE}, {"cond_image": pil(PICTURE)}, (1.0, 4.0, 1.0)),
+    ):
+        guide = run_node(guide_by_step, scales=list(scales))
+        guided = long(tiny, guide=guide, context=(context := tiny.context()), **mine).samples
+        scale = Changing(*scales, always=True)
+        reference = plain(tiny, guidance_scale=scale, **scale.arguments, **theirs)
+        if min(scales) > 1:
+            assert torch.equal(guided, reference)
+        else:
+            assert torch.allclose(guided, reference, atol=1e-4)
+    for state in (context.states[-1], context.states[-3], context.states[-5]):
+        again = long(tiny, guide=guide, context=tiny.context(state=state), **mine)
+        assert torch.equal(again.samples, guided)
+    alone = long(tiny, guide=run_node(guide_by_step, scales=[1.0] * 3)).samples
+    assert torch.equal(alone, long(tiny, guidance=1.0).samples)
 
 
 def test_cancel_inside_a_step_leaves_no_trace(bench: Benches) -> None:

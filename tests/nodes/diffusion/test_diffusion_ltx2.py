@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import torch
 from graphflow_nodes.diffusion import decode as decode_node
-from graphflow_nodes.diffusion import denoise, empty_latents, lora, noise_latents, offload, scheduler
+from graphflow_nodes.diffusion import (
+    denoise,
+    empty_latents,
+    guide_by_step,
+    lora,
+    noise_latents,
+    offload,
+    scheduler,
+)
 from graphflow_nodes.diffusion.audio import decode_audio, load_audio_decoder
 from graphflow_nodes.diffusion.families import Configs, family
 from graphflow_nodes.diffusion.guidance import RescaledGuidance, StreamGuidance, Strengths, guide_streams
@@ -22,6 +30,7 @@ from safetensors.torch import save_file
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import decode, encode
+from tests.support.changing import Changing
 from tests.support.tiny_ltx2 import RATE, SoundBench, save_tiny_ltx2
 
 Benches = Callable[..., SoundBench]
@@ -110,6 +119,43 @@ def test_guidance_alone_is_that_of_the_frames(tiny: SoundBench) -> None:
     latents, plain = tiny.denoise(guidance=5.0), tiny.clip(guidance_scale=5.0)
     assert torch.equal(tiny.decode(latents), plain.frames)
     assert torch.equal(tiny.hear(latents), plain.sound)
+
+
+@pytest.mark.parametrize("variant", BOTH)
+def test_a_scale_for_each_step_of_both_streams(benches: Benches, variant: str) -> None:
+    """The other kinds of guidance stay what they are."""
+    tiny, rising = benches(variant), (2.0, 3.0, 5.0)
+    latents = tiny.denoise(guide=run_node(guide_by_step, scales=list(rising)), steps=3)
+    scale = Changing(*rising)
+    both = {"guidance_scale": scale, "audio_guidance_scale": scale}
+    plain = tiny.clip(num_inference_steps=3, **both, **scale.arguments)
+    assert torch.equal(tiny.decode(latents), plain.frames)
+    assert torch.equal(tiny.hear(latents), plain.sound)
+
+
+@pytest.mark.parametrize("variant", BOTH)
+def test_steps_without_guidance(benches: Benches, variant: str) -> None:
+    """They are those of a denoise that goes on; where guidance begins late the other kinds see it too."""
+    tiny, context = benches(variant), benches(variant).context()
+    guide = run_node(guide_by_step, guidance=3.0, guidance_2=4.0, start=0.25, stop=0.75)
+    whole = tiny.denoise(guide=guide, steps=4, context=context)
+    usual = family("ltx2").native(tiny.model.denoiser.configs()).arguments
+    names = {"stg": "stg_scale", "modality": "modality_scale", "rescale": "guidance_rescale"}
+    own = {name: usual[told] for name, told in names.items()}
+    own |= {f"sound_{name}": usual[f"audio_{told}"] for name, told in names.items()}
+    blocks = usual["spatio_temporal_guidance_blocks"]
+    on, off = (
+        run_node(guide_streams, blocks=blocks, guidance=scale, sound_guidance=sound, **own)
+        for scale, sound in ((3.0, 4.0), (1.0, 1.0))
+    )
+    part = tiny.denoise(guide=off, steps=4, end_step=1)
+    part = tiny.denoise(guide=on, steps=4, latents=part, end_step=3)
+    part = tiny.denoise(guide=off, steps=4, latents=part)
+    assert torch.equal(whole.samples, part.samples)
+    assert torch.equal(whole.sound.samples, part.sound.samples)
+    for state in context.states:
+        again = tiny.denoise(guide=guide, steps=4, context=tiny.context(state=decode(*encode(state))))
+        assert torch.equal(again.sound.samples, whole.sound.samples)
 
 
 def test_another_seed_and_another_prompt_sound_different(tiny: SoundBench) -> None:

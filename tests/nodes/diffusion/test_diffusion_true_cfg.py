@@ -9,12 +9,19 @@ from typing import Any
 
 import pytest
 import torch
-from graphflow_nodes.diffusion import condition_image, empty_latents, framepack, guide_true_cfg
+from graphflow_nodes.diffusion import (
+    condition_image,
+    empty_latents,
+    framepack,
+    guide_by_step,
+    guide_true_cfg,
+)
 from graphflow_nodes.diffusion.pixels import pil
 
 from graphflow.errors import NodeError, ValueMismatch
 from graphflow.testing import run_node
 from graphflow.values import Image
+from tests.support.changing import Changing
 from tests.support.tiny_family import FamilyBench
 from tests.support.tiny_hunyuan import save_tiny_framepack, save_tiny_hunyuan, save_tiny_hunyuan_image
 from tests.support.wan_bench import NEGATIVE, PROMPT
@@ -27,8 +34,8 @@ SAVE: dict[str, Callable[[Path], Path]] = {
     "framepack": save_tiny_framepack,
 }
 
-SECTION, SEED = 2, 3
-"""Latent frames of a section of the tiny FramePack."""
+SECTION, SECTIONS, SEED = 2, 2, 3
+"""Latent frames of a section of the tiny FramePack, and how many of them a clip has."""
 
 
 class Bench(FamilyBench):
@@ -56,7 +63,9 @@ class Bench(FamilyBench):
     def made(self, prompt: Any = None, **settings: Any) -> Any:
         """Denoised latents."""
         packed = self.model.denoiser.family == "framepack"
-        latents = run_node(empty_latents, self.model.vae, **({"frames": SECTION * 4 + 1} if packed else {}))
+        latents = run_node(
+            empty_latents, self.model.vae, **({"frames": SECTIONS * SECTION * 4 + 1} if packed else {})
+        )
         prompt, condition = prompt or self.prompt(), self.condition(latents)
         if not packed:
             return self.denoise(prompt=prompt, latents=latents, condition=condition, **settings)
@@ -79,7 +88,7 @@ class Bench(FamilyBench):
             "negative_prompt": NEGATIVE,
             "width": native.width,
             "height": native.height,
-            "num_frames": (SECTION - 1) * 4 + 1 if packed else native.frames,
+            "num_frames": SECTIONS * ((SECTION - 1) * 4 + 1) if packed else native.frames,
             "num_inference_steps": native.steps,
             "guidance_scale": native.guidance,
             "max_sequence_length": native.max_sequence_length,
@@ -131,6 +140,54 @@ def test_it_needs_a_negative_prompt_and_nothing_else_may_look_at_one(
         tiny.made()
     with pytest.raises(NodeError, match="the guide says how strongly"):
         tiny.made(guide=guide, guidance=2.0)
+
+
+def changing(tiny: Bench, *scales: float) -> Any:
+    """The plain pipeline's frames with another scale at each step."""
+    scale = Changing(*scales)
+    return tiny.reference(true_cfg_scale=scale, num_inference_steps=len(scales), **scale.arguments)
+
+
+@pytest.mark.parametrize("name", SAVE)
+def test_a_scale_for_each_step_is_that_of_the_plain_pipeline(
+    benches: Callable[..., Bench], name: str
+) -> None:
+    """Of FramePack for each step of every section."""
+    tiny, rising = benches(name), [2.0, 3.0, 5.0]
+    guided = tiny.made(guide=run_node(guide_by_step, scales=rising), steps=3)
+    assert torch.equal(tiny.decode(guided), changing(tiny, *rising))
+    falling = tiny.made(guide=run_node(guide_by_step, scales=rising[::-1]), steps=3)
+    assert not torch.equal(guided.samples, falling.samples)
+
+
+@pytest.mark.parametrize("name", SAVE)
+def test_a_step_that_is_not_guided_makes_one_pass(benches: Callable[..., Bench], name: str) -> None:
+    tiny = benches(name)
+    passes: list[int] = []
+    with tiny.context().use(tiny.model.denoiser) as experts:
+        block = experts.transformer.transformer_blocks[0]
+    hook = block.register_forward_pre_hook(lambda module, args: passes.append(1))
+    try:
+        part = tiny.made(guide=run_node(guide_by_step, scales=[1.0, 4.0, 1.0]), steps=3)
+    finally:
+        hook.remove()
+    assert len(passes) == 4 * (SECTIONS if name == "framepack" else 1)
+    alone = tiny.made(guide=run_node(guide_by_step, scales=[0.5] * 3), steps=3)
+    assert torch.equal(alone.samples, tiny.made(prompt=tiny.prompt(""), steps=3).samples)
+    assert not torch.equal(alone.samples, part.samples)
+    assert "forward" not in vars(experts.transformer)
+    if name == "text":  # the bits of a denoise that goes on: without, with, without
+        parts = tiny.made(prompt=tiny.prompt(""), steps=3, end_step=1)
+        guide = run_node(guide_true_cfg, guidance=4.0)
+        parts = tiny.denoise(latents=parts, prompt=tiny.prompt(), guide=guide, steps=3, end_step=2)
+        parts = tiny.denoise(latents=parts, prompt=tiny.prompt(""), steps=3)
+        assert torch.equal(part.samples, parts.samples)
+
+
+def test_a_schedule_needs_a_negative_prompt_too(benches: Callable[..., Bench]) -> None:
+    tiny = benches("text")
+    with pytest.raises(NodeError, match="no negative prompt to keep away from"):
+        tiny.made(prompt=tiny.prompt(""), guide=run_node(guide_by_step))
 
 
 def test_it_resumes_with_both_passes(benches: Callable[..., Bench]) -> None:
