@@ -107,7 +107,7 @@ def vbench_style(
     """How well frames fit a text: the mean cosine of frame and text.
 
     VBench takes CLIP ViT-B/32 for appearance_style, which is this; for the other two it takes ViCLIP, which
-    sees eight frames at once: with an embedder of pictures they are a stand-in, `vbench_video_text` is nearer.
+    sees eight frames at once: with an embedder of pictures they are a stand-in, see `vbench_video_text`.
     """
     frames = tensor_of(video, least=1)
     with ctx.use(embedder) as embed:
