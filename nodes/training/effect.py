@@ -12,17 +12,19 @@ from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import node
 from graphflow.values import Video
 
+from .onset import onset_of
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-@node("training/measure_effect", depends=("graphflow_nodes.evaluation.values",))
+@node("training/measure_effect", depends=(".onset", "graphflow_nodes.evaluation.values"))
 def measure_effect(video: Video, plain: Video, *, threshold: Share = 0.15, least: Share = 0.02) -> Scores:
     """Measure what an effect changes in a clip.
 
     video: with the effect; plain: the same prompt and seed without it, by the base model.
-    threshold: a pixel counts as changed if a channel differs by more than that share. least: the effect has
-        begun in the first frame from which on more than this share of pixels is changed beyond what is in the
-        first frame.
+    threshold: a pixel counts as changed if a channel differs by more than that share. least: the effect
+        begins where the share of changed pixels leaves the level and the noise of all frames before, by more
+        than this; it may fade again.
     Gives effect_area (mean share of changed pixels, with its curve over time), effect_peak, effect_onset (the
     frame) and before_onset (peak signal-to-noise ratio in dB of the frames before it).
     Raises ValueMismatch for clips of different size.
@@ -73,25 +75,6 @@ def areas_of(frames: Any, plain: Any, threshold: float) -> list[float]:
     """The share of pixels in each frame, uint8 (frames, height, width, 3), that differ by more."""
     away = (frames.short() - plain.short()).abs().amax(-1)
     return [float(share) for share in (away > threshold * 255).float().mean((1, 2))]
-
-
-def onset_of(areas: list[float], least: float) -> int | None:
-    """The frame in which areas begin to rise, to stay well above that of the first frame; None if none do.
-
-    A LoRA also shifts a clip a little as a whole; that much is there from the first frame on and is no onset.
-    Well above is by a quarter of the way to the largest area; the rise begins where it is more than `least`.
-    Where areas hardly rise but are large from the beginning, the effect begins with the clip.
-    """
-    first, rise = areas[0], max(areas) - areas[0]
-    if rise <= least:
-        return 0 if first > least else None
-    high = [area > first + max(least, rise / 4) for area in areas]
-    if not high[-1]:
-        return None
-    onset = len(areas) - high[::-1].index(False)
-    while onset > 1 and areas[onset - 1] > first + least:
-        onset -= 1
-    return onset
 
 
 def psnr(frames: Any, plain: Any) -> float:
