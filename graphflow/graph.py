@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from graphflow import types
+from graphflow.choices import only_offered
 from graphflow.errors import DocumentError, Problem, describe
 from graphflow.expand import Flat, FlatNode, Loader, expand
 from graphflow.keys import canon
@@ -92,10 +93,26 @@ class Graph:
         dag.add_edges_from((wire.node, id) for id, node in self.nodes.items() for _, wire in node.sources())
         return dag
 
+    def _uses(self) -> dict[str, list[tuple[str, bool]]]:
+        """Where each node's wires come from, and whether they are ones to choose from."""
+        return {
+            id: [
+                (wire.node, node.spec.branch is not None and name not in node.spec.settings)
+                for name, wire in node.sources()
+            ]
+            for id, node in self.nodes.items()
+        }
+
     def default_targets(self) -> list[str]:
-        """Nodes a plain run must bring to an end: outputs and effects, or all leaves if there are none."""
-        wanted = {wire.node for wire in self.outputs.values()}
-        wanted |= {id for id, node in self.nodes.items() if node.spec.effect is not None}
+        """Nodes a plain run must bring to an end: outputs and effects, or all leaves if there are none.
+
+        An effect that is there only for a branch to choose is not wanted by itself.
+        """
+        outputs = {wire.node for wire in self.outputs.values()}
+        effects = {id for id, node in self.nodes.items() if node.spec.effect is not None}
+        if effects - outputs and any(node.spec.branch is not None for node in self.nodes.values()):
+            effects -= only_offered(self._uses(), outputs)
+        wanted = outputs | effects
         if not wanted:
             used = {wire.node for node in self.nodes.values() for _, wire in node.sources()}
             wanted = self.nodes.keys() - used

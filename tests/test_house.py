@@ -26,7 +26,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "values",
         "signature",
         "node keys workflow cache widgets",
-        "refs registry events expand environment settings provenance difference",
+        "refs registry events choices expand environment settings provenance difference",
         "graph schema library models known",
         "steps templates",
         "origins checks",
@@ -141,6 +141,8 @@ PACK_EXTRAS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(  # one way to open models and to call them
         [f"nodes/training/{name}.py" for name in _OF_MODELS], ("graphflow_nodes.diffusion",)
     ),
+    "nodes/training/buckets.py": ("graphflow_nodes.dataset.values",),  # curated clips come to buckets
+    "nodes/training/captions.py": ("graphflow_nodes.dataset.values",),  # and get trigger words
     "nodes/training/save.py": ("graphflow_nodes.media.files",),
     "nodes/training/preferences.py": (
         "graphflow_nodes.diffusion.values",

@@ -149,6 +149,12 @@ def print_(x: int) -> None:
         raise NodeError("cannot print that")
 
 
+@node("test/keep", effect=lambda outputs: True)
+def keep(x: int) -> int:
+    """An effect whose result others may use."""
+    return x
+
+
 @node("test/limited")
 def limited(*, amount: Annotated[int, Field(ge=0, le=10)] = 5, mode: Literal["a", "b"] = "a") -> int:
     return amount
@@ -156,7 +162,7 @@ def limited(*, amount: Annotated[int, Field(ge=0, le=10)] = 5, mode: Literal["a"
 
 PACK = (
     num, numbers, grid, flag, flags, model, plus, double, add, total, both, spread, even, boom, fold_boom,
-    think, either, print_, limited,
+    think, either, print_, keep, limited,
 )  # fmt: skip
 REGISTRY = Registry().with_nodes(PACK)
 
