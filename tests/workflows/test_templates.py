@@ -80,12 +80,12 @@ SHAPES = {
 """Frames, height and width of what templates make with the tiny random model that they come with."""
 
 
-_LESS = {"clips": 2, "steps": 2, "batch": 2}
+_LESS = {"count": 2, "steps": 2, "batch": 2}
 FEW: dict[str, dict[str, Any]] = {
-    "effect_cakeify_train": {**_LESS, "prompts": 1},
-    "effect_3d_dissolve_train": {**_LESS, "prompts": 1},
+    "effect_cakeify_train": {**_LESS, "tries": 1},
+    "effect_3d_dissolve_train": {**_LESS, "tries": 1},
     "effect_apply_compare": {**_LESS, "prompts": "a red ball", "weights": [0.0, 1.0]},
-    "full_finetune_then_extract_lora": {**_LESS, "prompts": 1},
+    "full_finetune_then_extract_lora": {**_LESS, "tries": 1},
     "preference_train": {"pairs": 2, "prompts": 2, "steps": 2, "batch": 2, "denoise_steps": 2},
 }
 """What templates that train for minutes are asked for here."""

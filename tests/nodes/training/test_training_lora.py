@@ -251,7 +251,7 @@ def effect_training(folder: Path, model: str) -> tuple[LoRAWeights, int]:
     """The LoRA of a template's training, and the first step that this run did."""
     found, home = templates.find("effect_cakeify_train")
     document = workflow.from_raw({**json.loads(workflow.dump(found)), "outputs": {"lora": "train.lora"}})
-    few = {"clips": 2, "steps": 5, "batch": 2, "prompts": 1, "bucket": "5x32x32", "model": model}
+    few = {"count": 2, "steps": 5, "batch": 2, "tries": 1, "bucket": "5x32x32", "model": model}
     done: list[int] = []
 
     def listen(event: Any) -> None:
