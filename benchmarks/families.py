@@ -7,8 +7,8 @@
 The models are the random ones of the tests, with denoisers wide and deep enough that a clip takes a second or
 two. Weights are loaded before the clock starts, on both sides; each round has a prompt of its own, so nothing
 comes from a cache. Times are of the CPU, with one thread; on a GPU of the wall, by the clock after it has
-finished. The ratio is that of the fastest rounds: what else the machine does only ever adds time, here some
-per cent of a round. Frames, and the sound of LTX-2, must be equal bits.
+finished. What the models take themselves is measured apart (benchmarks/apart.py); told are medians.
+Frames, and the sound of LTX-2, must be equal bits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import argparse
 import functools
 import json
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,11 +29,13 @@ from graphflow_nodes.diffusion.families import family
 from graphflow_nodes.diffusion.load import load_model
 from graphflow_nodes.diffusion.pixels import pils
 
+from benchmarks.apart import Apart, Comparison, Spent, compare
 from benchmarks.text_to_video import document
 from graphflow.cache.memory import MemoryCache
 from graphflow.cache.tiers import Cache
 from graphflow.context import Settings
 from graphflow.graph import build
+from graphflow.known import Known
 from graphflow.node import node
 from graphflow.pool import Pool
 from graphflow.registry import Registry
@@ -150,6 +151,7 @@ class ThroughGraph:
         known = [getattr(diffusion, name) for name in diffusion.__all__]
         self.registry = Registry().with_nodes([*known, followed_node])
         self.runner = InlineRunner(Cache(MemoryCache(2**30)), Pool(device))
+        self.known = Known()
 
     def document(self, index: int) -> dict[str, Any]:
         """From a prompt to frames; with a video to follow, or sound, where the model has it."""
@@ -173,7 +175,7 @@ class ThroughGraph:
 
     def __call__(self, index: int) -> list[Any]:
         graph = build(from_raw(self.document(index)), self.registry)
-        result = Run(graph, self.runner, Settings(Path("unused"))).execute()
+        result = Run(graph, self.runner, Settings(Path("unused")), known=self.known).execute()
         assert result.status == "finished", result.failures
         assert result.computed == 3 + 2 * self.case.control + self.case.sound, "something was not computed"
         sound = [result.value("sound").samples] if self.case.sound else []
@@ -222,30 +224,22 @@ class PlainPipeline:
         return [frames, made[1][0].float().cpu().clamp(-1, 1)] if self.case.sound else [frames]
 
 
-def clock(device: str) -> float:
-    """Seconds: of the CPU, or of the wall once the GPU has done what it was given."""
-    if device == "cpu":
-        return time.process_time()
-    torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
-def measure(case: Case, folder: Path, rounds: int, device: str = "cpu") -> tuple[float, float]:
-    """Seconds of the plain call and of the graph: their fastest rounds."""
+def measure(case: Case, folder: Path, rounds: int, device: str = "cpu") -> Comparison:
+    """The graph beside the plain call. Raises AssertionError unless both make the same."""
     model = grown(case, folder)
-    graph = ThroughGraph(case, model, device)
-    sides: list[Callable[[int], list[Any]]] = [PlainPipeline(case, model, device), graph]
-    spent: list[list[float]] = [[], []]
+    graph, plain = ThroughGraph(case, model, device), PlainPipeline(case, model, device)
+    clock = Apart(plain.pipe.components.values(), device)
+    sides: list[Callable[[int], list[Any]]] = [plain, graph]
+    spent: list[list[Spent]] = [[], []]
     for index in range(-WARM_UP, rounds):
         made: list[list[Any]] = [[], []]
         for side in (0, 1) if index % 2 else (1, 0):
-            began = clock(device)
-            made[side] = sides[side](index)
+            made[side], took = clock.measure(functools.partial(sides[side], index))
             if index >= 0:
-                spent[side].append(clock(device) - began)
+                spent[side].append(took)
         assert len(made[0]) == len(made[1]) and all(map(torch.equal, *made)), "results differ"
     graph.runner.close()
-    return min(spent[0]), min(spent[1])
+    return compare(*spent)
 
 
 def _quiet() -> None:
@@ -271,13 +265,14 @@ def main() -> None:
     chosen = {name: case for name, case in CASES.items() if options.only.lower() in name.lower()}
     if not chosen:
         parser.error(f"no family is called {options.only!r}; there are: {', '.join(CASES)}")
-    print("| family | plain, s | graph, s | ratio |\n|---|---|---|---|")
+    print("| family | models, s | beside: plain, ms | graph, ms | ratio |\n|---|---|---|---|---|")
     worst = 0.0
     with tempfile.TemporaryDirectory(prefix="graphflow-") as scratch:
         for name, case in chosen.items():
-            plain, graph = measure(case, Path(scratch) / name, options.rounds, options.device)
-            worst = max(worst, graph / plain)
-            print(f"| {name} | {plain:.3f} | {graph:.3f} | {graph / plain:.3f} |", flush=True)
+            found = measure(case, Path(scratch) / name, options.rounds, options.device)
+            worst = max(worst, found.ratio)
+            beside = f"{found.plain * 1e3:.1f} | {found.other * 1e3:.1f}"
+            print(f"| {name} | {found.models:.3f} | {beside} | {found.ratio:.3f} |", flush=True)
     print(f"frames, and sound, equal bits; largest ratio {worst:.3f}, wanted at most {TARGET}")
 
 

@@ -6,18 +6,16 @@
 Weights are loaded before the clock starts, on both sides. Each round makes the same clip four times: by the
 plain call, by the same call again, which tells how much of a difference is chance, by the graph with results
 kept in memory, and by the graph with results written to disk as well.
-Every round has a prompt of its own, so nothing comes from a cache. Told are the fastest round of each and the
-median: what else the machine does only ever adds time, so that the fastest is the steadier figure.
-Frames must be equal bits.
+Every round has a prompt of its own, so nothing comes from a cache. What the models take is measured
+apart (benchmarks/apart.py); told are medians. Frames must be equal bits.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import random
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from graphflow_nodes import diffusion
 from graphflow_nodes.diffusion.load import DEFAULT_MODEL, load_model
 from graphflow_nodes.diffusion.source import locate
 
+from benchmarks.apart import Apart, Spent, compare
 from graphflow.cache.disk import DiskStore
 from graphflow.cache.memory import MemoryCache
 from graphflow.cache.tiers import Cache
@@ -117,31 +116,25 @@ def measure(model: str, steps: int, rounds: int, folder: Path) -> None:
         "graph": ThroughGraph(model, steps, pool, None),
         "graph + disk": ThroughGraph(model, steps, pool, DiskStore(folder / "cache")),
     }
-    cpu: dict[str, list[float]] = {name: [] for name in sides}
-    wall: dict[str, list[float]] = {name: [] for name in sides}
+    clock = Apart(plain.pipe.components.values())
+    spent: dict[str, list[Spent]] = {name: [] for name in sides}
     names = list(sides)
     for index in range(-WARM_UP, rounds):
         made = {}
         random.Random(index).shuffle(names)  # what ran before decides what the processor's caches hold
         for name in names:
-            began, ticks = time.perf_counter(), time.process_time()
-            made[name] = sides[name](f"{PROMPT} {index}", 7)
+            made[name], took = clock.measure(functools.partial(sides[name], f"{PROMPT} {index}", 7))
             if index >= 0:
-                cpu[name].append(time.process_time() - ticks)
-                wall[name].append(time.perf_counter() - began)
+                spent[name].append(took)
         assert all(torch.equal(frames, made["plain"]) for frames in made.values()), "frames differ"
-    report(cpu, wall)
+    report(spent)
 
 
-def report(cpu: dict[str, list[float]], wall: dict[str, list[float]]) -> None:
-    print("| | CPU s, fastest | to plain | CPU s, median | to plain | wall s, fastest | to plain |")
-    print("|---|---|---|---|---|---|---|")
-    for name in cpu:
-        cells = [name]
-        for told, times in ((min, cpu), (statistics.median, cpu), (min, wall)):
-            mine, plain = told(times[name]), told(times["plain"])
-            cells += [f"{mine:.3f}", f"{mine / plain:.3f}"]
-        print("| " + " | ".join(cells) + " |")
+def report(spent: dict[str, list[Spent]]) -> None:
+    print("| | models, CPU ms | beside them, CPU ms | to plain |\n|---|---|---|---|")
+    for name, rounds in spent.items():
+        found = compare(spent["plain"], rounds)
+        print(f"| {name} | {found.models * 1e3:.0f} | {found.other * 1e3:.1f} | {found.ratio:.3f} |")
     print("frames of all: equal bits")
 
 

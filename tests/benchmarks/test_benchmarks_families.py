@@ -15,8 +15,8 @@ from tests.support.threads import one_thread as one_thread
 @pytest.mark.parametrize("name", CASES)
 def test_both_sides_make_the_same_clip(name: str, tmp_path: Path) -> None:
     small = replace(CASES[name], clip={})  # of the tests' own size
-    plain, graph = measure(small, tmp_path / "model", rounds=1)
-    assert plain > 0 and graph > 0
+    found = measure(small, tmp_path / "model", rounds=1)
+    assert found.models > 0 and found.plain > 0 and found.other > 0
 
 
 def test_the_models_are_larger_than_those_of_the_tests(tmp_path: Path) -> None:
