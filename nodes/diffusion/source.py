@@ -285,8 +285,9 @@ def contents(*, model: str, revision: str | None = None, download: bool = False,
     A snapshot's identity is its commit, whatever has been fetched of it. Raises what `locate` raises.
     """
     folder = locate(model, revision=revision, download=download)
-    configs = sorted([*folder.glob("*.json"), *folder.glob("*/*.json")])
-    return [identity(folder), [[str(path.relative_to(folder)), file_identity(path)] for path in configs]]
+    places = [folder, *(path for path in folder.iterdir() if path.is_dir())]
+    configs = [path for place in places for path in place.iterdir() if path.suffix == ".json"]
+    return [identity(folder), sorted([path.parent.name, path.name, file_identity(path)] for path in configs)]
 
 
 def require_weights(folder: Path, source: ModelSource) -> None:
