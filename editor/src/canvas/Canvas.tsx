@@ -184,6 +184,7 @@ export function Canvas() {
         snapToGrid={snap}
         snapGrid={[12, 12]}
         onlyRenderVisibleElements
+        edgesFocusable={false} // a port tells of its wires, and takes them away
         selectionMode={SelectionMode.Partial}
         selectionKeyCode="Shift"
         multiSelectionKeyCode={['Shift', 'Meta', 'Control']}

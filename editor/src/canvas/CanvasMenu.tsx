@@ -63,7 +63,7 @@ export function CanvasMenu({ menu, onClose }: { menu: MenuAt; onClose: () => voi
         : [
             {
               label: 'Add a node',
-              keys: 'Tab',
+              keys: 'A',
               run: () => useUi.setState({ palette: { x: menu.x, y: menu.y, at: menu.at } }),
             },
             ...itemsOf(ON_PANE),

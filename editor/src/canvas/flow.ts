@@ -3,6 +3,7 @@
 import { Position, type Edge, type Node, type NodeHandle } from '@xyflow/react';
 import { positionOf, titleOf } from '../document/nodes';
 import { rerouted, viaOf } from '../document/annotate';
+import { Reading } from '../document/order';
 import { own } from '../document/records';
 import type { Group, NodeEntry, Note, Reroute, Workflow } from '../document/types';
 import { listOf, split } from '../document/wires';
@@ -85,6 +86,8 @@ export function unknownDef(entry: NodeEntry): Def {
 export class Flow {
   private nodesKept = new Map<string, Kept<FlowNode>>();
   private edgesKept = new Map<string, Kept<WireEdge>>();
+  /** Tab goes from node to node in the order of these. */
+  private readonly reading = new Reading();
 
   nodes(doc: Workflow, look: Look): FlowNode[] {
     const next = new Map<string, Kept<FlowNode>>();
@@ -96,7 +99,9 @@ export class Flow {
       found.push(keep(this.nodesKept, next, id, [group, selected], () => groupNode(id, group, selected)));
     }
     const outs = outputsInUse(doc);
-    for (const [id, entry] of Object.entries(doc.nodes)) {
+    for (const id of this.reading.of(doc)) {
+      const entry = doc.nodes[id];
+      if (entry === undefined) continue;
       const def = look.defOf(entry.type);
       const selected = chosen(id);
       const result = entry.ui?.collapsed === true ? 0 : look.resultOf(id);

@@ -48,9 +48,35 @@ export function goTo(id: string): void {
   if (box === undefined || stage.now === undefined) return;
   const zoom = Math.max(stage.now.flow.getZoom(), 0.7);
   void stage.now.flow.setCenter(box.x + box.width / 2, box.y + box.height / 2, { zoom, duration: motion() });
-  requestAnimationFrame(() =>
-    document.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`)?.focus(),
-  );
+  focusNode(id);
+}
+
+/** Frames that a node may take to be drawn when it comes into view. */
+const PATIENCE = 60;
+
+/** Give a node the focus as soon as it is drawn. */
+export function focusNode(id: string, patience = PATIENCE): void {
+  requestAnimationFrame(() => {
+    const found = document.querySelector<HTMLElement>(`.react-flow__node[data-id="${CSS.escape(id)}"]`);
+    if (found !== null) found.focus({ preventScroll: true });
+    else if (patience > 0) focusNode(id, patience - 1);
+  });
+}
+
+/** Give a node the focus, and bring it into view if it is not. */
+export function visit(id: string): void {
+  if (document.querySelector(`.react-flow__node[data-id="${CSS.escape(id)}"]`) === null) goTo(id);
+  else focusNode(id); // the canvas itself moves to what is half in view
+}
+
+/** The node that the focus is on or in, if it is on one. */
+export function focusedNode(): string | undefined {
+  return document.activeElement?.closest<HTMLElement>('.react-flow__node')?.dataset.id;
+}
+
+/** The nodes in the order in which Tab goes through them. */
+export function nodesInOrder(): string[] {
+  return (stage.now?.nodes ?? []).filter((node) => node.type === 'graph').map((node) => node.id);
 }
 
 export function zoom(way: 'in' | 'out' | 'reset'): void {

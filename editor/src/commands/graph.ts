@@ -5,6 +5,7 @@ import { addNode, freeId, type Point } from '../document/nodes';
 import type { NodeEntry } from '../document/types';
 import { wireText } from '../canvas/flow';
 import { shapeAt, wireAt } from '../canvas/connect';
+import { focusNode } from '../canvas/stage';
 import { entrance, exit } from '../schema/judge';
 import { inputShape, type Def } from '../schema/defs';
 import { judgeShapes } from '../schema/judge';
@@ -26,6 +27,7 @@ export function placeNode(type: string, at: Point): string {
   const id = freeId(activeDoc(), type);
   edit('add node', (doc) => addNode(doc, id, entryOf(type, at)));
   select([id]);
+  focusNode(id);
   return id;
 }
 
@@ -80,4 +82,5 @@ export function placeFromPalette(type: string, request: PaletteRequest): void {
     return connect(next, wireText(def, id, port), node, input, { append });
   });
   select([id]);
+  focusNode(id);
 }

@@ -1,9 +1,9 @@
 /** What is seen: zoom, layout, panels, theme. */
 
 import { autoLayout } from '../canvas/layout';
-import { fit, goTo, zoom } from '../canvas/stage';
+import { fit, focusedNode, goTo, nodesInOrder, visit, zoom } from '../canvas/stage';
 import { shownLevel } from '../store/levels';
-import { activate, activeTab, updateTab, useTabs } from '../store/tabs';
+import { activate, activeTab, select, updateTab, useTabs } from '../store/tabs';
 import { openDialog, togglePanel, useUi } from '../store/ui';
 import type { Command } from './types';
 
@@ -14,6 +14,29 @@ function cycle(way: 1 | -1): void {
   const roots = tabs.filter((tab) => tab.from === undefined);
   const ids = ['', ...roots.map((root) => shownLevel(tabs, root))];
   activate(ids[(ids.indexOf(active) + way + ids.length) % ids.length] ?? '');
+}
+
+/** Choose the next node in the order in which the graph is read, wherever it lies. */
+function walk(way: 1 | -1): void {
+  const ids = nodesInOrder();
+  const from = focusedNode() ?? [...(activeTab()?.selection ?? [])].find((id) => ids.includes(id));
+  const at = from === undefined ? -1 : ids.indexOf(from);
+  const next = ids[at < 0 ? (way > 0 ? 0 : ids.length - 1) : (at + way + ids.length) % ids.length];
+  if (next === undefined) return;
+  select([next]);
+  visit(next);
+}
+
+const PARTS = '.top, .side, main, .problems, .inspector';
+const FOCUSABLE = 'button:not(:disabled), input, select, textarea, [tabindex="0"]';
+
+/** Give the focus to the next part of the page; in the graph to the chosen node. */
+function nextPart(way: 1 | -1): void {
+  const parts = [...document.querySelectorAll<HTMLElement>(PARTS)];
+  const at = parts.findLastIndex((part) => part.contains(document.activeElement));
+  const part = parts[(at < 0 && way < 0 ? parts.length - 1 : at + way + parts.length) % parts.length];
+  const chosen = part?.querySelector<HTMLElement>('.react-flow__node.selected, .react-flow__node');
+  (chosen ?? part?.querySelector<HTMLElement>(FOCUSABLE))?.focus();
 }
 
 export function toggleMode(): void {
@@ -127,6 +150,38 @@ export const VIEW: readonly Command[] = [
     title: 'Dark or light',
     group: 'View',
     run: () => useUi.setState((state) => ({ theme: state.theme === 'dark' ? 'light' : 'dark' })),
+  },
+  {
+    id: 'view.nextNode',
+    title: 'Next node along the wires',
+    group: 'View',
+    keys: 'J',
+    enabled: open,
+    run: () => walk(1),
+  },
+  {
+    id: 'view.previousNode',
+    title: 'Previous node along the wires',
+    group: 'View',
+    keys: 'K',
+    enabled: open,
+    run: () => walk(-1),
+  },
+  {
+    id: 'view.nextPart',
+    title: 'Next part of the page',
+    group: 'View',
+    keys: 'F6',
+    everywhere: true,
+    run: () => nextPart(1),
+  },
+  {
+    id: 'view.previousPart',
+    title: 'Previous part of the page',
+    group: 'View',
+    keys: 'Shift+F6',
+    everywhere: true,
+    run: () => nextPart(-1),
   },
   { id: 'view.home', title: 'First screen', group: 'View', keys: 'Ctrl+Home', run: () => activate('') },
   {

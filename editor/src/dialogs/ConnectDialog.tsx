@@ -1,8 +1,10 @@
-/** Wires by keyboard: choose a port of the node, then one of all ports that fit it. */
+/** Wires by keyboard: choose a port of the node, then one of all ports that fit it, or a wire to take away. */
 
 import { useState } from 'react';
 import { make, shapeAt, verdictOf } from '../canvas/connect';
 import { titleOf } from '../document/nodes';
+import { disconnect, links, split, type Link } from '../document/wires';
+import { Button } from '../parts/Button';
 import { search } from '../parts/fuzzy';
 import { label } from '../parts/text';
 import { Window } from '../parts/Window';
@@ -10,7 +12,7 @@ import { typeColor } from '../schema/colors';
 import { coreOf, describe, type Shape } from '../schema/shapes';
 import { inputShape } from '../schema/defs';
 import { defOf } from '../store/catalogue';
-import { activeDoc } from '../store/tabs';
+import { activeDoc, edit } from '../store/tabs';
 import { closeDialog } from '../store/ui';
 
 interface Props {
@@ -47,6 +49,17 @@ function portsOf(node: string, side?: 'source' | 'target'): Port[] {
       ? []
       : def.outputs.map((output) => one(output.name, 'source', shapeAt(node, output.name) ?? output.shape))),
   ];
+}
+
+/** The wires that end at a port. */
+function wiresOf({ node, name, side }: Port): Link[] {
+  const doc = activeDoc();
+  const sole = defOf(doc.nodes[node]?.type ?? '')?.outputs[0]?.name;
+  return [...links(doc)].filter((link) => {
+    if (side === 'target') return link.node === node && link.input === name;
+    const from = split(link.from);
+    return from.node === node && (from.output ?? sole) === name;
+  });
 }
 
 const endsOf = (a: Port, b: Port) => {
@@ -92,6 +105,7 @@ export function ConnectDialog({ node, port, side }: Props) {
   };
   return (
     <Window title={from === undefined ? 'Which port?' : `Connect ${from.text} to`}>
+      {from !== undefined && <Wired port={from} />}
       <input
         data-first
         type="search"
@@ -115,5 +129,31 @@ export function ConnectDialog({ node, port, side }: Props) {
         {found.length === 0 && <li className="empty">no port fits</li>}
       </ul>
     </Window>
+  );
+}
+
+function Wired({ port }: { port: Port }) {
+  const wires = wiresOf(port);
+  if (wires.length === 0) return null;
+  const takeAway = ({ node, input, index }: Link): void => {
+    closeDialog();
+    edit('disconnect', (doc) => disconnect(doc, node, input, index));
+  };
+  return (
+    <ul className="wired-list" aria-label="wires">
+      {wires.map((wire) => (
+        <li key={`${wire.node} ${wire.input} ${wire.index}`}>
+          <code>
+            {wire.from} → {wire.node}.{wire.input}
+          </code>
+          <Button
+            label={`take away the wire from ${wire.from} to ${wire.node}.${wire.input}`}
+            onClick={() => takeAway(wire)}
+          >
+            Take away
+          </Button>
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -80,7 +80,7 @@ export function FilesDialog({ accepts, value, label, onChange }: Props) {
           placeholder="or a path on the server's machine"
           defaultValue={typeof value === 'string' && !value.startsWith('asset:') ? value : ''}
         />
-        <Button label="no file" onClick={() => take('')}>
+        <Button label="none: no file" onClick={() => take('')}>
           None
         </Button>
         <button type="submit" className="button">

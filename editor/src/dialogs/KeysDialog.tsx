@@ -9,8 +9,10 @@ const POINTER: readonly (readonly [string, string])[] = [
   ['Double-click a wire', 'add a reroute'],
   ['Shift and drag', 'choose with a frame'],
   ['Right button', 'commands for what is there'],
-  ['Tab, Enter on a port', 'wire it by keyboard'],
-  ['Arrow keys on a node', 'move it'],
+  ['Tab', 'from node to node along the wires; in each its inputs, outputs, settings, result'],
+  ['Enter on a node', 'choose it; with Ctrl, more than one'],
+  ['Arrow keys on a chosen node', 'move it; with Shift, further'],
+  ['Enter on a port', 'wire it, or take a wire away'],
 ];
 
 export function KeysDialog() {

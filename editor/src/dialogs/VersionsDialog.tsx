@@ -40,7 +40,7 @@ export function VersionsDialog({ name }: { name: string }) {
                 pressed={difference?.of === one.version}
                 onClick={() => compare(one.version)}
               >
-                Differs how?
+                What differs
               </Button>
               <Button
                 label="open this version"

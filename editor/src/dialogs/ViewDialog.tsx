@@ -30,14 +30,14 @@ export function ViewDialog({ title, keys = {}, item = '', spot }: Props) {
       {(items.length > 1 || seen) && (
         <div className="panel-tools">
           {items.length > 1 && (
-            <Button label="all items" pressed={sheet} onClick={() => setSheet(!sheet)}>
+            <Button label={`all ${items.length} items`} pressed={sheet} onClick={() => setSheet(!sheet)}>
               All {items.length}
             </Button>
           )}
           {sheet ? (
             <Button
               icon="compare"
-              label="compare the two marked"
+              label="compare two, those that are marked"
               disabled={marked.length !== 2}
               onClick={() => compare({ ...spot, key: marked[0] ?? '' }, { ...spot, key: marked[1] ?? '' })}
             >
@@ -50,7 +50,7 @@ export function ViewDialog({ title, keys = {}, item = '', spot }: Props) {
               disabled={!seen}
               onClick={() => compare({ ...spot, key: shown })}
             >
-              Compare with ...
+              Compare
             </Button>
           )}
         </div>
