@@ -12,6 +12,7 @@ from typing import Any
 from graphflow.errors import NodeError
 from graphflow.node import Context, State
 
+from .group import Group
 from .noise import rate_at
 from .values import TrainSettings
 
@@ -32,6 +33,8 @@ class Training:
     """Whether to compute in bfloat16 where that is safe."""
     shown: Callable[[int, list[float]], None] = lambda step, losses: None
     losses: list[float] = field(default_factory=list)
+    group: Group | None = None
+    """The processes that do it together; None for this one alone."""
 
     def run(self) -> list[float]:
         """Train to the last step, from the last checkpoint if there is one; returns the loss of each step."""
@@ -56,17 +59,20 @@ class Training:
         for group in optimiser.param_groups:
             group["lr"] = rate_at(self.settings, step)
         optimiser.zero_grad(set_to_none=True)
-        for part in range(parts):
+        parameters = [one for _, one in self.named]
+        for part in range(parts) if self.group is None else self.group.share(parts):
             self.ctx.check()
             with self.computing():
                 loss = self.loss(step * parts + part)
             (loss / parts).backward()
             total += float(loss.detach()) / parts
+        if self.group is not None:
+            total = self.group.add_up(parameters, total)
         if not total < float("inf"):
             raise NodeError(
                 f"the loss of step {step + 1} is no number", where="settings", hint="lower the learning rate"
             )
-        torch.nn.utils.clip_grad_norm_([one for _, one in self.named], self.settings.clip)
+        torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip)
         optimiser.step()
         return total
 

@@ -12,13 +12,14 @@ from graphflow.node import Context, node
 from graphflow.values import Seed, Video
 
 from .adapters import chosen, learning, lora_of, ranged
+from .group import check_share, gathered
 from .lesson import Lesson, check_training, examples_of, foreseen
 from .optimise import Training
 from .values import Expert, LoRAWeights, Losses, TrainSettings
 from .watch import Watch
 
 PARTS = (
-    ".adapters .batches .forward .lesson .noise .optimise .values graphflow_nodes.diffusion.recipes "
+    ".adapters .batches .forward .group .lesson .noise .optimise .values graphflow_nodes.diffusion.recipes "
     "graphflow_nodes.diffusion.opening graphflow_nodes.diffusion.shell graphflow_nodes.diffusion.stand_ins"
 )
 
@@ -47,6 +48,7 @@ def train_lora(
     expert: Expert = "only",
     trigger: Annotated[str, Field(max_length=100)] = "",
     validate_every: Annotated[int, Field(ge=1)] = 50,
+    processes: Annotated[int, Field(ge=1, le=64)] = 1,
 ) -> TrainedLoRA:
     """Train a LoRA of a denoiser on clips, by flow matching.
 
@@ -57,6 +59,8 @@ def train_lora(
         without its trigger; without them an effect leaks into every prompt.
     scheduler, validation: prompts of which a clip is shown every `validate_every` steps while somebody looks.
     expert: of a model with two, which is trained, on its own noise levels. trigger: written into the file.
+    processes: how many share the batches of a step, each on a GPU of its own; at most the settings'
+        accumulate.
     The weights learn in float32 and compute in the denoiser's own numbers. Resumes from its last
     checkpoint, bit for bit. Raises ValueMismatch for clips of another model, NodeError for what cannot be
     trained.
@@ -64,7 +68,13 @@ def train_lora(
     check_training(denoiser, settings, expert)
     chosen_settings = ranged(denoiser, expert, settings)
     examples = examples_of(denoiser, settings, latents, prompts, masks, prior_latents, prior_prompts)
-    with ctx.use(denoiser) as experts:
+    work = {
+        "denoiser": denoiser, "settings": chosen_settings, "seed": seed, "expert": expert,
+        "examples": [(one.latents, one.prompt, one.focus, one.weight) for one in examples],
+        "state": ctx.restore() if processes > 1 else None,
+    }  # fmt: skip
+    check_share(chosen_settings, processes)
+    with ctx.use(denoiser) as experts, gathered(ctx, processes, work) as group:
         module = chosen(experts, expert)
         lesson = Lesson(denoiser, experts, examples, chosen_settings, seed, ctx.device)
         watch = Watch(ctx, lesson, scheduler, validation or (), validate_every)
@@ -76,6 +86,7 @@ def train_lora(
                 lambda at: lesson.loss(module, at),
                 denoiser.dtype != "float32",
                 watch,
+                group=group,
             )
             losses = training.run()
             lora = lora_of(denoiser, expert, settings, named, trigger)
