@@ -251,9 +251,9 @@ class History:
             return self._get(id)
 
     def queue(self) -> list[QueuedRun]:
-        """What runs and what waits, in the order in which it will run."""
+        """What runs, by number, and what waits, in the order in which it will run."""
         with self._lock, sqlite_errors(self.path):
-            running = self._db.execute("SELECT * FROM runs WHERE state='running' ORDER BY started").fetchall()
+            running = self._db.execute("SELECT * FROM runs WHERE state='running' ORDER BY number").fetchall()
             waiting = self._db.execute(f"SELECT * FROM runs WHERE state='queued' {_ORDER}").fetchall()
             return [read_run(row) for row in (*running, *waiting)]
 

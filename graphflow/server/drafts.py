@@ -8,6 +8,7 @@ and read by nothing here.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -73,7 +74,11 @@ class Drafts:
         head = {"title": draft.title, "client": draft.client, "name": draft.name, "version": draft.version}
         data = b'%s, "document": %s}' % (json.dumps(head).encode()[:-1], document)
         with self._lock:
-            files.write_atomic(self._path(draft.id), data)
+            path, others = self._path(draft.id), self._files()
+            last = others[0].stat().st_mtime_ns if others else 0
+            files.write_atomic(path, data)
+            if path.stat().st_mtime_ns <= last:  # a clock that goes back keeps the order
+                os.utime(path, ns=(last + 1, last + 1))
             self._keep_to_limit()
 
     def drop(self, id: str) -> None:

@@ -176,11 +176,12 @@ class Showing:
             if outputs is not None and stands(work.spec, outputs):
                 return _file_in(outputs)
         _do(runner, work, Settings(self._folder))
-        self._keep_to_limit()
-        return _file_in(runner.peek(work.key) or {})
+        made = _file_in(runner.peek(work.key) or {})
+        self._keep_to_limit(Path(made.path).name)
+        return made
 
-    def _keep_to_limit(self) -> None:
-        """Remove the oldest files that were made to be shown; they are made again when asked for."""
+    def _keep_to_limit(self, wanted: str) -> None:
+        """Remove the oldest files that were made to be shown, but not this one; all can be made again."""
         found = []
         for entry in os.scandir(self._folder):
             if entry.is_file(follow_symlinks=False) and not entry.name.endswith(".tmp"):
@@ -190,8 +191,9 @@ class Showing:
         for _, size, path in sorted(found):
             if total <= FOLDER_BYTES:
                 return
-            Path(path).unlink(missing_ok=True)
-            total -= size
+            if Path(path).name != wanted:
+                Path(path).unlink(missing_ok=True)
+                total -= size
 
 
 def _do(runner: Runner, work: Work, settings: Settings) -> None:

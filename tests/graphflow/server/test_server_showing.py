@@ -282,6 +282,9 @@ def test_the_oldest_files_go_when_there_are_too_many(room: Room, monkeypatch: py
     monkeypatch.setattr(showing, "FOLDER_BYTES", first.stat().st_size)
     second = room.showing.picture(room.key("picture", shade=2), "out", ()).path
     assert second.is_file() and not first.exists()
+    os.utime(second, (2**32, 2**32))  # from the future: the clock went back
+    third = room.showing.picture(room.key("picture", shade=3), "out", ()).path
+    assert third.is_file() and not second.exists(), "what was just made is not the oldest"
 
 
 @pytest.mark.parametrize("place", ["secret.txt", "out/../secret.txt", "out/link.txt", "other/out/x"])
