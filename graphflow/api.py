@@ -16,7 +16,7 @@ from graphflow import templates, workflow
 from graphflow.graph import Graph
 from graphflow.node import NodeSpec, spec_of
 from graphflow.result import first_error
-from graphflow.run import Listener
+from graphflow.telling import Listener
 from graphflow.workflow import Document
 from graphflow.workspace import Workspace
 

@@ -15,10 +15,11 @@ from typing import Any, Protocol
 
 from graphflow import files
 from graphflow.cache.tiers import Cache
-from graphflow.errors import Cancelled
+from graphflow.errors import Cancelled, shorten
 from graphflow.node import State
 from graphflow.pool import Pool
 from graphflow.provenance import read_provenance
+from graphflow.telling import MAX_CHARACTERS, MAX_OF_STEP
 from graphflow.values import Image, Recipe, SavedFile, Value, Video
 
 PROGRESS_SECONDS = 0.05
@@ -60,6 +61,8 @@ class StepContext:
     cancelled: Flag
     watched: Flag
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    """What the node has told, each thing once."""
     _started: float = field(default_factory=time.monotonic)
     _reported: float = 0.0
     _saved: float = field(default_factory=time.monotonic)
@@ -79,6 +82,11 @@ class StepContext:
             self._reported = now
             eta = (now - self._started) / done * (total - done) if done > 0 else None
             self.signals.progress(int(done), int(total), eta)
+
+    def notice(self, text: str) -> None:
+        text = shorten(" ".join(str(text).split()), MAX_CHARACTERS)
+        if text and text not in self.notices and len(self.notices) < MAX_OF_STEP:
+            self.notices.append(text)
 
     def preview(self, make: Callable[[], Value]) -> None:
         if self.watched.is_set():

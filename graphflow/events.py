@@ -78,6 +78,13 @@ class NodePreview(_NodeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeNotice(_NodeEvent):
+    type: Literal["node.notice"] = "node.notice"
+    message: str
+    """What people should know of the step's work, such as a size that it changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFinished(_NodeEvent):
     type: Literal["node.finished"] = "node.finished"
     seconds: float
@@ -143,6 +150,7 @@ Event = (
     | NodeStarted
     | NodeProgress
     | NodePreview
+    | NodeNotice
     | NodeFinished
     | NodeFailed
     | NodeSkipped

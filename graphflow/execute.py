@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from typing import Any, Protocol
@@ -53,6 +53,8 @@ class Done:
     """Another process had computed it in the meantime."""
     volatile: bool = False
     """Its source changed while it ran: good for this run, not to be kept."""
+    notices: Sequence[str] = ()
+    """What the node told people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def execute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched
         if work.spec.cache and bench.cache.disk is not None:
             with bench.cache.lease(work.key, lambda: _check(cancelled)):
                 if _made_meanwhile(work, bench.cache):
-                    return Done(work.key, 0.0, 0, "disk", hit=True)
+                    return Done(work.key, 0.0, 0, "disk", hit=True, notices=bench.cache.notices(work.key))
                 return _compute(work, bench, signals, cancelled, watched)
         return _compute(work, bench, signals, cancelled, watched)
     except Cancelled:
@@ -147,6 +149,7 @@ _MEMORY_HINT = "use fewer frames, a smaller size or an offload strategy"
 def _compute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watched: Flag) -> Done:
     arguments = _arguments(work, bench.cache)
     _check(cancelled)
+    told: list[str] = []
     if work.spec.context is not None:
         arguments[work.spec.context] = StepContext(
             work.key,
@@ -158,6 +161,7 @@ def _compute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watche
             cancelled,
             watched,
             work.provenance,
+            told,
         )
     started = time.perf_counter()
     result = _call(work.spec, arguments, bench.pool)
@@ -165,11 +169,11 @@ def _compute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watche
     outputs, size = _checked(work.spec, result)
     volatile = work.fingerprint != _fingerprint(work.spec, arguments)
     del arguments, result
-    info = EntryInfo(work.spec.id, work.spec.version, seconds, time.time())
+    info = EntryInfo(work.spec.id, work.spec.version, seconds, time.time(), tuple(told))
     keep = (work.keep or work.spec.effect is not None) and not volatile
     stored = bench.cache.put(work.key, outputs, info, keep=keep, size=size)
     bench.cache.drop_checkpoint(work.key)
-    return Done(work.key, seconds, size, stored, volatile=volatile)
+    return Done(work.key, seconds, size, stored, volatile=volatile, notices=info.notices)
 
 
 def _arguments(work: Work, cache: Cache) -> dict[str, Any]:

@@ -67,6 +67,11 @@ class Context(Protocol):
     def check(self) -> None:
         """A cancel point without a report: raises Cancelled if the run was cancelled."""
 
+    def notice(self, text: str) -> None:
+        """Tell people what they should know of this step's work, such as a size that was changed: told when
+        the step has run, and again when its result comes from the cache. A sentence or two; a few a step.
+        """
+
     def preview(self, make: Callable[[], Value]) -> None:
         """Show an Image or Video of the work so far; `make` is called only if somebody watches."""
 

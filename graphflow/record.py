@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -71,15 +71,19 @@ def _wire_text(wire: Wire | tuple[Wire, ...], names: Mapping[str, str]) -> str |
     return [f"{names[one.node]}.{one.output}" for one in wire]
 
 
-def provenance(run: Mapping[str, Any], step: Step, steps: Mapping[str, Step]) -> dict[str, Any]:
+def provenance(
+    run: Mapping[str, Any], step: Step, steps: Mapping[str, Step], notices: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
     """What is embedded in a file that `step` saves.
 
-    run: the document and library versions. Beside them stand the step's key, the keys of the steps that led
-    to it, and the models they used: name, what it was to the byte, id of its licence or empty.
+    run: the document and library versions. notices: of steps, by key. Beside the run stand the step's key,
+    the keys of the steps that led to it with what they told, and the models they used: name, what it was to
+    the byte, id of its licence or empty.
     """
     models = [asdict(origin) for origin in origins(step.inputs.values(), steps)]
     keys = ancestors(step, steps)
-    return {**run, "key": step.content, "node": step.node, "keys": keys, "models": models}
+    told = {name: list(notices[key]) for name, key in keys.items() if notices.get(key)}
+    return {**run, "key": step.content, "node": step.node, "keys": keys, "models": models, "notices": told}
 
 
 def ancestors(step: Step, steps: Mapping[str, Step]) -> dict[str, str]:

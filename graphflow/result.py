@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from graphflow.execute import MissingInput
 from graphflow.graph import Graph
 from graphflow.refs import Const, Gone, Ref, Waiting, without_gone
 from graphflow.runners import Runner
-from graphflow.steps import Plan
+from graphflow.steps import Plan, Step
 
 
 @dataclass
@@ -78,6 +78,16 @@ def first_error(result: Result) -> GraphflowError | None:
         return None
     failure = result.failures[0]
     return from_code(failure.code, failure.message, where=failure.node, hint=failure.hint)
+
+
+def spoilt(done: Mapping[str, bool], steps: Mapping[str, Step]) -> set[str]:
+    """Results that are good for one run only: of a source that changed while it was read, whose key names
+    what it was before, and all that was made from them. done: whether a step's is one, in order."""
+    found: set[str] = set()
+    for key, volatile in done.items():
+        if volatile or not found.isdisjoint(steps[key].deps):
+            found.add(key)
+    return found
 
 
 def lost_something(plan: Plan, failures: Sequence[Failure], ended: Collection[str]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,18 +27,17 @@ from graphflow.known import Known
 from graphflow.plan import plan
 from graphflow.record import provenance, resolved
 from graphflow.refs import keys_in, without_gone
-from graphflow.result import Failure, Result, lost_something, skipped
+from graphflow.result import Failure, Result, lost_something, skipped, spoilt
 from graphflow.runners import Message, Noticed, Previewed, Progressed, Runner, Started, Stopped
 from graphflow.schedule import Schedule
 from graphflow.steps import Facts, Plan, Step
+from graphflow.telling import Listener, Teller
 
 MAX_MISSES = 3
 """How often one result may be lost and computed again before the step that wants it fails."""
 
 CANCEL_GRACE = 0.8
 """Seconds a cancelled run waits for its steps to reach a cancel point."""
-
-Listener = Callable[[events.Event], None]
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,6 @@ class Run:
             self.watched.set()
         self._listener = on_event
         self._mailbox: SimpleQueue[Message | _Cancel] = SimpleQueue()
-        self._seq = 0
         known = known or Known()
         self._schedule = Schedule(runner.slots, known.models)
         self._failed: set[str] = set()
@@ -124,15 +122,15 @@ class Run:
 
     def execute(self) -> Result:
         """Run to the end. Raises DocumentError or KeyError only before anything was started."""
-        self._clock = time.monotonic()
+        self._teller = Teller(self.id, self._listener)
         for id in self.targets or ():
             self.graph.nodes[id]
-        self._emit(events.RunAccepted, workflow=self.graph.document.name)
+        self._teller.emit(events.RunAccepted, workflow=self.graph.document.name)
         session = self.runner.start(self.settings, self._mailbox.put, self.watched)
         self._session = session
         try:
             self._adopt(self.plan())
-            self._emit(events.RunStarted, steps=len(self._plan.todo), cached=len(self._plan.stored))
+            self._teller.emit(events.RunStarted, steps=len(self._plan.todo), cached=len(self._plan.stored))
             self._tell()
             self._loop()
         finally:
@@ -202,10 +200,13 @@ class Run:
         for (node, item), error in self._plan.failed_items.items():
             port = port_of(error, node)
             self._fail(Failure(node, item, error.error_code, error.message, error.hint, port))
+        for node, text in self._plan.notices.items():
+            self._teller.notice(node, (), [text])
         for key in self._plan.stored:
             if key not in self._done and key not in self._cached_told:
                 self._cached_told.add(key)
                 self._emit_node(events.NodeCached, key, key=key)
+                self._noticed(key, self.runner.notices(key) if self._plan.steps[key].spec.context else ())
                 self._tell_twins(key)
 
     def _tell_twins(self, key: str) -> None:
@@ -213,7 +214,14 @@ class Run:
         for node, item in self._plan.steps[key].twins if key in self._plan.steps else ():
             if (node, item) not in self._twins_told:
                 self._twins_told.add((node, item))
-                self._emit(events.NodeCached, node=node, item=item, key=key)
+                self._teller.emit(events.NodeCached, node=node, item=item, key=key)
+                self._teller.notice(node, item, self._teller.notices.get(key, ()))
+
+    def _noticed(self, key: str, told: Sequence[str]) -> None:
+        """What a node told of a step, now or when its result was made."""
+        if told:
+            self._teller.notices[key] = told
+            self._teller.notice(self._schedule.steps[key].node, self._schedule.steps[key].item, told)
 
     def _handle(self, message: Message | _Cancel) -> None:
         match message:
@@ -234,7 +242,7 @@ class Run:
             case Missed(key=key, absent=absent):
                 self._missed(key, absent)
             case Noticed(kind=kind, message=text):
-                self._emit(events.CacheNotice, kind=kind, message=text)
+                self._teller.emit(events.CacheNotice, kind=kind, message=text)
             case Stopped() | _Cancel():
                 self._cancelled = True
 
@@ -243,6 +251,7 @@ class Run:
         self._done[done.key] = done.volatile
         if done.hit:
             self._hits.add(done.key)
+        self._noticed(done.key, done.notices)
         facts = {"seconds": done.seconds, "bytes": done.bytes, "stored": done.stored, "key": done.key}
         self._emit_node(events.NodeFinished, done.key, **facts)
         self._tell_twins(done.key)
@@ -283,7 +292,7 @@ class Run:
             return
         self.runner.discard(key)
         text = f"a result of {step.node!r} could not be read back and is computed again"
-        self._emit(events.CacheNotice, kind="lost", message=text)
+        self._teller.emit(events.CacheNotice, kind="lost", message=text)
 
     def _drain(self) -> None:
         """After a cancel: wait a little for steps to reach a cancel point."""
@@ -319,7 +328,7 @@ class Run:
         return self.runner.peek(key) if key not in self._failed else None
 
     def _work(self, step: Step) -> Work:
-        saves = step.spec.effect is not None
+        saves, told = step.spec.effect is not None, self._teller.notices
         return Work(
             key=step.key,
             content=step.content,
@@ -330,7 +339,7 @@ class Run:
             inputs=step.inputs,
             keep=step.key in self._kept,
             fingerprint=step.fingerprint,
-            provenance=provenance(self._record, step, self._schedule.steps) if saves else {},
+            provenance=provenance(self._record, step, self._schedule.steps, told) if saves else {},
         )
 
     def _fail(self, one: Failure) -> None:
@@ -339,27 +348,18 @@ class Run:
         one = replace(one, message=shorten(one.message), hint=shorten(one.hint))
         self._failures[one.node, one.item] = one
         self._dirty = True
-        self._emit(events.NodeFailed, **vars(one))
+        self._teller.emit(events.NodeFailed, **vars(one))
         if self.on_error == "stop":
             self._stopping = True
 
-    def _emit(self, event: type[events.Event], **fields: Any) -> None:
-        self._seq += 1
-        if self._listener is not None:
-            now = round(time.monotonic() - self._clock, 6)
-            self._listener(event(run=self.id, seq=self._seq, time=now, **fields))
-
     def _emit_node(self, event: type[events.Event], step_key: str, /, **fields: Any) -> None:
-        if self._listener is None:
-            self._seq += 1
-            return
         step = self._schedule.steps[step_key]
-        self._emit(event, node=step.node, item=step.item, **fields)
+        self._teller.emit(event, node=step.node, item=step.item, **fields)
 
     # ------------------------------------------------------------------------ the end
 
     def _finish(self) -> Result:
-        seconds = time.monotonic() - self._clock
+        seconds = time.monotonic() - self._teller.started
         failures = list(self._failures.values())
         computed = len(self._done) - len(self._hits)
         hits = len(self._cached_told) + len(self._hits)
@@ -367,31 +367,27 @@ class Run:
         self._discard_volatile(result)
         if self._cancelled:
             result.status = "cancelled"
-            self._emit(events.RunCancelled, seconds=seconds)
+            self._teller.emit(events.RunCancelled, seconds=seconds)
             return result
         nodes = {self._schedule.steps[key].node for key in (*self._done, *self._plan.stored)}
         pending = {self._schedule.steps[key].node for key in self._schedule.pending}
         for id, reason in skipped(self.graph, self._plan, failures, nodes, pending):
-            self._emit(events.NodeSkipped, node=id, reason=reason)
+            self._teller.emit(events.NodeSkipped, node=id, reason=reason)
         if self._stopping or lost_something(self._plan, failures, nodes):
             result.status = "failed"
             first = failures[0]
-            self._emit(
+            self._teller.emit(
                 events.RunFailed, seconds=seconds, code=first.code, message=f"{first.node}: {first.message}"
             )
         else:
-            self._emit(
+            self._teller.emit(
                 events.RunFinished, seconds=seconds, computed=computed, cached=hits, failed=len(failures)
             )
         return result
 
     def _discard_volatile(self, result: Result) -> None:
-        """Results of a source that changed while it was read, and all made from them, are good for this
-        run only: their keys name what the source was before."""
-        tainted: set[str] = set()
-        for key, volatile in self._done.items():
-            if volatile or not tainted.isdisjoint(self._schedule.steps[key].deps):
-                tainted.add(key)
+        """What is good for this run only goes with the result, and out of the cache."""
+        tainted = spoilt(self._done, self._schedule.steps)
         for name, ref in self._plan.outputs.items() if tainted else ():
             if not tainted.isdisjoint(keys_in(ref)):
                 with suppress(MissingInput):

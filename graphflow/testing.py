@@ -22,7 +22,8 @@ from graphflow.values import Recipe, SavedFile, Value
 class LocalContext:
     """A Context for tests: opens recipes itself, keeps what it is told, can be made to cancel.
 
-    progress_log: every (done, total) reported. previews: every preview made. state: last checkpoint.
+    progress_log: every (done, total) reported. previews: every preview made. notices: all that was told.
+    state: last checkpoint.
     cancel_after: raise Cancelled at this many-th cancel point.
     """
 
@@ -33,6 +34,7 @@ class LocalContext:
         self.provenance: Mapping[str, Any] = {"graphflow": "test"}
         self.progress_log: list[tuple[int, int]] = []
         self.previews: list[Value] = []
+        self.notices: list[str] = []
         self.state = state
         self.states: list[State] = []
         self.opened: dict[str, Any] = {}
@@ -48,6 +50,9 @@ class LocalContext:
         self._points += 1
         if self._cancel_after is not None and self._points >= self._cancel_after:
             raise Cancelled
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
 
     def preview(self, make: Callable[[], Value]) -> None:
         self.previews.append(make())

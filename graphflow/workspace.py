@@ -24,10 +24,11 @@ from graphflow.node import NodeSpec
 from graphflow.pool import Pool
 from graphflow.registry import Registry, load_registry
 from graphflow.result import Result
-from graphflow.run import Listener, Run
+from graphflow.run import Run
 from graphflow.runners import Runner
 from graphflow.runners.inline import InlineRunner
 from graphflow.runners.limits import Limits
+from graphflow.telling import Listener
 from graphflow.values import MAX_SEED
 from graphflow.workflow import Document, with_values
 

@@ -27,7 +27,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "signature",
         "node keys workflow cache widgets",
         "refs registry events choices expand environment settings provenance difference",
-        "graph schema library models known",
+        "graph schema library models known telling",
         "steps templates",
         "origins checks",
         "plan schedule pool record forecast",
@@ -141,6 +141,7 @@ PACK_EXTRAS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(  # one way to open models and to call them
         [f"nodes/training/{name}.py" for name in _OF_MODELS], ("graphflow_nodes.diffusion",)
     ),
+    "nodes/toyworld/caption_fit.py": ("graphflow_nodes.evaluation.values",),  # its result is a score
     "nodes/training/buckets.py": ("graphflow_nodes.dataset.values",),  # curated clips come to buckets
     "nodes/training/captions.py": ("graphflow_nodes.dataset.values",),  # and get trigger words
     "nodes/training/save.py": ("graphflow_nodes.media.files",),

@@ -102,6 +102,11 @@ class DiskStore:
         name = self._name(key)
         return self._guarded(name, key, lambda: decode(_head_of(name, "entry", key).header, None))
 
+    def info(self, key: str) -> EntryInfo | None:
+        """Who made the entry of `key`, from its head alone; None on a miss or a bad entry."""
+        name = self._name(key)
+        return self._guarded(name, key, lambda: _head_of(name, "entry", key).info)
+
     def entries(self) -> Iterator[Entry]:
         """Every entry with a whole header; bad ones go to quarantine."""
         return self._listing(self._paths("entries"), "entry")

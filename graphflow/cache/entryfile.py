@@ -174,6 +174,7 @@ def _head_bytes(
 
 
 def _metadata(kind: Kind, key: str, info: EntryInfo) -> dict[str, str]:
+    told = {"notices": json.dumps(info.notices)} if info.notices else {}
     return {
         "crc32": _ZERO.decode(),
         "header_crc32": _ZERO.decode(),
@@ -184,6 +185,7 @@ def _metadata(kind: Kind, key: str, info: EntryInfo) -> dict[str, str]:
         "version": str(info.version),
         "seconds": repr(info.seconds),
         "created": repr(info.created),
+        **told,
     }
 
 
@@ -304,6 +306,7 @@ def _info(metadata: dict[str, str]) -> EntryInfo:
         version=int(metadata["version"]),
         seconds=float(metadata["seconds"]),
         created=float(metadata["created"]),
+        notices=tuple(map(str, json.loads(metadata.get("notices", "[]")))),
     )
 
 

@@ -23,6 +23,8 @@ class EntryInfo:
     """Measured cost of computing it."""
     created: float
     """When, in seconds since 1970, UTC."""
+    notices: tuple[str, ...] = ()
+    """What its node told people."""
 
 
 @dataclass(frozen=True, slots=True)

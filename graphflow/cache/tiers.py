@@ -76,6 +76,12 @@ class Cache:
             return held.outputs
         return None if self.disk is None else self.disk.peek(key)
 
+    def notices(self, key: str) -> tuple[str, ...]:
+        """What the node told when it made a result; of one that only the disk has its head is read."""
+        held: Loaded | None = self.memory.get(key)
+        info = held.info if held is not None else self.disk.info(key) if self.disk is not None else None
+        return () if info is None else info.notices
+
     def put(
         self,
         key: str,

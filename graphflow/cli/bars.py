@@ -53,7 +53,7 @@ class BarReporter(PlainReporter):
             case events.NodeFailed(node=node):
                 self._close(node, "[red]failed[/]")
                 self.trouble(event)
-            case events.CacheNotice():
+            case events.NodeNotice() | events.CacheNotice():
                 self.trouble(event)
 
     def _ended(self, node: str, seconds: float) -> None:

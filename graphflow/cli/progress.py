@@ -57,6 +57,7 @@ class PlainReporter(Reporter):
     def __init__(self) -> None:
         super().__init__()
         self._cached: set[str] = set()
+        self._noticed: set[tuple[str, str]] = set()
         self._told: dict[str, float] = {}
         self._lines = 0
 
@@ -93,6 +94,9 @@ class PlainReporter(Reporter):
                 warn(f"failed    {place}: {event.message} [{event.code}]")
                 if event.hint:
                     warn(f"          {event.hint}")
+            case events.NodeNotice(node=node, message=message) if (node, message) not in self._noticed:
+                self._noticed.add((node, message))  # all items of a mapped node may say the same
+                warn(f"notice    {node}: {message}")
             case events.CacheNotice(message=message):
                 warn(f"notice    {message}")
 

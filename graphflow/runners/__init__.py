@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event as Flag
 from typing import Any, Protocol
@@ -88,6 +88,9 @@ class Runner(Protocol):
 
     def peek(self, key: str) -> Mapping[str, Any] | None:
         """The plain structure of a result, tensors perhaps left out."""
+
+    def notices(self, key: str) -> Sequence[str]:
+        """What the node told when it made a result."""
 
     def fetch(self, ref: Ref) -> Any:
         """A value. Raises MissingInput if it was lost."""

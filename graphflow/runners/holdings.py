@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -30,6 +30,7 @@ class _Held:
     header: bytes
     plain: bool
     """It has no tensors: the header is all of it."""
+    notices: Sequence[str]
 
 
 class Holdings:
@@ -62,6 +63,11 @@ class Holdings:
             outputs: dict[str, Any] = decode(held.header, {} if held.plain else None)
             return outputs
         return None if self.cache.disk is None else self.cache.disk.peek(key)
+
+    def notices(self, key: str) -> Sequence[str]:
+        """What the node told when it made a result."""
+        held = self._held.get(key)
+        return self.cache.notices(key) if held is None else held.notices
 
     def get(self, key: str) -> Mapping[str, Any] | None:
         """A result, mapped from the disk store or handed over by the worker; None if it was lost.
@@ -129,9 +135,9 @@ class Holdings:
 
     # ------------------------------------------------------------------------ from the worker
 
-    def made(self, key: str, header: bytes, plain: bool) -> None:
+    def made(self, key: str, header: bytes, plain: bool, notices: Sequence[str]) -> None:
         """The worker has a result in memory."""
-        self._held[key] = _Held(header, plain)
+        self._held[key] = _Held(header, plain, notices)
 
     def dropped(self, key: str) -> None:
         """The worker had to let go of a result."""

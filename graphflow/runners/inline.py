@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event as Flag
@@ -44,6 +44,9 @@ class InlineRunner:
 
     def peek(self, key: str) -> Mapping[str, Any] | None:
         return self.cache.peek(key)
+
+    def notices(self, key: str) -> Sequence[str]:
+        return self.cache.notices(key)
 
     def fetch(self, ref: Ref) -> Any:
         return gather(ref, self.cache)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple
 from itertools import count
 from pathlib import Path
@@ -93,6 +93,9 @@ class ProcessRunner:
 
     def peek(self, key: str) -> Mapping[str, Any] | None:
         return self._holdings.peek(key)
+
+    def notices(self, key: str) -> Sequence[str]:
+        return self._holdings.notices(key)
 
     def fetch(self, ref: Ref) -> Any:
         """A value. Raises MissingInput if it was lost, ResourceError if it cannot be handed over."""
@@ -243,7 +246,7 @@ class ProcessRunner:
     def _hear(self, id: int, message: Message, frame: Frame) -> None:
         """Take a step's message from the worker."""
         if isinstance(message, Done) and "header" in frame:
-            self._holdings.made(message.key, frame["header"], frame["plain"])
+            self._holdings.made(message.key, frame["header"], frame["plain"], message.notices)
         job = self._jobs.get((id, getattr(message, "key", "")))
         if job is None:
             return

@@ -329,6 +329,8 @@ class Snapshot(Message):
     state: State
     nodes: dict[str, dict[str, int]]
     """By node: how many of its steps are `cached`, `running`, `done`, `failed` or `skipped`."""
+    notices: dict[str, list[str]]
+    """By node: what it told people, each thing once."""
 
 
 class Changed(Message):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from graphflow.node import node
+from graphflow.node import Context, node
 from graphflow.values import Image, Video
 
 from .recipes import VAE
@@ -18,6 +18,7 @@ from .values import Geometry, Latents
 def latents_like(
     vae: VAE,
     media: Image | Video,
+    ctx: Context,
     *,
     megapixels: Annotated[float, Field(gt=0, le=64)] | None = None,
     frames: Annotated[int, Field(ge=1, le=100_000)] | None = None,
@@ -26,17 +27,43 @@ def latents_like(
 
     megapixels: area of a frame, in million pixels; empty is the model's own. frames: at most so many; empty
         is the video's own length, or the model's for a picture. The rate is the video's.
-    The proportions are kept as closely as whole latent cells allow; the chosen size stands in the result.
+    The proportions are kept as closely as whole latent cells allow. What is not as the picture or video has
+    it is told.
     """
-    rows, columns = (media.pixels if isinstance(media, Image) else media.frames[0]).shape[:2]
+    latents = _like(vae, media, megapixels, frames)
+    notice = _changes(media, latents)
+    if notice:
+        ctx.notice(notice)
+    return latents
+
+
+def _like(vae: VAE, media: Image | Video, megapixels: float | None, frames: int | None) -> Latents:
+    rows, columns = _shape(media)[1:]
     native = vae.native
     area = native.width * native.height if megapixels is None else megapixels * 1e6
     width, height = snapped_size(columns / rows, area, vae.geometry.multiple)
     length, rate = native.frames, native.fps
     if isinstance(media, Video):
-        length, rate = len(media.frames), media.fps
+        length, rate = _shape(media)[0], media.fps
     length = snapped_frames(min(length, frames or length), vae.geometry)
     return vae.latents(width=width, height=height, frames=length, fps=rate, sound=native.sound)
+
+
+def _shape(media: Image | Video) -> tuple[int, int, int]:
+    """Frames, height and width."""
+    shape = media.pixels.shape if isinstance(media, Image) else media.frames.shape
+    return (1, *shape[:2]) if isinstance(media, Image) else (shape[0], shape[1], shape[2])
+
+
+def _changes(media: Image | Video, latents: Latents) -> str:
+    """What of the latents is not as in the picture or video; empty if nothing is."""
+    count, rows, columns = _shape(media)
+    told = []
+    if (columns, rows) != (latents.width, latents.height):
+        told.append(f"{columns} x {rows} becomes {latents.width} x {latents.height}")
+    if isinstance(media, Video) and count != latents.frames:
+        told.append(f"{count} frames become {latents.frames}")
+    return ", ".join(told)
 
 
 def snapped_size(ratio: float, area: float, multiple: int) -> tuple[int, int]:

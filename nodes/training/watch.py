@@ -43,6 +43,9 @@ class Inside:
     def check(self) -> None:
         self.outer.check()
 
+    def notice(self, text: str) -> None:
+        self.outer.notice(text)
+
     def preview(self, make: Callable[[], Value]) -> None:
         return None
 

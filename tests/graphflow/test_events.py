@@ -20,6 +20,7 @@ EXAMPLES: dict[type[Any], dict[str, Any]] = {
     events.NodeStarted: {"node": "a"},
     events.NodeProgress: {"node": "a", "done": 1, "total": 4, "eta": 2.5},
     events.NodePreview: {"node": "a", "media_type": "image/webp", "data": b"\x00\xff"},
+    events.NodeNotice: {"node": "a", "item": (2,), "message": "832 x 470 became 832 x 464"},
     events.NodeFinished: {"node": "a", "seconds": 0.1, "bytes": 10, "stored": "both"},
     events.NodeFailed: {"node": "a", "code": "node", "message": "no", "hint": "h"},
     events.NodeSkipped: {"node": "a", "reason": "needs b"},

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graphflow import telling
 from graphflow.errors import NodeError
-from graphflow.events import CacheNotice, RunFinished, RunStarted
+from graphflow.events import CacheNotice, NodeNotice, RunFinished, RunStarted
 from graphflow.node import Context, node
 from graphflow.refs import Out
 from graphflow.result import first_error
@@ -549,3 +550,89 @@ def test_the_document_of_a_graph_can_be_saved_after_it_ran(bench: Lab) -> None:
     before = dump(written)
     bench.run(built({"o": "c"}, **CHAIN))
     assert dump(written) == before
+
+
+# ------------------------------------------------------------------------------------- notices
+
+
+@node("test/snap")
+def snap(x: int, ctx: Context, *, to: int = 4) -> int:
+    """Tells what it changes, more than once."""
+    found = x // to * to
+    for _ in range(2 if found != x else 0):
+        ctx.notice(f"{x} becomes\n {found}")
+    return found
+
+
+@node("test/chatter")
+def chatter(ctx: Context) -> int:
+    for index in range(100):
+        ctx.notice(f"{index} " + "x" * 1000)
+    return 1
+
+
+WITH_NOTICES = REGISTRY.with_nodes((snap, chatter))
+
+
+def notices(bench: Lab) -> list[tuple[str, tuple[int, ...], str]]:
+    return [
+        (event.node, event.item, event.message) for event in bench.events if isinstance(event, NodeNotice)
+    ]
+
+
+def test_what_a_node_tells_is_told_once_and_again_from_the_cache(bench: Lab) -> None:
+    nodes: dict[str, Any] = {"a": ("num", {"value": 7}), "b": ("snap", {}, {"x": "a"})}
+    graph = built({"o": "b"}, WITH_NOTICES, **nodes)
+    bench.run(graph)
+    assert notices(bench) == [("b", (), "7 becomes 4")]
+    assert (
+        bench.types.index("node.started")
+        < bench.types.index("node.notice")
+        < bench.types.index("node.finished")
+    )
+    assert [event.seq for event in bench.events] == list(range(1, len(bench.events) + 1))
+    bench.run(graph)
+    assert bench.said("node.cached") == ["b"] and notices(bench) == [("b", (), "7 becomes 4")]
+    nodes["a"] = ("num", {"value": 8})
+    bench.run(built({"o": "b"}, WITH_NOTICES, **nodes))
+    assert notices(bench) == []
+
+
+def test_each_item_tells_and_so_does_a_twin(bench: Lab) -> None:
+    nodes: dict[str, Any] = {
+        "a": ("numbers", {"values": [5, 8, 9]}),
+        "b": ("snap", {}, {"x": "a"}),
+        "c": ("num", {"value": 9}),
+        "d": ("snap", {}, {"x": "c"}),
+    }
+    bench.run(built({"o": "b", "p": "d"}, WITH_NOTICES, **nodes))
+    assert sorted(notices(bench)) == [
+        ("b", (0,), "5 becomes 4"),
+        ("b", (2,), "9 becomes 8"),
+        ("d", (), "9 becomes 8"),
+    ]
+
+
+def test_nobody_is_flooded(bench: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.run(built({"o": "a"}, WITH_NOTICES, a="chatter"))
+    told = notices(bench)
+    assert len(told) == telling.MAX_OF_STEP and all(
+        len(text) <= telling.MAX_CHARACTERS for _, _, text in told
+    )
+    monkeypatch.setattr(telling, "MAX_OF_RUN", 2)
+    nodes: dict[str, Any] = {"a": ("numbers", {"values": [5, 6, 7]}), "b": ("snap", {}, {"x": "a"})}
+    bench.run(built({"o": "b"}, WITH_NOTICES, **nodes))
+    assert len(notices(bench)) == 2
+
+
+def test_a_notice_is_in_what_is_saved_after_it(bench: Lab) -> None:
+    @node("test/shelve", effect=lambda outputs: True)
+    def shelve(x: int, ctx: Context, *, place: int = 1) -> None:
+        found.append(ctx.provenance["notices"])
+
+    found: list[Mapping[str, Any]] = []
+    nodes: dict[str, Any] = {"a": ("num", {"value": 7}), "b": ("snap", {}, {"x": "a"})}
+    for place in (1, 2):  # the second time it comes from the cache
+        shelved = {"s": ("test/shelve", {"place": place}, {"x": "b"})}
+        bench.run(built(None, WITH_NOTICES.with_nodes([shelve]), **nodes, **shelved))
+    assert found == [{"b": ["7 becomes 4"]}] * 2

@@ -239,7 +239,7 @@ export interface Inspected {
   versions: Record<string, string>;
 }
 
-/** Keep what somebody works on and has not saved, in the place of what was kept for it. Answered by Done. */
+/** Keep what somebody works on and has not saved, instead of what was kept of it. Answered by Done. */
 export interface KeepDraft {
   id: number;
   type: "keep_draft";
@@ -343,6 +343,16 @@ export interface NodeInfo {
   outputs: Record<string, string>;
   output_shapes: Record<string, string | Record<string, unknown>>;
   flags: Record<string, boolean>;
+}
+
+export interface NodeNotice {
+  run: string;
+  seq: number;
+  time: number;
+  node: string;
+  item: number[];
+  type: "node.notice";
+  message: string;
 }
 
 export interface NodePreview {
@@ -625,6 +635,7 @@ export interface Snapshot {
   seq: number;
   state: "queued" | "running" | "finished" | "failed" | "cancelled";
   nodes: Record<string, Record<string, number>>;
+  notices: Record<string, string[]>;
 }
 
 /** Queue a run. Answered by Accepted when it is stored for good. */
@@ -652,7 +663,7 @@ export interface TemplateInfo {
 /** An event of a run that is watched. Stored events are numbered without a gap; progress and previews carry the number of the last stored event before them. */
 export interface Told {
   type: "event";
-  event: RunAccepted | RunStarted | NodeCached | NodeStarted | NodeProgress | NodePreview | NodeFinished | NodeFailed | NodeSkipped | CacheNotice | RunFinished | RunFailed | RunCancelled;
+  event: RunAccepted | RunStarted | NodeCached | NodeStarted | NodeProgress | NodePreview | NodeNotice | NodeFinished | NodeFailed | NodeSkipped | CacheNotice | RunFinished | RunFailed | RunCancelled;
 }
 
 /** What a whole run would take. */
@@ -811,6 +822,7 @@ export type Event =
   | NodeStarted
   | NodeProgress
   | NodePreview
+  | NodeNotice
   | NodeFinished
   | NodeFailed
   | NodeSkipped

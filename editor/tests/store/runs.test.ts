@@ -108,6 +108,7 @@ describe('during a run', () => {
       run: 'r',
       seq: 9,
       state: 'running',
+      notices: {},
       nodes: { b: { done: 1 }, c: { running: 1 }, 'w/x': { skipped: 1 } },
     });
     expect(['b', 'c', 'w'].map((id) => state(id))).toEqual(['done', 'running', 'skipped']);

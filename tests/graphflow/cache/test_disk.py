@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -154,6 +155,13 @@ def test_every_value_comes_back_bit_for_bit(
     assert store.peek(KEY) is not None
     store.write_checkpoint(KEY, outputs)
     assert same(store.read_checkpoint(KEY), outputs)
+
+
+def test_what_the_node_told_is_kept_and_read_from_the_head(store: DiskStore) -> None:
+    told = replace(INFO, notices=("832 x 470 becomes 832 x 464", 'a "quote" and 名'))
+    store.write(KEY, {"out": torch.zeros(3)}, told)
+    assert store.info(KEY) == told and [entry.info for entry in store.entries()] == [told]
+    assert store.info("0" * 64) is None
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

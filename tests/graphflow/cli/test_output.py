@@ -61,6 +61,7 @@ RUN = [
         said(events.NodeFinished, node="save", item=(i,), seconds=0.1, bytes=9, stored="disk")
         for i in range(2)
     ),
+    *(said(events.NodeNotice, node="save", item=(i,), message="8 x 7 became 8 x 6") for i in range(2)),
     said(events.NodeFailed, node="save", item=(2,), code="node", message="no [bold]luck", hint="try again"),
     said(events.CacheNotice, kind="full", message="results stay in memory"),
 ]
@@ -81,6 +82,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert "failed    save[2]: no [bold]luck [node]\n          try again" in found.err
     assert "notice    results stay in memory" in found.err
+    assert found.err.count("notice    save: 8 x 7 became 8 x 6\n") == 1  # for all items
     assert len(reporter.events) == len(RUN) - 1  # progress is not kept
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from graphflow.events import CacheNotice, Event
+from graphflow.events import CacheNotice, Event, NodeNotice
 from graphflow.graph import Graph
 from graphflow.keys import Environment
 from graphflow.node import node
@@ -130,6 +130,14 @@ def test_a_run_that_begins_beside_a_hanging_step_outlives_its_end(tmp_path: Path
         assert (result.status, result.value("out")) == ("finished", 14)
         notices = [event.message for event in shop.events if isinstance(event, CacheNotice)]
         assert "'out' starts again: a cancelled step of another run had to be killed" in notices
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1], ids=["in memory", "on the disk"])
+def test_what_a_node_tells_comes_from_the_worker_and_from_its_cache(shop: Shop, seconds: float) -> None:
+    for seen in ("node.started", "node.cached"):
+        shop.run(one(shop, "tell", x=9, seconds=seconds))
+        told = [(event.node, event.message) for event in shop.events if isinstance(event, NodeNotice)]
+        assert told == [("out", "9 is small")] and "out" in shop.said(seen)
 
 
 def test_a_step_may_have_a_time_limit(tmp_path: Path) -> None:

@@ -205,16 +205,20 @@ def test_a_snapshot_counts_from_the_last_beginning_of_a_run() -> None:
     told: list[events.Event] = [
         events.RunAccepted(run="r", seq=1),
         events.NodeFinished(run="r", seq=2, node="a", seconds=1, bytes=1, stored="both"),
+        events.NodeNotice(run="r", seq=2, node="a", message="old"),
         events.RunAccepted(run="r", seq=3),
         events.NodeCached(run="r", seq=4, node="a"),
         events.NodeStarted(run="r", seq=5, node="b", item=(0,)),
         events.NodeStarted(run="r", seq=6, node="b", item=(1,)),
+        *(events.NodeNotice(run="r", seq=6, node="b", item=(i,), message="smaller") for i in range(2)),
         events.NodeFailed(run="r", seq=7, node="b", item=(0,), code="c", message="m"),
     ]
     run = QueuedRun(
         1, "r", None, "running", "", "", b"", None, "skip", 0, 0, 0, 0, None, 2, 1, False, None, "", "", {}
     )
-    assert snapshot(run, told).nodes == {"a": {"cached": 1}, "b": {"failed": 1, "running": 1}}
+    found = snapshot(run, told)
+    assert found.nodes == {"a": {"cached": 1}, "b": {"failed": 1, "running": 1}}
+    assert found.notices == {"b": ["smaller"]}
 
 
 def test_every_client_is_told_when_a_run_changes_its_state(serve: Serve) -> None:

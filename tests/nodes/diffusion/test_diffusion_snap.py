@@ -13,7 +13,7 @@ from graphflow_nodes.diffusion.values import Geometry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphflow.testing import run_node
+from graphflow.testing import LocalContext, run_node
 from graphflow.values import Image, Video
 from tests.support.wan_bench import Bench
 
@@ -51,10 +51,20 @@ def test_lengths(frames: int, temporal: int) -> None:
 
 def test_like_a_video(bench: Benches) -> None:
     video = Video(frames=torch.zeros((12, 90, 160, 3), dtype=torch.uint8), fps=12.0)
-    latents = run_node(latents_like, bench("wan21").model.vae, video, megapixels=0.0144)
+    context = LocalContext()
+    latents = run_node(latents_like, bench("wan21").model.vae, video, context=context, megapixels=0.0144)
+    assert context.notices == ["160 x 90 becomes 144 x 80, 12 frames become 9"]
     assert (latents.width, latents.height, latents.frames, latents.fps) == (144, 80, 9, 12.0)
     assert latents.stage == "empty"
     assert run_node(latents_like, bench("wan21").model.vae, video, frames=6).frames == 5
+
+
+def test_what_stays_as_it_is_is_not_told(bench: Benches) -> None:
+    video = Video(frames=torch.zeros((9, 32, 32, 3), dtype=torch.uint8), fps=8.0)
+    for media in (video, Image(pixels=video.frames[0])):
+        context = LocalContext()
+        run_node(latents_like, bench("wan21").model.vae, media, context=context)
+        assert context.notices == []
 
 
 def test_like_a_picture(bench: Benches) -> None:

@@ -103,10 +103,15 @@ def test_a_model_far_upstream_counts(tmp_path: Path) -> None:
     assert run(gated(*far, use="train_other_models"), tmp_path)[0].failures
 
 
-def test_warn_lets_it_pass_and_says_so() -> None:
+def test_warn_lets_it_pass_and_says_so(tmp_path: Path) -> None:
     graph = gated("tencent-hunyuan-community", use="train_other_models", mode="warn")
     planned = World().plan(graph)
     assert todo(planned) == ["made0", "file"] and "5b" in planned.notices["gate"]
+    with lab(tmp_path) as bench:
+        for _ in range(2):  # also when all comes from the cache
+            bench.run(graph)
+            told = [(event.node, event.message) for event in bench.events if event.type == "node.notice"]
+            assert told == [("gate", planned.notices["gate"])]
 
 
 def test_conditions_are_told_and_never_refuse() -> None:

@@ -168,6 +168,14 @@ def whoami(x: int) -> int:
     return os.getpid()
 
 
+@node("faults/tell")
+def tell(x: int, ctx: Context, *, seconds: float = 0.0) -> int:
+    """Tells something; what takes a while is kept on the disk."""
+    time.sleep(seconds)
+    ctx.notice(f"{x} is small")
+    return x
+
+
 @node("faults/slow")
 def slow(x: int, ctx: Context, *, seconds: float = 0.2, log: str = "") -> int:
     """Worth keeping on disk; says in `log` that it ran."""
