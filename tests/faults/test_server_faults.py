@@ -10,16 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 
 from graphflow import files, workflow
 from graphflow.client import Client
@@ -94,35 +92,6 @@ async def submit_all(url: str, requests: Iterable[str], acknowledged: dict[str, 
                 document = moment(int(request.removeprefix("request-")))
                 answer = await speaker.ask(p.Submit, document=document, request=request)
                 acknowledged[request] = answer.run.run
-
-
-@pytest.mark.slow
-def test_killed_again_and_again_every_accepted_run_ends_once(tmp_path: Path) -> None:
-    chance = random.Random(3)
-    requests = [f"request-{i:03}" for i in range(25)]
-    acknowledged: dict[str, str] = {}
-    for _ in range(2):
-        with program(tmp_path) as (process, url):
-            killer = threading.Timer(chance.uniform(0.05, 0.4), process.kill)
-            killer.start()
-            with suppress(ConnectionClosed, OSError):
-                asyncio.run(submit_all(url, requests, acknowledged))
-            killer.join()
-    before = dict(acknowledged)
-    with program(tmp_path) as (process, url):
-        asyncio.run(submit_all(url, requests, again := {}))
-        assert before.items() <= again.items(), "a request sent again is the same run"
-        with Client(url) as client:
-            assert client.wait(again[requests[-1]]).state == "finished"
-            for request, run in again.items():
-                found = client.wait(run)
-                assert found.state == "finished"
-                assert found.results["outputs"]["out"]["value"] == int(request.removeprefix("request-"))
-    history = History(tmp_path / "data" / "server" / "history.sqlite")
-    assert history.counts()["finished"] == len(requests) == len(set(again.values()))
-    for run in again.values():
-        assert [event.type for event in history.events(run)].count("run.finished") == 1
-    history.close()
 
 
 @pytest.mark.parametrize("point", [name for name in files.FAULTPOINTS if name.startswith("history.")])
