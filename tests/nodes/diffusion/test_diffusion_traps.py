@@ -10,12 +10,20 @@ from typing import Any
 
 import pytest
 import torch
+from graphflow_nodes.diffusion import attention_cache, offload
 from graphflow_nodes.diffusion.families import family
+from graphflow_nodes.diffusion.pixels import pil
 from safetensors.torch import load_file
 
+from graphflow.errors import NodeError
+from graphflow.testing import run_node
+from graphflow.values import Image
 from tests.support.tiny_family import FamilyBench
-from tests.support.treatments import save_lora
+from tests.support.tiny_hunyuan import save_tiny_framepack
+from tests.support.tiny_skyreels import ftfy_or_stand_in, save_tiny_skyreels_df
+from tests.support.treatments import save_lora, treated
 from tests.support.wan_bench import PROMPT, Bench
+from tests.support.window_benches import ForcingBench, clip
 
 Benches = Callable[..., Bench]
 Families = Callable[..., FamilyBench]
@@ -143,3 +151,92 @@ def test_a_fused_lora_leaves_rounding_behind(bench: Benches, tmp_path: Path) -> 
     pipe.unload_lora_weights()
     after = pipe.transformer.state_dict()
     assert not all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_framepack_gives_every_history_and_the_last_is_the_clip(tmp_path: Path) -> None:
+    """Asked for latents it returns a list, one entry longer than the other; sections behind come first."""
+    from diffusers import HunyuanVideoFramepackPipeline
+
+    pipe = HunyuanVideoFramepackPipeline.from_pretrained(save_tiny_framepack(tmp_path / "model"))
+    pipe.set_progress_bar_config(disable=True)
+    size = {"width": 32, "height": 16, "num_frames": 2 * 5, "latent_window_size": 2}
+    told = {"prompt": PROMPT, "num_inference_steps": 1, "max_sequence_length": 24, "output_type": "latent"}
+    generator = torch.Generator().manual_seed(3)
+    first, whole = pipe(
+        image=pil(Image(pixels=clip(32, 16, 1).frames[0])), **size, **told, generator=generator
+    ).frames
+    assert first.shape[2] < whole.shape[2]
+    assert torch.equal(whole[:, :, -first.shape[2] :], first), "the first section to be made is the last seen"
+
+
+def test_attention_broadcast_cannot_read_a_timestep_for_each_frame(tmp_path: Path) -> None:
+    """Diffusion forcing has one for each; our node takes no step cache."""
+    from diffusers import PyramidAttentionBroadcastConfig, SkyReelsV2DiffusionForcingPipeline
+
+    tiny = ForcingBench(save_tiny_skyreels_df(tmp_path / "model"))
+    pipe = SkyReelsV2DiffusionForcingPipeline.from_pretrained(tiny.folder)
+    pipe.set_progress_bar_config(disable=True)
+    config = PyramidAttentionBroadcastConfig(
+        spatial_attention_block_skip_range=2,
+        spatial_attention_timestep_skip_range=(0, 1000),
+        current_timestep_callback=lambda: pipe.current_timestep,
+    )
+    pipe.transformer.enable_cache(config)
+    size = {"width": 32, "height": 16, "num_frames": 9, "base_num_frames": 17, "max_sequence_length": 24}
+    with ftfy_or_stand_in():
+        with pytest.raises(RuntimeError, match="Boolean value of Tensor"):
+            pipe(prompt=PROMPT, **size, num_inference_steps=3, output_type="latent")
+        prompt = tiny.encode()
+    cached = treated(tiny, denoiser=run_node(attention_cache, tiny.model.denoiser))
+    cached.opened = {}
+    with pytest.raises(NodeError, match="step cache cannot work on a clip that is made in windows"):
+        cached.denoise(prompt=prompt, steps=2)
+    assert cached.opened == {}, "refused before anything was loaded"
+
+
+def test_one_pipeline_has_one_kind_of_offload(bench: Benches) -> None:
+    """diffusers refuses a second kind, late; here the later node's word is the recipe's one placement."""
+    from diffusers import WanPipeline
+
+    tiny = bench("wan21")
+    pipe = WanPipeline.from_pretrained(tiny.folder)
+    cpu = torch.device("cpu")
+    pipe.transformer.enable_group_offload(onload_device=cpu, offload_device=cpu, offload_type="leaf_level")
+    with pytest.raises(ValueError, match="This is not supported"):
+        pipe.enable_model_cpu_offload(device="cpu")
+
+    twice = run_node(offload, run_node(offload, tiny.model.denoiser, strategy="leaf"), strategy="model")
+    assert twice == run_node(offload, tiny.model.denoiser, strategy="model")
+    prompt = tiny.encode()
+    found = treated(tiny, denoiser=twice).denoise(prompt=prompt, steps=2).samples
+    assert torch.equal(found, tiny.denoise(prompt=prompt, steps=2).samples)
+
+
+def test_whole_pipelines_are_not_offloaded_on_a_cpu(bench: Benches) -> None:
+    """Model offload looks for a GPU unless it is told a device, sequential offload fails; ours does neither
+    by the pipeline (modifiers/test_diffusion_offload.py runs both)."""
+    from diffusers import WanPipeline
+
+    pipe = WanPipeline.from_pretrained(bench("wan21").folder)
+    if not torch.accelerator.is_available():
+        with pytest.raises(RuntimeError, match="requires accelerator"):
+            pipe.enable_model_cpu_offload()
+    with pytest.raises(TypeError, match="invalid combination of arguments"):
+        pipe.enable_sequential_cpu_offload(device="cpu")
+        pipe(
+            prompt=PROMPT,
+            width=32,
+            height=32,
+            num_frames=5,
+            num_inference_steps=1,
+            max_sequence_length=24,
+            output_type="latent",
+        )
+
+
+def test_torchao_is_not_named_in_words() -> None:
+    """Names, which older versions took, are refused; ours are made into configs."""
+    from diffusers import TorchAoConfig
+
+    with pytest.raises(TypeError, match="must be an AOBaseConfig instance"):
+        TorchAoConfig("int8_weight_only")

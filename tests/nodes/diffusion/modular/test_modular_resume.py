@@ -98,6 +98,21 @@ def test_random_numbers_of_an_earlier_phase_go_on(modular_bench: Bench) -> None:
         assert same(bench.run("denoise", seen, context=bench.context(state=checkpoint), **given), whole)
 
 
+def test_the_blocks_that_all_pipelines_share_are_left_alone(modular_bench: Bench) -> None:
+    """diffusers makes the blocks inside a class once: what is changed in one is changed in all."""
+    from diffusers import HeliosAutoBlocks
+
+    def loop() -> Any:
+        denoise = HeliosAutoBlocks().sub_blocks["denoise"]
+        return denoise.sub_blocks["text2video"].sub_blocks["chunk_denoise"]
+
+    assert loop() is loop()
+    before = dict(vars(loop())), dict(loop().sub_blocks)
+    bench, (text, (_, given), _) = modular_bench("helios"), seeded(PHASES["helios"])
+    bench.run("denoise", bench.clip([text]), **given)
+    assert (vars(loop()), dict(loop().sub_blocks)) == before
+
+
 # ---------------------------------------------------------------------------------------- one loop by itself
 
 
