@@ -14,18 +14,13 @@ from typing import Any
 
 import pytest
 import torch
-from graphflow_nodes import diffusion
 from safetensors.torch import load_file, save_file
 
-from graphflow.checks import problems
 from graphflow.cli.validate import checked
 from graphflow.errors import Problem
-from graphflow.node import node
-from graphflow.registry import Registry
-from graphflow.runners.inline import InlineRunner
-from graphflow.values import Image, Video
 from graphflow.workflow import dump, from_raw
 from graphflow.workspace import Workspace
+from tests.support.refusals import REGISTRY, WIRES, Entry, other, refusal, step
 from tests.support.tiny_family import FamilyBench
 from tests.support.tiny_hunyuan import save_tiny_hunyuan_image
 from tests.support.treatments import save_lora
@@ -35,25 +30,6 @@ Benches = Callable[..., Bench]
 Folders = Callable[[str], Path]
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-
-
-@node("here/picture")
-def picture() -> Image:
-    return Image(pixels=torch.zeros(32, 32, 3, dtype=torch.uint8))
-
-
-@node("here/film")
-def film() -> Video:
-    return Video(frames=torch.zeros(9, 32, 32, 3, dtype=torch.uint8), fps=8.0)
-
-
-REGISTRY = Registry().with_nodes([*(getattr(diffusion, name) for name in diffusion.__all__), picture, film])
-
-Entry = dict[str, Any]
-
-
-def step(type: str, params: Entry | None = None, **inputs: Any) -> Entry:
-    return {"type": type if "/" in type else f"diffusion/{type}", "params": params or {}, "inputs": inputs}
 
 
 def text_to_video(folder: Path | str, /, **changed: Entry) -> dict[str, Any]:
@@ -69,42 +45,13 @@ def text_to_video(folder: Path | str, /, **changed: Entry) -> dict[str, Any]:
     return {"graphflow": 1, "nodes": nodes, "outputs": {"video": "decode"}}
 
 
-WIRES = {
-    "denoiser": "model.denoiser", "scheduler": "model.scheduler", "prompt": "encode", "latents": "latents",
-}  # fmt: skip
-
-OTHER = "other"
-
-
-def other(folder: Path) -> Entry:
-    """A second model."""
-    return step("load_model", {"model": str(folder), "dtype": "float32"})
-
-
 @pytest.fixture
 def refused(tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], Problem]]:
     """The one problem of a graph; nothing may run for it."""
     with Workspace(tmp_path / "data", registry=REGISTRY, device="cpu") as workspace:
 
         def ask(raw: dict[str, Any]) -> Problem:
-            graph = workspace.graph(from_raw(raw))
-            (problem,) = problems(graph, workspace.prepare(graph).plan())
-            file = tmp_path / "flow.json"
-            file.write_bytes(dump(from_raw(raw)))
-            assert checked(str(file), REGISTRY) == [problem]
-            started: list[str] = []
-            result = workspace.run(
-                graph, on_event=lambda e: started.append(e.node) if e.type == "node.started" else None
-            )
-            runner = workspace.runner
-            assert isinstance(runner, InlineRunner) and not runner.pool.opened and not started
-            assert result.status == "failed"
-            (failure,) = result.failures
-            assert (failure.code, failure.message, failure.hint) == (
-                problem.code, problem.message, problem.hint,
-            )  # fmt: skip
-            assert problem.hint, "an error says what to do"
-            return problem
+            return refusal(workspace, raw, tmp_path)
 
         yield ask
 
