@@ -101,7 +101,7 @@ def vbench_style(
     embedder: Embedder,
     ctx: Context,
     *,
-    text: Words,
+    text: Annotated[str, Field(min_length=1, max_length=2000)],
     dimension: Literal["appearance_style", "temporal_style", "overall_consistency"] = "appearance_style",
 ) -> Scores:
     """How well frames fit a text: the mean cosine of frame and text.

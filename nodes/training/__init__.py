@@ -10,7 +10,7 @@ from .distort import slow_motion
 from .effect import effect_ratio, measure_effect
 from .extract import extract_lora
 from .latents import encode_clip
-from .preferences import prefer, preference_sets, save_preferences
+from .preferences import check_preferences, prefer, preference_label, preference_sets, save_preferences
 from .save import save_lora, save_weights
 from .settings import settings
 from .sheet import compare_sheet
@@ -22,6 +22,7 @@ from .train_lora import train_lora
 __all__ = [
     "bucket_clips",
     "bucket_size",
+    "check_preferences",
     "compare_sheet",
     "dpo_lora",
     "effect_ratio",
@@ -31,6 +32,7 @@ __all__ = [
     "loss_chart",
     "measure_effect",
     "prefer",
+    "preference_label",
     "preference_sets",
     "save_lora",
     "save_preferences",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,19 @@ def test_a_video_that_goes_on_is_whole_and_begins_as_it_was(workspace: Workspace
 def test_a_start_and_an_end_are_compared_with_the_clip(workspace: Workspace, tmp_path: Path) -> None:
     scores = play(workspace, tmp_path, "start_end_video", steps=2).value("fidelity")
     assert {"first_frame_error", "last_frame_error"} <= {one.metric for one in scores.measurements}
+
+
+def test_pairs_differ_in_motion_and_are_alike_in_text_and_image(workspace: Workspace, tmp_path: Path) -> None:
+    few = {"prompts": "a large blue square rises in front of a pink background", "steps": 6}
+    result = play(workspace, tmp_path, "preference_pairs", **few)
+    assert result.status == "finished", result.failures
+    lines = [json.loads(line) for line in Path(result.value("pairs").path).read_text().splitlines()]
+    assert len(lines) == 1 and lines[0]["chosen_score"] > lines[0]["rejected_score"] + 0.01
+    assert lines[0]["alike"].keys() == {"text_fit", "sharpness"} and lines[0]["alike"]["text_fit"][0] >= 0.75
+    for name, (better, worse) in lines[0]["alike"].items():
+        apart = abs(better - worse) / max(better, worse)
+        assert apart == pytest.approx(value(result, "check", f"{name}_apart")) and apart <= 0.15
+    strict = play(workspace, tmp_path, "preference_pairs", **few, tolerance=0.0)
+    assert value(strict, "check", "pairs_used") == 0
+    assert "sharpness is" in strict.value("check").missing[0].reason
+    assert not Path(strict.value("pairs").path).read_text()

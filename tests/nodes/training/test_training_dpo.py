@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import torch
 from graphflow_nodes.evaluation import measure
-from graphflow_nodes.evaluation.values import Measurement, Scores
+from graphflow_nodes.evaluation.values import Measurement, Missing, Scores
 from graphflow_nodes.toyworld import effect_clip
 from graphflow_nodes.training import (
+    check_preferences,
     dpo_lora,
     prefer,
+    preference_label,
     preference_sets,
     save_preferences,
     settings,
@@ -53,8 +55,44 @@ def test_pairs_that_hardly_differ_or_differ_in_something_else_are_not_used() -> 
     assert run_node(prefer, one, two, margin=4.0).rejected_for == "motion differs by 3 only"
     assert run_node(prefer, one, two, alike=["sharpness"]).rejected_for == "sharpness is 1 and 2"
     assert run_node(prefer, one, two, alike=["sharpness"], tolerance=0.5).rejected_for == ""
+    (like,) = run_node(prefer, one, two, alike=["sharpness"]).alike
+    assert (like.metric, like.better, like.worse) == ("sharpness", 2.0, 1.0)
     with pytest.raises(NodeError, match="beauty was not measured"):
         run_node(prefer, one, two, metric="beauty")
+    lacking = Scores(measurements=one.measurements, missing=(Missing(metric="text_fit", reason="no words"),))
+    with pytest.raises(NodeError, match="text_fit was not measured: no words"):
+        run_node(prefer, lacking, two, alike=["text_fit"])
+
+
+def test_what_was_to_be_alike_is_checked_over_all_pairs_that_are_used() -> None:
+    first = scores(motion=2.0, sharpness=10.0, text_fit=1.0)
+    seconds = [
+        scores(motion=1.0, sharpness=9.0, text_fit=1.0),
+        scores(motion=5.0, sharpness=9.0, text_fit=1.0),
+        scores(motion=3.0, sharpness=4.0, text_fit=1.0),
+        scores(motion=4.0, sharpness=10.0, text_fit=0.5),
+    ]
+    asked = {"alike": ["text_fit", "sharpness"], "tolerance": 0.15, "prompt": "a ball"}
+    pairs = [run_node(prefer, first, second, **asked) for second in seconds]
+    assert [bool(one.rejected_for) for one in pairs] == [False, False, True, True]
+    found = run_node(check_preferences, pairs)
+    assert {one.metric: round(one.value, 6) for one in found.measurements} == {
+        "pairs_used": 0.5,
+        "text_fit_apart": 0,
+        "text_fit_lean": 0,
+        "sharpness_apart": 0.1,
+        "sharpness_lean": 0,
+    }
+    leaning = run_node(check_preferences, pairs[:1])
+    assert leaning.named("sharpness_lean").value == pytest.approx(0.1)
+    none = run_node(check_preferences, pairs[2:])
+    assert none.named("pairs_used").value == 0 and "sharpness is 10 and 4" in none.missing[0].reason
+    with pytest.raises(NodeError, match="no pairs"):
+        run_node(check_preferences, [])
+    assert run_node(preference_label, pairs[1]) == (
+        "a ball; motion 5 over 2; text_fit 1 and 1; sharpness 9 and 10"
+    )
+    assert "not used: sharpness is 10 and 4" in run_node(preference_label, pairs[2])
 
 
 def test_sets_put_the_better_clips_first_and_leave_out_what_is_not_used(course: Courses) -> None:
@@ -84,7 +122,15 @@ def test_a_clip_slowed_down_begins_alike_and_moves_less() -> None:
 
 def test_pairs_are_written_as_lines_that_name_their_files(tmp_path: Path) -> None:
     pairs = [
-        run_node(prefer, scores(motion=a), scores(motion=2.0), prompt=f"p{a}", margin=0.1) for a in (1.0, 2.0)
+        run_node(
+            prefer,
+            scores(motion=a, sharpness=5.0),
+            scores(motion=2.0, sharpness=6.0),
+            prompt=f"p{a}",
+            margin=0.1,
+            alike=["sharpness"],
+        )
+        for a in (1.0, 2.0)
     ]
     files = [[SavedFile(path=f"/x/{side}{i}.mp4", size=1, digest="") for i in range(2)] for side in "ab"]
     context = LocalContext(out_dir=tmp_path)
@@ -98,6 +144,7 @@ def test_pairs_are_written_as_lines_that_name_their_files(tmp_path: Path) -> Non
             "metric": "motion",
             "chosen_score": 2.0,
             "rejected_score": 1.0,
+            "alike": {"sharpness": [6.0, 5.0]},
         }
     ]
     whole = run_node(save_preferences, pairs, *files, context=context, unused=True, name="all")
