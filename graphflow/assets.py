@@ -175,8 +175,7 @@ class Assets:
             raise AssetError(
                 f"the uploads kept here may take {self.quota.limit:.0f} bytes together, and there is no room "
                 f"for {size} more", code="asset.full",
-                hint="start the server with more --upload-space, or delete folders in its data folder's "
-                "`uploads` that no workflow names",
+                hint="delete uploads that nobody needs, or start the server with more --upload-space",
             )  # fmt: skip
 
     def tidy(self, used: Callable[[], Container[str]], before: float) -> list[str]:
@@ -196,9 +195,24 @@ class Assets:
         gone = [id for id in old if id not in held]
         for id in gone:
             with suppress(OSError):
-                (self.root / id / "asset.json").unlink()  # first: then it is one that was never completed
-                shutil.rmtree(self.root / id, ignore_errors=True)
+                self._remove(id)
         return gone
+
+    def delete(self, id: str) -> Asset:
+        """Remove an upload and give what it was. Raises AssetError if there is none, StorageError."""
+        asset = self.get(id)
+        try:
+            self._remove(id)
+        except FileNotFoundError:  # somebody else did
+            raise AssetError("there is no such upload", where=id, code="asset.unknown") from None
+        except OSError as error:
+            raise files.storage_error(error, asset.path) from error
+        self.quota.recount()
+        return asset
+
+    def _remove(self, id: str) -> None:
+        (self.root / id / "asset.json").unlink()  # first: then it is one that was never completed
+        shutil.rmtree(self.root / id, ignore_errors=True)
 
     def complete(self, asset: Asset) -> Asset:
         """Look into a received file and keep it. Raises AssetError; then it is removed."""

@@ -189,6 +189,19 @@ class AsyncClient:
                 offset += len(piece)
         return f"asset:{answer.asset.asset}"
 
+    async def uploads(self, kind: str = "") -> list[p.AssetInfo]:
+        """The files that the server was sent, newest first. kind: such as `image`: only those."""
+        raw = json.loads(await asyncio.to_thread(self._get, f"/api/uploads?kind={quote(kind)}"))
+        return [p.AssetInfo.model_validate(one) for one in raw]
+
+    async def delete_upload(self, asset: str) -> None:
+        """Delete a file that was sent (`asset:ID`); its room is free again.
+
+        Raises GraphflowError: code `asset.used` if a run that waits or runs names it, `asset.unknown`.
+        """
+        place = f"/api/uploads/{quote(asset.removeprefix('asset:'), safe='')}"
+        await asyncio.to_thread(self._get, place, "DELETE")
+
     async def download(self, run: str, folder: Path | str) -> list[Path]:
         """Fetch the files that a run made into a folder; each is whole or not there."""
         found = []
@@ -317,10 +330,11 @@ class AsyncClient:
 
     # ------------------------------------------------------------------------ HTTP
 
-    def _open(self, place: str) -> Any:
+    def _open(self, place: str, method: str = "GET") -> Any:
         if not place.startswith("/"):
             raise ServerError("the server named another place")
-        request = urllib.request.Request(self.base + place, headers={"Authorization": f"Bearer {self.token}"})
+        token = {"Authorization": f"Bearer {self.token}"}
+        request = urllib.request.Request(self.base + place, headers=token, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             return opener.open(request, timeout=60)
@@ -333,8 +347,8 @@ class AsyncClient:
         except OSError as error:
             raise ServerError(f"cannot reach {self.base}: {error}") from None
 
-    def _get(self, place: str) -> bytes:
-        with self._open(place) as answer:
+    def _get(self, place: str, method: str = "GET") -> bytes:
+        with self._open(place, method) as answer:
             return bytes(answer.read(FRAME_BYTES))
 
     def _fetch(self, place: str, path: Path) -> None:

@@ -107,6 +107,12 @@ class Client:
     def upload(self, path: Path | str) -> str:
         return self._do(self._client.upload(path))
 
+    def uploads(self, kind: str = "") -> list[p.AssetInfo]:
+        return self._do(self._client.uploads(kind))
+
+    def delete_upload(self, asset: str) -> None:
+        self._do(self._client.delete_upload(asset))
+
     def download(self, run: str, folder: Path | str) -> list[Path]:
         return self._do(self._client.download(run, folder))
 

@@ -37,9 +37,15 @@ class Quota:
         """A file is whole and stays."""
         with self._lock:
             size = self._coming.pop(id, 0)
-            self._kept = (self._kept or 0) + size
+            if self._kept is not None:
+                self._kept += size
 
     def release(self, id: str) -> None:
         """A file does not come, and its bytes are free."""
         with self._lock:
             self._coming.pop(id, None)
+
+    def recount(self) -> None:
+        """Files that were kept are gone: count again before the next promise."""
+        with self._lock:
+            self._kept = None

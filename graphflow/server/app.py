@@ -99,7 +99,7 @@ class Server:
             found.append(Route("/", self.welcome))
         return found
 
-    def endpoints(self) -> list[tuple[Literal["GET", "POST"], str, Callable[[Request], Any]]]:
+    def endpoints(self) -> list[tuple[Literal["GET", "POST", "DELETE"], str, Callable[[Request], Any]]]:
         """Every address that programs use: method, path, function."""
         http, look = self.http, self.lookup
         return [
@@ -127,6 +127,7 @@ class Server:
             ("POST", "/api/uploads", http.upload),
             ("GET", "/api/uploads", look.uploads),
             ("GET", "/api/uploads/{asset}", http.asset),
+            ("DELETE", "/api/uploads/{asset}", http.delete_upload),
             ("GET", "/api/results/{key}", look.result),
             ("GET", "/api/results/{key}/{output}", look.shown),
             ("GET", "/api/openapi.json", self.openapi),

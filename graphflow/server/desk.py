@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from graphflow import checks, files, templates, workflow
-from graphflow.assets import Assets, ids_in
+from graphflow.assets import Asset, AssetError, Assets, ids_in
 from graphflow.errors import DocumentError, Problem, StorageError
 from graphflow.expand import PREFIX
 from graphflow.graph import Graph
@@ -153,6 +153,15 @@ class Desk:
         self.dispatch.wake()
 
     # ------------------------------------------------------------------------ upkeep
+
+    def delete_upload(self, id: str) -> Asset:
+        """Remove an upload. Raises AssetError if there is none or a run that waits or runs names it."""
+        if any(id in ids_in(run.document) for run in self.history.queue()):
+            raise AssetError(
+                "a run that waits or runs needs it", where=id, code="asset.used",
+                hint="cancel the run, or wait for its end",
+            )  # fmt: skip
+        return self.assets.delete(id)
 
     def tidy(self, days: float) -> list[str]:
         """Remove what a killed writer left, drafts older than `days`, and uploads as old that nothing names.

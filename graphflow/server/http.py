@@ -180,6 +180,11 @@ class Http:
         asset = await asyncio.to_thread(self.desk.assets.get, request.path_params["asset"])
         return await serve_file(request, asset.path, asset.media_type, asset.name, asset.digest)
 
+    async def delete_upload(self, request: Request) -> Response:
+        """Delete an uploaded file, unless a run that waits or runs names it. Gives what it was."""
+        asset = await asyncio.to_thread(self.desk.delete_upload, request.path_params["asset"])
+        return JSONResponse(asset_info(asset).model_dump())
+
     # ------------------------------------------------------------------------ bodies
 
     async def _json(self, request: Request) -> dict[str, Any]:
@@ -222,7 +227,9 @@ def status_of(error: GraphflowError) -> int:
     if isinstance(error, Refused):
         return 429 if error.error_code == "queue.full" else 409
     if isinstance(error, AssetError):
-        return {"asset.size": 413, "asset.type": 415, "asset.full": 507}.get(error.error_code, 422)
+        return {"asset.size": 413, "asset.type": 415, "asset.full": 507, "asset.used": 409}.get(
+            error.error_code, 422
+        )
     return 507 if error.error_code == "storage.full" else 500 if isinstance(error, StorageError) else 422
 
 

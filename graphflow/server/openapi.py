@@ -20,16 +20,17 @@ _BODIES: dict[str, dict[str, Any]] = {
 
 _RUN = {"application/json": {"schema": {"$ref": "#/components/schemas/RunInfo"}}}
 
+_ASSET = {"$ref": "#/components/schemas/AssetInfo"}
+
 _ANSWERS: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("POST", "/api/run/{workflow}"): ("202", _RUN),
     ("POST", "/api/runs"): ("202", _RUN),
     ("POST", "/api/runs/{run}/retry"): ("202", _RUN),
     ("POST", "/api/runs/{run}/cancel"): ("200", _RUN),
     ("GET", "/api/runs/{run}"): ("200", _RUN),
-    ("POST", "/api/uploads"): (
-        "201",
-        {"application/json": {"schema": {"$ref": "#/components/schemas/AssetInfo"}}},
-    ),
+    ("POST", "/api/uploads"): ("201", {"application/json": {"schema": _ASSET}}),
+    ("GET", "/api/uploads"): ("200", {"application/json": {"schema": {"type": "array", "items": _ASSET}}}),
+    ("DELETE", "/api/uploads/{asset}"): ("200", {"application/json": {"schema": _ASSET}}),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as Pillow
 
 from graphflow.client import AsyncClient, Client, ServerError
-from graphflow.errors import DocumentError
+from graphflow.errors import DocumentError, GraphflowError
 from graphflow.server import protocol as p
 from tests.graphflow.server.conftest import GATE, NUMBERS, Live, Serve, gated
 from tests.graphflow.server.conftest import serve as serve
@@ -99,6 +99,29 @@ def test_a_file_is_uploaded_in_pieces(serve: Serve, tmp_path: Path) -> None:
         async with serve() as live:
             asset = live.server.desk.assets.get((await in_thread(live, work)).removeprefix("asset:"))
             assert asset.path.read_bytes() == (tmp_path / "large.txt").read_bytes()
+
+    asyncio.run(story())
+
+
+def test_uploads_are_listed_and_deleted(serve: Serve, tmp_path: Path) -> None:
+    for name in ("a.txt", "b.json"):
+        (tmp_path / name).write_text("{}")
+
+    def work(client: Client) -> None:
+        first, second = (client.upload(tmp_path / name) for name in ("a.txt", "b.json"))
+        assert {one.name for one in client.uploads()} == {"a.txt", "b.json"}
+        assert [one.name for one in client.uploads("text")] == ["a.txt"]
+        client.delete_upload(first)
+        assert [f"asset:{one.asset}" for one in client.uploads()] == [second]
+        for gone in (first, "asset:../../secret", "asset:"):
+            with pytest.raises(GraphflowError) as caught:
+                client.delete_upload(gone)
+            assert gone != first or caught.value.error_code == "asset.unknown"
+        assert [f"asset:{one.asset}" for one in client.uploads()] == [second]
+
+    async def story() -> None:
+        async with serve() as live:
+            await in_thread(live, work)
 
     asyncio.run(story())
 

@@ -25,3 +25,14 @@ def test_what_is_given_back_or_kept_is_counted_once() -> None:
     assert quota.reserve("c", 6) and not quota.reserve("d", 1)
     kept.clear()
     assert quota.reserve("d", 4), "counted again before a refusal"
+
+
+def test_what_was_removed_is_free_again() -> None:
+    kept = [8]
+    quota = Quota(lambda: sum(kept), limit=10)
+    assert quota.reserve("a", 2)
+    quota.keep("a")
+    kept += [2]
+    kept.remove(8)
+    quota.recount()
+    assert quota.reserve("b", 8) and not quota.reserve("c", 1)

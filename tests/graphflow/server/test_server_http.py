@@ -331,6 +331,42 @@ def test_uploads_that_fill_their_room_are_refused_with_what_to_do(serve: Serve) 
     asyncio.run(story())
 
 
+def test_an_upload_is_deleted_and_its_room_is_free(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve(limits=ServerLimits(uploads_bytes=1000)) as live:
+            sent = (await live.ask("POST", "/api/uploads?name=a.txt", b"x" * 900)).json["asset"]
+            assert (await live.ask("POST", "/api/uploads?name=b.txt", b"x" * 200)).status == 507
+            assert (await live.ask("DELETE", f"/api/uploads/{sent}", auth=False)).status == 401
+            gone = await live.ask("DELETE", f"/api/uploads/{sent}")
+            assert (gone.status, gone.json["name"]) == (200, "a.txt")
+            assert not list(live.server.desk.assets.root.iterdir()), "also on the disk"
+            for method in ("DELETE", "GET"):
+                again = await live.ask(method, f"/api/uploads/{sent}")
+                assert (again.status, again.json["error"]["code"]) == (404, "asset.unknown")
+            assert (await live.ask("POST", "/api/uploads?name=b.txt", b"x" * 1000)).status == 201
+            assert (await live.ask("DELETE", "/api/uploads/..%2F..%2Fserver")).status in (404, 405)
+            assert live.server.desk.assets.all() and live.server.history.path.exists()
+
+    asyncio.run(story())
+
+
+def test_an_upload_that_a_run_waits_for_stays(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve(nodes=[read]) as live:
+            sent = (await live.ask("POST", "/api/uploads?name=a.txt", b"hello")).json["asset"]
+            holding = await live.run(gated("holds"))
+            waiting = await live.run(raw({"out": "r"}, r=("read", {"path": f"asset:{sent}"})))
+            refused = await live.ask("DELETE", f"/api/uploads/{sent}")
+            assert (refused.status, refused.json["error"]["code"]) == (409, "asset.used")
+            assert refused.json["error"]["hint"]
+            GATE["holds"].set()
+            for run in (holding, waiting):
+                assert (await live.until(run))["state"] == "finished"
+            assert (await live.ask("DELETE", f"/api/uploads/{sent}")).status == 200
+
+    asyncio.run(story())
+
+
 def test_a_start_removes_old_uploads_but_none_that_a_run_or_a_workflow_names(serve: Serve) -> None:
     def naming(asset: str) -> dict[str, Any]:
         return raw({"out": "r"}, r=("read", {"path": f"asset:{asset}"}))
