@@ -3,6 +3,8 @@
 python -m benchmarks            # all that any machine can run
 python -m benchmarks graphs     # some
 python -m benchmarks gpu        # needs a GPU, so only by name
+python -m benchmarks editor     # needs Node and Chromium, likewise
+python -m benchmarks effects    # trains two LoRAs for twenty minutes, likewise
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ ALL: dict[str, list[str]] = {
     "evaluation": [],
     "training": [],
 }
-BY_NAME: dict[str, list[str]] = {"gpu": []}
-"""What only some machines can run."""
+BY_NAME: dict[str, list[str]] = {"gpu": [], "editor": [], "effects": []}
+"""What only some machines can run, or takes long."""
 
 
 def main() -> int:

@@ -20,7 +20,8 @@ import { shapeOfWire } from '../schema/judge';
 import { join } from '../document/wires';
 import { defOf, useCatalogue } from '../store/catalogue';
 import { IDLE, useRuns } from '../store/runs';
-import { setView, tabOf, useActive, useDoc, useTabs } from '../store/tabs';
+import type { Point } from '../document/nodes';
+import { setView, tabOf, useActive, useDoc, useTabs, type View } from '../store/tabs';
 import { say, useUi } from '../store/ui';
 import { resultHeight } from '../results/resultHeight';
 import { applyEdges, applyNodes, removeWires, type Carried } from './changes';
@@ -81,7 +82,7 @@ export function Canvas() {
   const carried = useRef<Carried>(new Map());
   const [menu, setMenu] = useState<MenuAt>();
   useStage(flow, nodes, tab);
-  useView(flow, tab, nodes.length);
+  useView(flow, tab, nodes);
 
   const onConnectEnd = (event: globalThis.MouseEvent | TouchEvent, state: FinalConnectionState): void => {
     endDrag();
@@ -228,16 +229,28 @@ export function Canvas() {
   );
 }
 
+/** Most nodes of which all are shown at once when they are opened: of more nothing could be read. */
+const OVERVIEW = 200;
+
+/** The view in whose corner a place lies. */
+function beginning({ x, y }: Point): View {
+  const zoom = 0.75;
+  return { x: 40 - x * zoom, y: 90 - y * zoom, zoom };
+}
+
 type Instance = ReturnType<typeof useReactFlow<FlowNode, WireEdge>>;
 
-/** Each tab keeps the part of the canvas that it shows; a new one shows all. */
-function useView(flow: Instance, tab: string, count: number): void {
+/** Each tab keeps the part of the canvas that it shows; a new one shows all, or of very many nodes the first. */
+function useView(flow: Instance, tab: string, nodes: readonly FlowNode[]): void {
   const shown = useRef('');
+  const count = nodes.length;
   useEffect(() => {
     if (tab === '' || shown.current === tab || count === 0) return;
     shown.current = tab;
     const view = tabOf(useTabs.getState(), tab)?.view;
+    const first = nodes.find((node) => node.type === 'graph');
     if (view) void flow.setViewport(view);
+    else if (count > OVERVIEW && first) void flow.setViewport(beginning(first.position));
     else requestAnimationFrame(() => void flow.fitView({ padding: 0.06, maxZoom: 1 }));
   }, [flow, tab, count]);
 }

@@ -1,16 +1,8 @@
-/** The order in which a graph is read: what feeds stands before what is fed, and otherwise left before right, above before below. */
+/** The order in which a graph is read: along the wires, what feeds before what is fed; otherwise left before right, above before below. */
 
 import { positionOf } from './nodes';
 import type { Workflow } from './types';
 import { links, split } from './wires';
-
-interface Ready {
-  readonly id: string;
-  readonly x: number;
-  readonly y: number;
-}
-
-const before = (a: Ready, b: Ready): boolean => a.x < b.x || (a.x === b.x && a.y < b.y);
 
 /** Every node once; those of a circle stand last, as the document has them. */
 export function readingOrder(doc: Workflow): string[] {
@@ -24,32 +16,32 @@ export function readingOrder(doc: Workflow): string[] {
     if (others) others.push(node);
     else fed.set(source, [node]);
   }
-  const ready: Ready[] = []; // the next one last
-  const add = (id: string): void => {
-    const entry = doc.nodes[id];
-    const { x, y } = (entry && positionOf(entry)) ?? { x: 0, y: 0 };
-    const one = { id, x, y };
-    let [low, high] = [0, ready.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const other = ready[middle];
-      if (other !== undefined && before(one, other)) low = middle + 1;
-      else high = middle;
-    }
-    ready.splice(low, 0, one);
-  };
-  for (const [id, count] of missing) if (count === 0) add(id);
+  const ready = lastFirst(
+    doc,
+    [...missing].filter(([, count]) => count === 0).map(([id]) => id),
+  );
   const found: string[] = [];
   for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
-    found.push(next.id);
-    missing.delete(next.id);
-    for (const id of fed.get(next.id) ?? []) {
+    found.push(next);
+    missing.delete(next);
+    const free: string[] = [];
+    for (const id of fed.get(next) ?? []) {
       const left = (missing.get(id) ?? 0) - 1;
       missing.set(id, left);
-      if (left === 0) add(id);
+      if (left === 0) free.push(id);
     }
+    ready.push(...lastFirst(doc, free)); // what was just fed comes next
   }
   return [...found, ...missing.keys()];
+}
+
+/** From right to left, and from below. */
+function lastFirst(doc: Workflow, ids: readonly string[]): string[] {
+  const places = ids.map((id) => {
+    const entry = doc.nodes[id];
+    return { id, ...((entry && positionOf(entry)) ?? { x: 0, y: 0 }) };
+  });
+  return places.sort((a, b) => b.x - a.x || b.y - a.y).map(({ id }) => id);
 }
 
 /** Reads a document anew only when nodes or wires have changed: what is merely moved keeps its place meanwhile. */

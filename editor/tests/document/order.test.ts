@@ -25,6 +25,11 @@ describe('the order in which a graph is read', () => {
     expect(readingOrder(doc({ a: [300, 0], b: [0, 200], c: [0, 100] }))).toEqual(['c', 'b', 'a']);
   });
 
+  it('goes to the end of a chain before the next one', () => {
+    const chains = doc({ a: [0, 0], b: [0, 100], a2: [300, 0, { in: 'a' }], b2: [300, 100, { in: 'b' }] });
+    expect(readingOrder(chains)).toEqual(['a', 'a2', 'b', 'b2']);
+  });
+
   it('has those of a circle, and wires from nowhere do not matter', () => {
     const found = readingOrder(
       doc({ a: [0, 0, { in: 'b' }], b: [0, 0, { in: 'a' }], c: [9, 9, { in: 'gone' }] }),
