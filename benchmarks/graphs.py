@@ -5,13 +5,15 @@
 
 Shapes follow the ones ComfyUI was measured with (chain: each node adds to the one before; fan: one source,
 many adders, one sum; layered: a square graph whose nodes add two random nodes of the layer above). Times
-are CPU milliseconds of the whole process, the median of several runs; nothing is written to disk. MB is what
-a first run and all its results take at the peak, as tracemalloc counts it; the graph itself is there before.
+are CPU milliseconds of the whole process, the median of several runs; nothing is written to disk. Cold is a
+run of which nothing is known, in an engine that has run another graph. MB is what a first run and all its
+results take at the peak, as tracemalloc counts it; the graph itself is there before.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import random
 import statistics
 import time
@@ -54,6 +56,9 @@ def total(items: list[int]) -> int:
 
 
 REGISTRY = Registry().with_nodes([const, add, total])
+
+OTHER = 10**9
+"""A root that makes every node of a graph another one."""
 
 
 def chain(count: int, root: int = 1, leaf: int = 0) -> dict[str, Any]:
@@ -118,25 +123,33 @@ class Engine:
 
 
 def cpu_ms(action: Callable[[], Any], repeats: int) -> float:
+    return statistics.median(_timed(action) for _ in range(repeats))
+
+
+def _timed(action: Callable[[], Any]) -> float:
+    before = time.process_time()
+    action()
+    return (time.process_time() - before) * 1000
+
+
+def cold_ms(graph: Graph, repeats: int) -> float:
+    """Each time in an engine that knows nothing of the graph; its threads stand already."""
     times = []
     for _ in range(repeats):
-        before = time.process_time()
-        action()
-        times.append((time.process_time() - before) * 1000)
+        engine = Engine()
+        engine.run(build(from_raw(fan(4, root=OTHER)), REGISTRY))
+        times.append(_timed(functools.partial(engine.run, graph)))
+        engine.runner.close()
     return statistics.median(times)
 
 
-def cold_run(graph: Graph) -> None:
-    engine = Engine()
-    engine.run(graph)
-    engine.runner.close()
-
-
 def traced_mb(graph: Graph) -> float:
+    engine = Engine()
     tracemalloc.start()
-    cold_run(graph)
+    engine.run(graph)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    engine.runner.close()
     return peak / 2**20
 
 
@@ -147,7 +160,7 @@ def measure(shape: str, count: int, repeats: int) -> list[str]:
     graph = build(document, REGISTRY)
     grown = traced_mb(build(document, REGISTRY))
     loading = cpu_ms(lambda: build(Document.model_validate(document.model_dump()), REGISTRY), 1)
-    cold = cpu_ms(lambda: cold_run(graph), repeats)
+    cold = cold_ms(graph, repeats)
     planning = cpu_ms(lambda: plan(graph, Facts(lambda _: False, lambda _: None)), max(1, repeats // 2))
     engine.run(graph)
     assert engine.run(graph) == 0
