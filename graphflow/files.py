@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -344,12 +344,17 @@ def sweep(root: Path) -> int:
     Only files named by `replacing` are touched. Safe beside live writers: theirs are locked. Where the
     file system has no locks, files older than UNLOCKED_AGE go.
     """
-    removed = 0
-    for folder, _, names in os.walk(root):
-        for name in names:
-            if _TEMPORARY.fullmatch(name):
-                removed += _remove_orphan(Path(folder, name))
-    return removed
+    return sum(sweep_folder(Path(folder), names) for folder, _, names in os.walk(root))
+
+
+def sweep_folder(folder: Path, names: Iterable[str] | None = None) -> int:
+    """As `sweep`, in one folder alone; a folder that is not there holds nothing. names: of its files."""
+    if names is None:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return 0
+    return sum(_remove_orphan(folder / name) for name in names if _TEMPORARY.fullmatch(name))
 
 
 def _remove_orphan(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import platformdirs
 
-from graphflow import templates
+from graphflow import files, templates
 from graphflow.cache.disk import DiskStore, StoreNotice
 from graphflow.cache.memory import MemoryCache
 from graphflow.cache.tiers import Cache
@@ -172,10 +172,12 @@ class Workspace:
         device: one of `devices`; None takes the first.
         """
         self.notices.clear()
+        out_dir = Path(out_dir).absolute()
+        files.sweep_folder(out_dir)  # what a killed run left half written
         self._run = Run(
             graph,
             self.runner_of(device or self.device),
-            Settings(Path(out_dir).absolute(), checkpoint_seconds=checkpoint_seconds),
+            Settings(out_dir, checkpoint_seconds=checkpoint_seconds),
             environment=self.environment,
             known=self.known,
             targets=targets,

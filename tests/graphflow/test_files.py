@@ -307,6 +307,15 @@ def test_sweep_removes_orphans_and_nothing_else(tmp_path: Path) -> None:
     assert all(path.exists() for path in others)
 
 
+def test_one_folder_is_swept_without_those_in_it(tmp_path: Path) -> None:
+    inner = tmp_path / "deep" / "graphflow-0123456789abcdef.tmp"
+    inner.parent.mkdir()
+    (tmp_path / inner.name).touch()
+    inner.touch()
+    assert files.sweep_folder(tmp_path) == 1 and inner.exists()
+    assert files.sweep_folder(tmp_path / "nowhere") == 0
+
+
 def test_sweep_spares_a_live_writer_in_this_process_and_in_another(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from graphflow import files\n"

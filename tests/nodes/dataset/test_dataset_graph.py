@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,18 @@ from tests.nodes.dataset.conftest import Save, moving_scenes, toy_frames
 from tests.support.tiny_wan import save_tiny_wan
 
 KILLED = """
-import os, signal, sys
+import json, os, signal, sys
 from graphflow import templates
 from graphflow.workspace import Workspace
-data, out, count, after = sys.argv[1:]
-document, folder = templates.find("edit_pairs_from_clip")
+data, out, name, values, kind, node, after = sys.argv[1:]
+document, folder = templates.find(name)
 seen = [0]
 def listen(event):
-    seen[0] += event.type == "node.finished" and event.node == "described"
+    seen[0] += event.type == kind and event.node == node
     if seen[0] == int(after):
         os.kill(os.getpid(), signal.SIGKILL)
 with Workspace(data) as workspace:
-    graph = workspace.graph(document, {"count": int(count)}, folder=folder)
+    graph = workspace.graph(document, json.loads(values), folder=folder)
     workspace.run(graph, out_dir=out, on_event=listen)
 """
 
@@ -78,13 +79,18 @@ def edit_pairs() -> Document:
     return templates.find("edit_pairs_from_clip")[0]
 
 
-def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path: Path, play: Player) -> None:
-    count, after = 12, 5
-    arguments = [str(play.data), str(play.out), str(count), str(after)]
+def killed(play: Player, name: str, values: Mapping[str, Any], kind: str, node: str, after: int) -> None:
+    """Run a template in a process that dies by `kill -9` at the so many-th event of that kind and node."""
+    arguments = [str(play.data), str(play.out), name, json.dumps(values), kind, node, str(after)]
     done = subprocess.run(
         [sys.executable, "-c", KILLED, *arguments], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path: Path, play: Player) -> None:
+    count, after = 12, 5
+    killed(play, "edit_pairs_from_clip", {"count": count}, "node.finished", "described", after)
     again = play(edit_pairs(), count=count)
     assert again.status == "finished"
     assert 0 < play.computed["described"] <= count - after + 1  # one may have been under way
@@ -95,6 +101,32 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(tmp_path: Path, play: Play
     assert again.value("rows") == whole.value("rows") == 2 * count
 
     play(edit_pairs(), count=count)
+    assert not play.computed and play.files() == other.files()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["edit_sessions_multiturn", "curate_clips"])
+def test_killed_among_clips_and_again_while_it_writes_nothing_is_lost_and_nothing_is_there_twice(
+    tmp_path: Path, folder: Path, play: Player, name: str
+) -> None:
+    node, total, bad, values = "described", 6, 0, {"count": 6}
+    if name == "curate_clips":
+        node, total, bad, values = "shots", 8, 3, {"source": 1, "folder": str(folder)}
+    document = templates.find(name)[0]
+    killed(play, name, values, "node.finished", node, 3)
+    killed(play, name, values, "node.progress", "export", 1)
+    assert not any(file.endswith("graphflow.json") for file in play.files()), "no half dataset counts"
+    again = play(document, **values)
+    assert again.status == "finished"
+    assert play.computed["export"] == 1
+    assert play.computed[node] <= bad, "clips were done before the export; bad files cost no time to refuse"
+
+    other = Player(tmp_path / "other")
+    whole = other(document, **values)
+    assert other.computed[node] == total
+    assert play.files() == other.files()
+    assert again.value("rows") == whole.value("rows") > 0
+    play(document, **values)
     assert not play.computed and play.files() == other.files()
 
 
