@@ -120,6 +120,7 @@ class Component(Recipe):
         for part in () if source.download else self.needed():
             if not (folder / part).is_dir():
                 raise MissingModel(f"model {source.model!r} has no folder {part!r}", hint=ANEW)
+            _check_configs(folder, part, source.model, weights=part in self.parts())
             if part in self.parts() and part not in single:
                 require_weights(folder / part, source)
         files = [file for part in self.parts() if part not in single for file in weight_files(folder / part)]
@@ -180,6 +181,17 @@ class Component(Recipe):
     def _width(self, name: str) -> int:
         """Bytes of one number of the weight called `name` once loaded."""
         return 4 if self.dtype == "float32" else 2
+
+
+_CONFIGS = ("config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
+
+
+def _check_configs(folder: Path, part: str, model: str, *, weights: bool) -> None:
+    """Refuse a part with broken small files (NodeError), or with weights but no config (MissingModel)."""
+    for name in _CONFIGS:
+        read_json(folder / part / name)
+    if weights and not (folder / part / "config.json").is_file():
+        raise MissingModel(f"model {model!r} has no {part}/config.json", hint=ANEW)
 
 
 def _check_together(quantisation: Quantisation, offload: Offload | None) -> None:

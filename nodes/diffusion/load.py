@@ -244,6 +244,12 @@ def _denoiser(folder: _Folder, dtype: Dtype | None, attention: str | None) -> De
 
 def _scheduler(folder: _Folder, sampler: Sampler, shift: float | None) -> Scheduler:
     own = read_json(folder.path / "scheduler" / "scheduler_config.json")
+    if not own and sampler == "model":
+        raise NodeError(
+            f"model {folder.source.model!r} has no scheduler/scheduler_config.json",
+            where="model",
+            hint=f"complete the folder, or choose a sampler of {', '.join(folder.family.solvers)}",
+        )
     class_name, config = str(own.get("_class_name")), _public(own)
     solvers = folder.family.solvers
     solver = next((known for known in solvers.values() if known.class_name == class_name), None)

@@ -320,7 +320,11 @@ def read_json(path: Path) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")
     except (OSError, ValueError, RecursionError) as error:
-        text = f"{path.name} of model {path.parent.name!r} cannot be read: {error}"
+        own = path.name in (INDEX, SIDECAR)  # others are of a part of the model
+        name, folder = (
+            (path.name, path.parent) if own else (f"{path.parent.name}/{path.name}", path.parents[1])
+        )
+        text = f"{name} of model {folder.name!r} cannot be read: {error}"
         raise NodeError(text, hint=ANEW) from error
     return content
 

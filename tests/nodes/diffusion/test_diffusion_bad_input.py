@@ -1,0 +1,211 @@
+"""Every family and every mistake: one error, told by a plan, before any weight is loaded.
+
+How an error looks to `validate` and to a run is in test_diffusion_checks.py.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from graphflow.errors import Problem
+from graphflow.workspace import Workspace
+from tests.support.family_graphs import FAMILIES, family_graph, parts_of
+from tests.support.refusals import REGISTRY, Entry, document, other, planned, step
+
+Folders = Callable[[str], Path]
+
+EACH = pytest.mark.parametrize("family", FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """The folder of a family's tiny model."""
+    root = tmp_path_factory.mktemp("bad_input")
+    return functools.cache(lambda family: FAMILIES[family][1](root / family))
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    with Workspace(tmp_path_factory.mktemp("plans"), registry=REGISTRY, device="cpu") as made:
+        yield made
+
+
+@pytest.fixture
+def refused(workspace: Workspace) -> Callable[[dict[str, Any]], Problem]:
+    def ask(raw: dict[str, Any]) -> Problem:
+        (problem,) = planned(workspace, raw)
+        assert problem.hint, f"says what is wrong, not what to do: {problem.message}"
+        return problem
+
+    return ask
+
+
+Refused = Callable[[dict[str, Any]], Problem]
+
+
+@pytest.fixture
+def copies(folders: Folders, tmp_path: Path) -> Callable[[str], Path]:
+    """A fresh copy of a family's model, always under one name."""
+
+    def copy(family: str) -> Path:
+        shutil.rmtree(tmp_path / "copy", ignore_errors=True)
+        return Path(shutil.copytree(folders(family), tmp_path / "copy"))
+
+    return copy
+
+
+@EACH
+def test_a_sound_graph_has_no_problem(folders: Folders, workspace: Workspace, family: str) -> None:
+    assert planned(workspace, family_graph(family, folders(family))) == []
+
+
+@EACH
+def test_wrong_frame_count(folders: Folders, refused: Refused, family: str) -> None:
+    latents = step("empty_latents", {"frames": 6}, vae="model.vae")
+    problem = refused(family_graph(family, folders(family), latents=latents))
+    assert problem.path == "nodes.latents.params.frames" and "use " in problem.hint
+
+
+@EACH
+def test_wrong_vae_for_these_latents(folders: Folders, refused: Refused, family: str) -> None:
+    """At the node that gets both; Animate decodes by itself, so there it is the latents that are wrong."""
+    stranger = other(folders("wan21" if family == "wan5b" else "wan5b"))
+    if family == "wan_animate":
+        changed = {"latents": step("empty_latents", vae="stranger.vae")}
+    else:
+        changed = {"decode": step("decode", vae="stranger.vae", latents="denoise")}
+    problem = refused(family_graph(family, folders(family), stranger=stranger, **changed))
+    assert problem.code == "value.mismatch" and problem.path.endswith(".inputs.latents")
+
+
+@EACH
+def test_missing_components(copies: Folders, folders: Folders, refused: Refused, family: str) -> None:
+    for part in parts_of(folders(family)):
+        folder = copies(family)
+        shutil.rmtree(folder / part)
+        assert part in refused(family_graph(family, folder)).message
+
+
+@EACH
+def test_broken_weights(copies: Folders, folders: Folders, refused: Refused, family: str) -> None:
+    for part in parts_of(folders(family)):
+        for name in [file.name for file in (folders(family) / part).glob("*.safetensors")]:
+            file = copies(family) / part / name
+            file.write_bytes(file.read_bytes()[:-100])
+            problem = refused(family_graph(family, file.parents[1]))
+            assert f"{part}/{name} is not a safetensors file" in problem.message
+
+
+@EACH
+def test_broken_configs(copies: Folders, folders: Folders, workspace: Workspace, family: str) -> None:
+    """Told by every loader that reads it: sound has one of its own."""
+    for part in parts_of(folders(family)):
+        for name in ("config.json", "scheduler_config.json", "tokenizer_config.json"):
+            if (folders(family) / part / name).is_file():
+                file = copies(family) / part / name
+                file.write_text("{")
+                found = planned(workspace, family_graph(family, file.parents[1]))
+                assert found and {problem.hint for problem in found} == {"copy or download the model anew"}
+                assert all(f"{part}/{name} of model 'copy' cannot be read" in one.message for one in found)
+
+
+def test_weights_without_a_config(copies: Folders, refused: Refused) -> None:
+    folder = copies("wan21")
+    (folder / "text_encoder" / "config.json").unlink()
+    assert "has no text_encoder/config.json" in refused(family_graph("wan21", folder)).message
+
+
+@EACH
+def test_a_lora_for_another_model(folders: Folders, refused: Refused, tmp_path: Path, family: str) -> None:
+    """Of a wider one, under the names of diffusers and of another program; of one with other layers."""
+    (weights,) = (folders(family) / "transformer").glob("*.safetensors")
+    with safe_open(weights, framework="pt") as file:
+        layer = next(name[:-7] for name in sorted(file.keys()) if name.endswith("to_q.weight"))
+    for name, width in (
+        (f"transformer.{layer}", 5120),
+        (f"diffusion_model.{layer}", 5120),
+        ("transformer.x", 8),
+    ):
+        tensors = {"A": torch.zeros(4, width), "B": torch.zeros(width, 4)}
+        save_file(
+            {f"{name}.lora_{side}.weight": one for side, one in tensors.items()}, tmp_path / "x.safetensors"
+        )
+        raw = family_graph(
+            family,
+            folders(family),
+            lora=step("lora", {"file": str(tmp_path / "x.safetensors")}, denoiser="model.denoiser"),
+        )
+        raw["nodes"]["denoise"]["inputs"]["denoiser"] = "lora"
+        problem = refused(raw)
+        assert problem.path == "nodes.lora.params.file" and "is for another model" in problem.message
+
+
+# -------------------------------------------------------------------------------------------- the hub
+
+HUB = {"model": "owner/name", "download": True}
+FILE = {"file": "x.safetensors", "repository": "owner/name", "download": True}
+FROM_HUB: dict[str, Entry] = {
+    **{
+        name: step(name, HUB)
+        for name in (
+            "load_model",
+            "load_text_encoder",
+            "load_denoiser",
+            "load_scheduler",
+            "load_vae",
+            "load_image_encoder",
+            "load_latent_upsampler",
+            "load_audio_decoder",
+            "load_diffusion_decoder",
+            "load_duration_head",
+            "modular/load_model",
+        )
+    },
+    "lora": step("lora", FILE, denoiser="model.denoiser"),
+    "load_weights": step("load_weights", FILE, part="model.denoiser"),
+}
+"""Every node that can fetch from the hub."""
+
+
+@pytest.mark.parametrize("name", FROM_HUB)
+@pytest.mark.parametrize("reason", ["gated", "absent", "offline"])
+def test_what_the_hub_does_not_give(
+    folders: Folders, refused: Refused, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    from huggingface_hub import errors
+
+    answer: Any = SimpleNamespace(headers={}, request=None)
+    problems: dict[str, tuple[Exception, str]] = {
+        "gated": (errors.GatedRepoError("refused", response=answer), "accepted its licence"),
+        "absent": (errors.RepositoryNotFoundError("none", response=answer), "is not on the hub"),
+        "offline": (ConnectionError("no way"), "the hub does not answer"),
+    }
+    error, said = problems[reason]
+
+    def refuse(*args: object, **options: object) -> str:
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", refuse)
+    nodes = {"model": other(folders("wan21")), "asked": FROM_HUB[name]}
+    if not FROM_HUB[name]["inputs"]:
+        del nodes["model"]
+    output = {"load_model": "asked.vae", "modular/load_model": "asked"}.get(name, "asked")
+    problem = refused(document(nodes, output))
+    assert problem.code == "model.missing" and said in problem.message, problem
+    assert "owner/name" in problem.message and problem.path.startswith("nodes.asked")
+
+
+def test_every_node_that_can_fetch_is_in_the_table() -> None:
+    known = {spec.id for spec in REGISTRY.specs.values() if "download" in spec.settings}
+    assert known == {entry["type"] for entry in FROM_HUB.values()}
