@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphflow.claims import UNKNOWN
+from graphflow.claims import UNKNOWN, Foreseen, Sketch
 from graphflow.errors import GraphflowError, NodeError, Problem, describe, told
 from graphflow.graph import Graph
 from graphflow.node import NodeSpec
 from graphflow.refs import Const, Many, Out, Ref
-from graphflow.steps import Plan, Step
-from graphflow.values import Recipe
+from graphflow.steps import Facts, Plan, Step
+from graphflow.values import Image, Recipe, Video
 
 Outlines = Mapping[str, Mapping[str, Any]]
 """What the outputs of steps will look like, as far as their nodes tell, by step key and output."""
@@ -30,15 +30,31 @@ class Findings:
     outlines: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     refused: dict[str, GraphflowError] = field(default_factory=dict)
     """Steps that cannot work, by key."""
+    notices: dict[str, str] = field(default_factory=dict)
+    """What nodes have to tell of steps, by key."""
 
 
-def look(steps: Iterable[Step], memo: dict[bytes, Any], *, files: bool = True) -> Findings:
+def look(
+    steps: Iterable[Step],
+    memo: dict[bytes, Any],
+    *,
+    files: bool = True,
+    stored: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Findings:
     """Check steps that are in graph order. memo: keeps what was found, for the next time.
 
-    files: whether models must be such that they can be opened here.
+    files: whether models must be such that they can be opened here. stored: what is known of the outputs of
+    steps that need not run, by key. Nodes that read the outside world are not asked again what they read,
+    nor for each item of a list, of which there may be thousands.
     """
-    found = Findings()
+    found = Findings(dict(stored or {}))
     for step in steps:
+        if (
+            step.spec.fingerprint is not None
+            and not step.spec.fold
+            and (step.item or step.key in found.outlines)
+        ):
+            continue
         try:
             if files:
                 for recipe in recipes(step):
@@ -46,21 +62,49 @@ def look(steps: Iterable[Step], memo: dict[bytes, Any], *, files: bool = True) -
             if step.spec.check is not None:
                 known = {name: outline(step, name, found.outlines) for name in step.spec.looks_at}
                 outputs = _once(memo, step, step.spec.check, known, tuple(known.values()))
-                found.outlines[step.key] = outputs or {}
+                found.outlines[step.key] = {**found.outlines.get(step.key, {}), **(outputs or {})}
+                if isinstance(outputs, Foreseen) and outputs.notice:
+                    found.notices[step.key] = outputs.notice
         except GraphflowError as error:
             found.refused[step.key] = error
     return found
 
 
-def refusals(plan: Plan, memo: dict[bytes, Any]) -> dict[str, GraphflowError]:
-    """The steps of a plan that would run and cannot, by key."""
+def refusals(plan: Plan, facts: Facts) -> dict[str, GraphflowError]:
+    """The steps of a plan that would run and cannot, by key. The plan is told what nodes have to say."""
     todo = set(plan.todo)
     specs = {step.spec.id: step.spec for key, step in plan.steps.items() if key in todo}
     if not any(spec.device or spec.check is not None for spec in specs.values()):
         return {}
     ordered = sorted(plan.steps.values(), key=lambda step: step.order)
-    refused = look(ordered, memo).refused
-    return {key: error for key, error in refused.items() if key in todo}
+    found = look(ordered, facts.memo, stored=_sketches(plan, todo, facts))
+    told = {plan.steps[key].node: text for key, text in reversed(found.notices.items()) if key in todo}
+    plan.foreseen = told
+    return {key: error for key, error in found.refused.items() if key in todo}
+
+
+def _sketches(plan: Plan, todo: Collection[str], facts: Facts) -> dict[str, dict[str, Any]]:
+    """The sizes of pictures and videos that are there and that checks of steps to run look at."""
+    found: dict[str, dict[str, Any]] = {}
+    for key in todo:
+        step = plan.steps[key]
+        for name in step.spec.looks_at:
+            ref = step.inputs.get(name)
+            if not isinstance(ref, Out) or ref.key in todo or ref.key in found:
+                continue
+            made = plan.steps.get(ref.key)
+            if made is not None and made.spec.outputs.get(ref.output) in (Image, Video):
+                outputs = (facts.peek(ref.key) or {}).items()
+                found[ref.key] = {name: drawn for name, value in outputs if (drawn := sketch(value))}
+    return found
+
+
+def sketch(value: Any) -> Sketch | None:
+    """The size of a picture or video, of which the tensors need not be there; None for anything else."""
+    shape: Any = getattr(getattr(value, "frames", getattr(value, "pixels", None)), "shape", ())
+    if isinstance(value, Video) and len(shape) == 4:
+        return Sketch(shape[2], shape[1], shape[0], value.fps)
+    return Sketch(shape[1], shape[0]) if isinstance(value, Image) and len(shape) == 3 else None
 
 
 def problems(graph: Graph, plan: Plan) -> list[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 Placing = Literal["resident", "model", "block", "leaf", "sequential"]
 """Where the weights of a model are while it works, fastest first: all on the device, for good or only while
@@ -19,6 +19,26 @@ class Unknown(Enum):
 
 
 UNKNOWN: Final = Unknown.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """Stands in a check for a picture or a video of which only the size is known."""
+
+    width: int
+    height: int
+    frames: int | None = None
+    """None for a picture."""
+    fps: float = 0.0
+    """Of a video."""
+
+
+class Foreseen(dict[str, Any]):
+    """What a check tells of the outputs, with a notice for people, as `Context.notice` gives one later."""
+
+    def __init__(self, outputs: Mapping[str, Any], notice: str = "") -> None:
+        super().__init__(outputs)
+        self.notice = notice
 
 
 @dataclass(frozen=True, slots=True)

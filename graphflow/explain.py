@@ -203,6 +203,7 @@ def stories(
         hits = sum(step.key in stored for step in steps)
         if run:
             reasons = tuple(dict.fromkeys(_reasons(node, run, environment, last, told, out_dir)))
+            reasons += (plan.foreseen[id],) if id in plan.foreseen else ()
             story = Story(id, node.spec.id, "run", reasons, len(run), hits)
         else:
             state, why = _idle(id, node, plan, hits)

@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar, get_origin
 
 from pydantic import BaseModel
 
-from graphflow.claims import UNKNOWN, Estimate, Footprint, Origin, Unknown
+from graphflow.claims import UNKNOWN, Estimate, Footprint, Foreseen, Origin, Sketch, Unknown
 from graphflow.errors import DeclarationError, NodeError
 from graphflow.signature import Port, read_signature, where_is
 from graphflow.types import is_namedtuple, mentions, metadata_of
@@ -44,7 +44,8 @@ told. Values that a step has still to make are as that step's own check describe
 Check = Callable[..., Mapping[str, Any] | None]
 """Those of a node's inputs that it names, by name, to what the outputs will look like without their tensors;
 what it leaves out is not known. Refuses by raising. An input that a step has still to make is as that step's
-own check described it, or UNKNOWN; a port that is not wired is None."""
+own check described it, or UNKNOWN; a port that is not wired is None. Of a picture or video that was computed
+before, or whose file could be looked at, there is a Sketch."""
 
 Gate = Callable[..., str]
 """(origins of a value, settings by name) to a notice for people, empty for none; refuses by raising."""
@@ -315,9 +316,11 @@ __all__ = [
     "Context",
     "Estimate",
     "Footprint",
+    "Foreseen",
     "NodeSpec",
     "Origin",
     "Port",
+    "Sketch",
     "State",
     "Unknown",
     "node",

@@ -84,3 +84,5 @@ class Plan:
     """What stands on the outputs of every node that the targets ask for; a run lets go of it."""
     notices: Mapping[str, str] = field(default_factory=dict)
     """What a node has to say to people before anything runs, by node."""
+    foreseen: Mapping[str, str] = field(default_factory=dict)
+    """What a node will have to say when it has run, as far as its check can tell, by node."""

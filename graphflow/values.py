@@ -192,6 +192,8 @@ class TensorRef:
     """Stands for a tensor where only the header was read."""
 
     name: str
+    shape: tuple[int, ...] = ()
+    """Empty if it is not known."""
 
 
 class CodecError(ValueError):
@@ -210,8 +212,15 @@ def encode(value: object) -> Encoded:
     return Encoded(header, tensors)
 
 
-def decode(header: bytes, tensors: Mapping[str, Tensor] | None) -> Any:
-    """Put a value together again; with `tensors=None` every tensor becomes a `TensorRef`.
+class _Refs(dict[str, tuple[int, ...]]):
+    """Stands for tensors that were not read; holds the shapes of those of which they are known."""
+
+
+def decode(
+    header: bytes, tensors: Mapping[str, Tensor] | None, shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> Any:
+    """Put a value together again; with `tensors=None` every tensor becomes a `TensorRef`, with its shape if
+    that is told.
 
     Raises CodecError if the bytes are malformed or name an unknown type.
     """
@@ -219,7 +228,7 @@ def decode(header: bytes, tensors: Mapping[str, Tensor] | None) -> Any:
         tree = msgpack.unpackb(
             header, raw=False, strict_map_key=True, max_map_len=200_000, max_array_len=2_000_000
         )
-        return _unpack(tree, tensors, value_types())
+        return _unpack(tree, _Refs(shapes or {}) if tensors is None else tensors, value_types())
     except CodecError:
         raise
     except (*_MALFORMED, msgpack.UnpackException) as error:
@@ -281,14 +290,15 @@ def _pack_list(items: list[Any], tensors: dict[str, Tensor]) -> object:
     return [_pack(item, tensors) for item in items]
 
 
-def _unpack(tree: Any, tensors: Mapping[str, Tensor] | None, types: Mapping[str, type[Value]]) -> Any:
+def _unpack(tree: Any, tensors: Mapping[str, Tensor] | _Refs, types: Mapping[str, type[Value]]) -> Any:
     if isinstance(tree, list):
         return [_unpack(item, tensors, types) for item in tree]
     if not isinstance(tree, dict):
         return tree
     match tree[_TAG]:
         case "tensor":
-            return TensorRef(tree["n"]) if tensors is None else tensors[tree["n"]]
+            name = tree["n"]
+            return TensorRef(name, tensors.get(name, ())) if isinstance(tensors, _Refs) else tensors[name]
         case "tuple":
             return tuple(_unpack(item, tensors, types) for item in tree["v"])
         case "dict":
@@ -315,12 +325,12 @@ def _name(key: Any) -> Any:
 
 
 def _value(
-    name: str, fields: dict[str, Any], tensors: Mapping[str, Tensor] | None, types: Mapping[str, type[Value]]
+    name: str, fields: dict[str, Any], tensors: Mapping[str, Tensor] | _Refs, types: Mapping[str, type[Value]]
 ) -> Value:
     if name not in types:
         raise CodecError(f"unknown value type {name!r}; is its node pack installed?")
     kind = types[name]
-    return kind.model_validate(fields) if tensors is not None else _without_tensors(kind, fields)
+    return _without_tensors(kind, fields) if isinstance(tensors, _Refs) else kind.model_validate(fields)
 
 
 def _without_tensors(kind: type[Value], fields: Mapping[str, Any]) -> Value:

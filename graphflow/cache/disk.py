@@ -100,7 +100,13 @@ class DiskStore:
     def peek(self, key: str) -> dict[str, Any] | None:
         """As `read`, but from the header alone: tensors are TensorRef, values plain dicts. No torch."""
         name = self._name(key)
-        return self._guarded(name, key, lambda: decode(_head_of(name, "entry", key).header, None))
+
+        def peek() -> dict[str, Any]:
+            head = _head_of(name, "entry", key)
+            outputs: dict[str, Any] = decode(head.header, None, head.tensors)
+            return outputs
+
+        return self._guarded(name, key, peek)
 
     def info(self, key: str) -> EntryInfo | None:
         """Who made the entry of `key`, from its head alone; None on a miss or a bad entry."""

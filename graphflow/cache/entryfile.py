@@ -107,7 +107,8 @@ class Head:
     info: EntryInfo
     header: bytes
     """The msgpack header, for `values.decode`."""
-    tensors: tuple[str, ...]
+    tensors: Mapping[str, tuple[int, ...]]
+    """Their shapes by name."""
     crc32: str
     data_start: int
     """Byte at which the tensors begin."""
@@ -291,7 +292,7 @@ def read_head(path: str | Path) -> Head:
         key=metadata["key"],
         info=_info(metadata),
         header=header,
-        tensors=tuple(name for name in document if name != "header"),
+        tensors={name: tuple(entry["shape"]) for name, entry in document.items() if name != "header"},
         crc32=text[_CRC].decode("latin-1"),
         data_start=start,
         tensor_bytes=span.start,

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphflow.node import Context, node
+from graphflow.node import Context, Foreseen, Sketch, Unknown, node
 from graphflow.values import Image, Video
 
 from .recipes import VAE
 from .values import Geometry, Latents
 
+Media = Image | Video | Sketch
 
-@node("diffusion/latents_like", depends=(".values", ".recipes"))
+
+def _foreseen(
+    vae: VAE | Unknown,
+    media: Any,
+    megapixels: float | Unknown | None,
+    frames: int | Unknown | None,
+) -> Mapping[str, Any] | None:
+    """The latents, where the size of the picture or video is known already."""
+    if isinstance(vae, Unknown) or not isinstance(media, Sketch):
+        return None
+    if isinstance(megapixels, Unknown) or isinstance(frames, Unknown):
+        return None
+    latents = _like(vae, media, megapixels, frames)
+    return Foreseen({"out": latents}, _changes(media, latents))
+
+
+@node("diffusion/latents_like", check=_foreseen, depends=(".values", ".recipes"))
 def latents_like(
     vae: VAE,
     media: Image | Video,
@@ -37,32 +55,35 @@ def latents_like(
     return latents
 
 
-def _like(vae: VAE, media: Image | Video, megapixels: float | None, frames: int | None) -> Latents:
-    rows, columns = _shape(media)[1:]
+def _like(vae: VAE, media: Media, megapixels: float | None, frames: int | None) -> Latents:
+    seen = _seen(media)
     native = vae.native
     area = native.width * native.height if megapixels is None else megapixels * 1e6
-    width, height = snapped_size(columns / rows, area, vae.geometry.multiple)
+    width, height = snapped_size(seen.width / seen.height, area, vae.geometry.multiple)
     length, rate = native.frames, native.fps
-    if isinstance(media, Video):
-        length, rate = _shape(media)[0], media.fps
+    if seen.frames is not None:
+        length, rate = seen.frames, seen.fps
     length = snapped_frames(min(length, frames or length), vae.geometry)
     return vae.latents(width=width, height=height, frames=length, fps=rate, sound=native.sound)
 
 
-def _shape(media: Image | Video) -> tuple[int, int, int]:
-    """Frames, height and width."""
-    shape = media.pixels.shape if isinstance(media, Image) else media.frames.shape
-    return (1, *shape[:2]) if isinstance(media, Image) else (shape[0], shape[1], shape[2])
+def _seen(media: Media) -> Sketch:
+    if isinstance(media, Sketch):
+        return media
+    if isinstance(media, Video):
+        count, rows, columns = media.frames.shape[:3]
+        return Sketch(columns, rows, count, media.fps)
+    rows, columns = media.pixels.shape[:2]
+    return Sketch(columns, rows)
 
 
-def _changes(media: Image | Video, latents: Latents) -> str:
+def _changes(media: Media, latents: Latents) -> str:
     """What of the latents is not as in the picture or video; empty if nothing is."""
-    count, rows, columns = _shape(media)
-    told = []
-    if (columns, rows) != (latents.width, latents.height):
-        told.append(f"{columns} x {rows} becomes {latents.width} x {latents.height}")
-    if isinstance(media, Video) and count != latents.frames:
-        told.append(f"{count} frames become {latents.frames}")
+    seen, told = _seen(media), []
+    if (seen.width, seen.height) != (latents.width, latents.height):
+        told.append(f"{seen.width} x {seen.height} becomes {latents.width} x {latents.height}")
+    if seen.frames not in (None, latents.frames):
+        told.append(f"{seen.frames} frames become {latents.frames}")
     return ", ".join(told)
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphflow.errors import StorageError
 from graphflow.limited import Fields, asked
+from graphflow.node import Sketch
 from graphflow.values import Tensor
 
 from .containers import opened
@@ -122,6 +123,18 @@ def decode_video(
             )
         frames = frames[sorted(found)] if missing else frames
     return frames, cut.fps or timeline.rate
+
+
+def extent_of(path: Path, cut: Cut) -> Sketch | None:
+    """Size, length and rate of what `decode_video` will give, without decoding; None if frames are missing.
+
+    Raises StorageError for what `decode_video` refuses before it decodes.
+    """
+    timeline = timeline_of(path)
+    if timeline.promised:
+        return None
+    height, width = _fitted(timeline.height, timeline.width, cut.max_side)
+    return Sketch(width, height, len(_positions(timeline, cut, path)), cut.fps or timeline.rate)
 
 
 def timeline_of(path: Path, idle: Callable[[], None] = lambda: None) -> Timeline:

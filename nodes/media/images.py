@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from graphflow.errors import StorageError
 from graphflow.limited import Fields, asked
+from graphflow.node import Sketch
 
 from .decode import DECODERS, MAX_BYTES
 
@@ -50,6 +51,32 @@ def decode_image(source: Path | BinaryIO, where: str) -> Any:
         pixels = numpy.empty((height, width, 3), "uint8")
         answer.into(pixels)
     return pixels
+
+
+def extent_of(path: Path, where: str) -> Sketch:
+    """The size that a picture will have, by its header alone. Raises StorageError for what is none."""
+    fields = {"path": os.path.abspath(path), "where": where}
+    with asked(f"{__name__}:measured", fields, needs=DECODERS, where=where) as answers:
+        found = next(answers).fields
+        width, height = int(found["width"]), int(found["height"])
+        if not (width > 0 < height):
+            raise ValueError(f"{width} x {height} pixels")
+    return Sketch(width, height)
+
+
+def measured(fields: Fields, data: bytes) -> Iterator[tuple[Fields, Any]]:
+    """In the child: the size of a picture in a file, as it stands upright."""
+    from PIL import ExifTags
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(fields["path"], formats=IMAGE_FORMATS) as picture:
+            width, height = picture.size
+            if picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5:  # lies on its side
+                width, height = height, width
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning, *_BROKEN) as error:
+        raise StorageError(f"the picture is broken: {error}", where=fields["where"]) from error
+    yield {"height": height, "width": width}, b""
 
 
 def seen(fields: Fields, data: bytes) -> Iterator[tuple[Fields, Any]]:

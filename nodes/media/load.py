@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Annotated, BinaryIO, Literal, TypeVar
+from typing import IO, Annotated, Any, BinaryIO, Literal, TypeVar
 
 from pydantic import Field
 
 from graphflow.errors import StorageError
-from graphflow.node import Context, node
+from graphflow.node import UNKNOWN, Context, Sketch, Unknown, node
 from graphflow.values import Image, Tensor, Video
 
-from .decode import MAX_BYTES, Cut, decode_video
+from .decode import MAX_BYTES, Cut, decode_video, extent_of
 from .files import content_hash, source_file, source_path
 from .images import decode_image
+from .images import extent_of as picture_extent
 from .tensors import tensor_of
 
 PICTURE = re.compile(r".+\.(png|jpe?g|webp|bmp|tiff?)", re.IGNORECASE)
@@ -41,7 +43,48 @@ def _frames_fingerprint(*, path: str, **settings: object) -> list[str]:
     return [part for file in _pictures(Path(path)) for part in (file.name, content_hash(str(file)))]
 
 
-@node("media/load_video", fingerprint=_file_fingerprint, depends=_PARTS)
+def _video_seen(
+    path: str | Unknown,
+    example: Any,
+    start: float | Unknown,
+    end: float | Unknown | None,
+    fps: float | Unknown | None,
+    max_side: int | Unknown | None,
+    max_frames: int | Unknown,
+    incomplete: str | Unknown,
+) -> Mapping[str, Any] | None:
+    """The video's size, length and rate."""
+    settings: list[Any] = [start, end, fps, max_side, max_frames]
+    if path == "":
+        return {"out": example} if isinstance(example, Sketch) else None
+    if UNKNOWN in (path, incomplete, *settings) or incomplete == "keep":
+        return None
+    return _seen(str(path), Cut(*settings))
+
+
+def _image_seen(path: str | Unknown, example: Any) -> Mapping[str, Any] | None:
+    """The picture's size."""
+    if path == "":
+        return {"out": example} if isinstance(example, Sketch) else None
+    return None if isinstance(path, Unknown) else _seen(path, None)
+
+
+def _seen(path: str, cut: Cut | None) -> Mapping[str, Any] | None:
+    """What a file holds; what is wrong with it is told when it is loaded."""
+    with suppress(OSError, StorageError):
+        state = source_file(path).stat()
+        found = _extent(path, state.st_size, state.st_mtime_ns, cut)
+        return None if found is None else {"out": found}
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _extent(path: str, size: int, changed: int, cut: Cut | None) -> Sketch | None:
+    """Asked once until the file changes: planning comes again and again. cut: None for a picture."""
+    return picture_extent(Path(path), path) if cut is None else extent_of(Path(path), cut)
+
+
+@node("media/load_video", fingerprint=_file_fingerprint, check=_video_seen, depends=_PARTS)
 def load_video(
     ctx: Context,
     example: Video | None = None,
@@ -70,7 +113,7 @@ def load_video(
     return Video(frames=frames, fps=rate)
 
 
-@node("media/load_image", fingerprint=_file_fingerprint, depends=_PARTS)
+@node("media/load_image", fingerprint=_file_fingerprint, check=_image_seen, depends=_PARTS)
 def load_image(example: Image | None = None, *, path: str = "") -> Image:
     """An image from a file: png, jpeg, webp, gif (first frame), bmp or tiff, recognised by content.
 

@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+import torch
 
-from graphflow.checks import problems
+from graphflow.cache.disk import DiskStore
+from graphflow.cache.records import EntryInfo
+from graphflow.checks import problems, sketch
 from graphflow.cli.validate import checked
+from graphflow.context import Settings
 from graphflow.errors import DeclarationError, MissingModel, NodeError, ValueMismatch
 from graphflow.explain import stories
 from graphflow.graph import Graph
 from graphflow.keys import Environment
-from graphflow.node import UNKNOWN, Context, Unknown, node
-from graphflow.values import PLACEMENT, Recipe, Value
+from graphflow.node import UNKNOWN, Context, Foreseen, Sketch, Unknown, node
+from graphflow.run import Run
+from graphflow.values import PLACEMENT, Image, Recipe, Value, Video
 from graphflow.workflow import dump
 from tests.support.engine import REGISTRY, Lab, World, built, document, lab, todo
 
@@ -316,3 +321,78 @@ def test_validate_tells_them(tmp_path: Path) -> None:
     file.write_bytes(dump(document({"o": "s"}, **nodes)))
     (problem,) = checked(str(file), KNOWN)
     assert (problem.code, problem.path, problem.hint) == ("model.missing", "nodes.s", "fetch it")
+
+
+# ------------------------------------------------------------------------------------ what is told
+
+
+def _reads(width: int | Unknown) -> Mapping[str, Any]:
+    ASKED["reads"] += 1
+    return {} if isinstance(width, Unknown) else {"out": Sketch(width, 2)}
+
+
+@node("check/reads", check=_reads, fingerprint=lambda width: width)
+def reads(*, width: int) -> Image:
+    return Image(pixels=torch.zeros((2, width, 3), dtype=torch.uint8))
+
+
+@node("check/paints")
+def paints(x: int) -> Image:
+    return Image(pixels=torch.zeros((2, x, 3), dtype=torch.uint8))
+
+
+def _frames(picture: Image | Sketch | Unknown, by: int | Unknown) -> Mapping[str, Any]:
+    SEEN.append(picture)
+    return Foreseen({}, f"{picture.width} becomes {picture.width + 1}" if isinstance(picture, Sketch) else "")
+
+
+@node("check/frames", check=_frames)
+def frames(picture: Image, *, by: int = 0) -> int:
+    return by
+
+
+PICTURES = KNOWN.with_nodes([reads, paints, frames])
+
+
+def framed(by: int = 0, x: int = 5) -> Graph:
+    return built(
+        {"out": "f"},
+        PICTURES,
+        x=("num", {"value": x}),
+        p=("check/paints", {}, {"x": "x"}),
+        f=("check/frames", {"by": by}, {"picture": "p"}),
+    )
+
+
+def test_a_plan_tells_what_a_node_will_have_to_say(studio: Lab) -> None:
+    """A picture that is still to be made is not known, one that was made before is; no tensor is read."""
+    studio.run(framed())
+    assert SEEN == [UNKNOWN] and studio.started is not None
+    again = Run(framed(by=1), studio.runner, Settings(studio.out_dir))
+    planned = again.plan()
+    assert planned.foreseen == {"f": "5 becomes 6"} and SEEN[1] == Sketch(5, 2)
+    [_, _, told] = stories(framed(by=1), planned, Environment(), None)
+    assert told.reasons == ("first run", "5 becomes 6")
+    assert not Run(framed(), studio.runner, Settings(studio.out_dir)).plan().foreseen  # nothing would run
+
+
+def test_the_size_of_a_picture_on_the_disk_is_read_from_its_head(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path)
+    values = {"out": Image(pixels=torch.zeros((2, 5, 3), dtype=torch.uint8))}
+    store.write("0" * 64, values, EntryInfo("check/paints", 1, 1.0, 1.0))
+    peeked = store.peek("0" * 64)
+    assert peeked is not None and sketch(peeked["out"]) == sketch(values["out"]) == Sketch(5, 2)
+    clip = Video(frames=torch.zeros((4, 2, 5, 3), dtype=torch.uint8), fps=8.0)
+    assert sketch(clip) == Sketch(5, 2, 4, 8.0) and sketch("a text") is sketch(None) is None
+
+
+def test_what_a_node_reads_outside_is_looked_at_once_and_not_for_each_item(studio: Lab) -> None:
+    framed_file = {"r": ("check/reads", {"width": 3}), "f": ("check/frames", {}, {"picture": "r"})}
+    one = built({"o": "f"}, PICTURES, **framed_file)
+    assert World().plan(one).foreseen == {"f": "3 becomes 4"} and ASKED["reads"] == 1
+    studio.run(one)
+    ASKED.clear()
+    assert Run(one, studio.runner, Settings(studio.out_dir)).plan().todo == [] and not ASKED
+    widths = ("numbers", {"values": [4, 5, 6]})
+    many = built({"o": "r"}, PICTURES, w=widths, r=("check/reads", {}, {"width": "w"}))
+    assert len(World().plan(many).todo) == 3 and not ASKED

@@ -85,7 +85,7 @@ def test_peek_prefers_memory_and_does_not_promote(tmp_path: Path, notices: list[
     held = cache.peek(key(1))
     assert held is not None and held["out"] is outputs["out"]
     later = cache_at(tmp_path, notices)
-    assert later.peek(key(1)) == {"out": TensorRef("0")} and key(1) not in later.memory
+    assert later.peek(key(1)) == {"out": TensorRef("0", (3,))} and key(1) not in later.memory
 
 
 def test_the_caller_may_change_its_own_dict(tmp_path: Path, notices: list[StoreNotice]) -> None:

@@ -13,7 +13,8 @@ from graphflow_nodes.diffusion.values import Geometry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphflow.testing import LocalContext, run_node
+from graphflow.node import Foreseen, Sketch
+from graphflow.testing import LocalContext, check_node, run_node
 from graphflow.values import Image, Video
 from tests.support.wan_bench import Bench
 
@@ -65,6 +66,21 @@ def test_what_stays_as_it_is_is_not_told(bench: Benches) -> None:
         context = LocalContext()
         run_node(latents_like, bench("wan21").model.vae, media, context=context)
         assert context.notices == []
+
+
+def test_what_it_becomes_is_known_with_the_size(bench: Benches) -> None:
+    """Told while planning, in the words of the run."""
+    vae, context = bench("wan21").model.vae, LocalContext()
+    video = Video(frames=torch.zeros((12, 90, 160, 3), dtype=torch.uint8), fps=12.0)
+    for media, sketch in (
+        (video, Sketch(160, 90, 12, 12.0)),
+        (Image(pixels=video.frames[0]), Sketch(160, 90)),
+    ):
+        made = run_node(latents_like, vae, media, context=context)
+        told = check_node(latents_like, vae=vae, media=sketch)
+        assert told["out"] == made and isinstance(told, Foreseen) and told.notice == context.notices[-1]
+    assert check_node(latents_like, vae=vae) == {}
+    assert check_node(latents_like, media=Sketch(160, 90)) == {}
 
 
 def test_like_a_picture(bench: Benches) -> None:

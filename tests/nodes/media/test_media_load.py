@@ -7,6 +7,7 @@ import random
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +16,8 @@ from graphflow_nodes.media import load_frames, load_image, load_video, save_fram
 from PIL import Image as Pillow
 
 from graphflow.errors import Cancelled, GraphflowError, StorageError
-from graphflow.node import spec_of
-from graphflow.testing import LocalContext, run_node
+from graphflow.node import Sketch, spec_of
+from graphflow.testing import LocalContext, check_node, run_node
 from graphflow.values import Image, Video
 
 FORMATS = ("mp4", "webm", "gif")
@@ -261,3 +262,50 @@ def test_an_example_stands_in_until_a_path_is_set(tmp_path: Path) -> None:
         run_node(load_image)
     with pytest.raises(StorageError, match="no video is chosen"):
         run_node(load_video)
+
+
+CUTS: list[dict[str, Any]] = [
+    {},
+    {"start": 0.5, "end": 0.8},
+    {"fps": 5.0},
+    {"fps": 20.0, "end": 0.3},
+    {"max_side": 24},
+]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_a_video_will_be_is_known_before_it_is_loaded(ctx: LocalContext, format: str) -> None:
+    path = run_node(save_video, numbered(20), context=ctx, format=format).path
+    for cut in CUTS:
+        video = run_node(load_video, path=path, **cut)
+        count, height, width, _ = video.frames.shape
+        assert check_node(load_video, path=path, **cut) == {"out": Sketch(width, height, count, video.fps)}
+
+
+def test_what_an_image_will_be_is_known_before_it_is_loaded(tmp_path: Path) -> None:
+    exif = Pillow.Exif()
+    for orientation in (1, 3, 6):
+        exif[0x0112] = orientation
+        file = tmp_path / f"{orientation}.jpg"
+        Pillow.new("RGB", (8, 4)).save(file, exif=exif)
+        height, width = run_node(load_image, path=str(file)).pixels.shape[:2]
+        assert check_node(load_image, path=str(file)) == {"out": Sketch(width, height)}
+        Pillow.new("RGB", (16, 9)).save(file)  # the file changes
+        assert check_node(load_image, path=str(file)) == {"out": Sketch(16, 9)}
+
+
+def test_what_is_not_known_is_not_guessed(ctx: LocalContext, tmp_path: Path) -> None:
+    """What is wrong with a file is told when it is loaded; an example is known if it was made before."""
+    whole = Path(run_node(save_video, numbered(20), context=ctx, format="mp4").path)
+    cut_off = tmp_path / "cut.mp4"
+    cut_off.write_bytes(whole.read_bytes()[:-200])
+    (tmp_path / "text.png").write_text("no picture")
+    assert check_node(load_image, path=str(tmp_path / "text.png")) == {}
+    assert check_node(load_image, path=str(tmp_path / "absent.png")) == {}
+    assert check_node(load_video, path=str(cut_off)) == {}
+    assert check_node(load_video, path=str(whole), incomplete="keep") == {}
+    assert check_node(load_video, path=str(whole), start=99.0) == {}
+    example = Sketch(4, 3, 2, 8.0)
+    for load in (load_video, load_image):
+        assert check_node(load, example=example) == {"out": example}
+    assert check_node(load_video) == {}
