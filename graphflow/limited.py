@@ -15,9 +15,8 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from threading import Lock
 from typing import Any, NoReturn, TypeAlias
 
@@ -34,6 +33,9 @@ SILENT_SECONDS = 60
 
 POLL_SECONDS = 0.2
 """How often who waits for a child looks whether the work was cancelled."""
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal that this process gets when the thread that started it ends."""
 
 MAX_FIELDS = 2**20
 """Longest packed map, in bytes."""
@@ -89,15 +91,20 @@ def asked(
     """The answers of `work`, a function named `module:name`, to plain data by name and bytes.
 
     needs: other modules that it imports. where: what errors name, such as the file. silent_seconds: how long
-    it may take to its next answer. idle: called while nothing comes, may raise to cancel.
+    it may take to its next answer. idle: called while nothing comes, may raise to cancel. Leaving the block
+    ends the child.
     Raises what the work raises, and StorageError if the child crashes, hangs, or says what makes no sense.
     """
     if not POSSIBLE:
         yield (_in_place(*answer) for answer in _function(work)(fields, data))
         return
     first = {"work": work, "needs": list(needs), "path": sys.path, "silent_seconds": silent_seconds}
-    with _nursery().child(first) as child:
+    with _NURSERY.child(first) as child, ExitStack() as stack:
         try:
+            child.settimeout(POLL_SECONDS)
+            _, born = _receive_fields(child, idle)
+            stack.callback(_end, _handle(born["pid"]))  # before it sees what strangers sent
+            child.settimeout(None)
             _send(child, fields, data)
             child.settimeout(POLL_SECONDS)
             yield _answers(child, where, idle)
@@ -108,6 +115,22 @@ def asked(
                 hint=f"it may hold {MEMORY_BYTES >> 30} GB and be silent for {silent_seconds} s; get a whole "
                 "copy of the file, or convert it with another program",
             ) from error
+
+
+def _handle(pid: int) -> int | None:
+    """A process by a name that no other process gets; None where there is no such thing, or it is gone."""
+    try:
+        return os.pidfd_open(pid) if sys.platform == "linux" else None
+    except OSError:
+        return None
+
+
+def _end(process: int | None) -> None:
+    """Kill a child, whatever it does; without a handle it ends when it next says something."""
+    if process is not None and sys.platform == "linux":
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+        os.close(process)
 
 
 def _bytes_of(buffer: Any) -> memoryview:
@@ -150,7 +173,8 @@ def _send(to: socket.socket, fields: Fields, data: Any = b"") -> None:
     packed = msgpack.packb(fields)
     view = _bytes_of(data)
     to.sendall(_HEAD.pack(len(packed), view.nbytes) + packed)
-    to.sendall(view)
+    if view.nbytes:  # who has all that was said may be gone already
+        to.sendall(view)
 
 
 def _receive_fields(from_: socket.socket, idle: Callable[[], None]) -> tuple[int, dict[str, Any]]:
@@ -231,10 +255,8 @@ class _Nursery:
             control.detach()
 
 
-@cache
-def _nursery() -> _Nursery:
-    """One for this process; it holds nothing but the line to its helper."""
-    return _Nursery()
+_NURSERY = _Nursery()
+"""One for this process; it holds nothing but the line to its helper."""
 
 
 def _started() -> int:
@@ -242,7 +264,8 @@ def _started() -> int:
     ours, theirs = socket.socketpair()
     with theirs:
         command = [sys.executable, "-P", "-m", "graphflow.limited"]
-        actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), (os.POSIX_SPAWN_DUP2, 2, 1)]
+        quiet = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
+        actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0), quiet]
         single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a process with threads must not fork
         os.posix_spawn(sys.executable, command, {**os.environ, **single}, file_actions=actions)
     return ours.detach()
@@ -252,7 +275,7 @@ def main() -> NoReturn:
     """The helper's work: forks a child for each line that comes, until no more can come."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then lets go of us
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how children ended
-    control = socket.socket(fileno=0)
+    control, helper = socket.socket(fileno=0), os.getpid()
     while True:
         said, lines, _, _ = socket.recv_fds(control, 1, 1)
         if not said:
@@ -265,6 +288,7 @@ def main() -> NoReturn:
                     with suppress(ImportError):  # told by the child, which tries again
                         importlib.import_module(name)
                 if os.fork() == 0:
+                    die_with(helper)
                     control.close()
                     _serve(asker, first["work"], first["silent_seconds"])
 
@@ -274,10 +298,9 @@ def _serve(asker: socket.socket, work: str, silent_seconds: int) -> NoReturn:
     try:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who asked does not listen any more
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
+        os.dup2(1, 2)  # into nothing; a log in a file could not be written anyway
         limit(MEMORY_BYTES)
+        _send(asker, {"pid": os.getpid()})
         size, fields = _receive_fields(asker, lambda: None)
         data = bytes(_received(asker, size, lambda: None))
         try:
@@ -301,6 +324,17 @@ def _function(work: str) -> Work:
     module, _, name = work.partition(":")
     found: Work = getattr(importlib.import_module(module), name)
     return found
+
+
+def die_with(parent: int) -> None:
+    """Ask the kernel to kill this process with its parent, even while something holds the interpreter."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 def limit(memory_bytes: int, cpu_seconds: int | None = None) -> None:

@@ -33,15 +33,13 @@ from graphflow.environment import detect
 from graphflow.errors import GraphflowError, ResourceError, describe
 from graphflow.execute import Done, Failed
 from graphflow.keys import Environment
+from graphflow.limited import die_with
 from graphflow.pool import Pool
 from graphflow.registry import Registry, load_registry
 from graphflow.runners import Message
 from graphflow.runners.inline import InlineRunner, InlineSession
 from graphflow.runners.wire import Frame, Link, pack_message, unpack_work
 from graphflow.values import CodecError, decode, encode
-
-PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal that this process gets when the thread that started it ends."""
 
 
 def main() -> NoReturn:
@@ -82,7 +80,7 @@ def _take_pipes() -> Link:
 def _start(link: Link, first: Frame) -> Child | None:
     """Make ready and say so; None after saying why not."""
     try:
-        _die_with(first["parent"])
+        die_with(first["parent"])
         _limit_memory(first["memory_limit"])
         sys.path.extend(path for path in first["path"] if path not in sys.path)
         _check_environment(Environment(*first["environment"]), first["device"])
@@ -92,17 +90,6 @@ def _start(link: Link, first: Frame) -> Child | None:
         return None
     link.send("ready", pid=os.getpid())
     return child
-
-
-def _die_with(parent: int) -> None:
-    """Ask the kernel to kill this process with its parent, even while a node holds the interpreter."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 def _limit_memory(limit_bytes: int | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -71,9 +72,7 @@ def prints(fields, data):
 
 def waits(fields, data):
     yield {"pid": os.getpid()}, b""
-    while True:
-        time.sleep(0.05)
-        yield {}, b""
+    time.sleep(1000)
 """
 
 
@@ -189,6 +188,24 @@ def test_waiting_can_be_cancelled_and_the_child_goes() -> None:
     while _alive(pid) and time.monotonic() < end:
         time.sleep(0.02)
     assert not _alive(pid), "nobody listens to it any more"
+
+
+def test_the_helper_goes_with_a_program_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys, time\nsys.path.insert(0, sys.argv[1])\nfrom graphflow.limited import asked\n"
+        "with asked('lab_works:waits', {}) as told:\n"
+        "    print(next(told).fields['pid'], flush=True)\n    time.sleep(1000)"
+    )
+    program = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert program.stdout is not None
+    child = int(program.stdout.readline())
+    helper = int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
+    program.kill()
+    program.communicate()
+    end = time.monotonic() + 10
+    while (_alive(helper) or _alive(child)) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not _alive(helper) and not _alive(child)
 
 
 def test_a_helper_that_was_killed_is_replaced() -> None:
