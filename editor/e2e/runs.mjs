@@ -238,3 +238,61 @@ export async function a_measured_clip_is_drawn_as_curves({ page, picture }) {
   await picture('curves');
   assert.deepEqual(await serious(page), []);
 }
+
+export async function what_a_node_told_is_shown_at_it_and_in_the_list({ page, picture }) {
+  await openDocument(page, {
+    graphflow: 1,
+    name: 'told',
+    nodes: {
+      model: { type: 'diffusion/load_model', ui: { x: 0, y: 0 } },
+      clip: { type: 'toyworld/clip', params: { frames: 10 }, ui: { x: 0, y: 330 } },
+      like: {
+        type: 'diffusion/latents_like',
+        inputs: { vae: 'model.vae', media: 'clip.video' },
+        ui: { x: 360, y: 120 },
+      },
+    },
+    outputs: { latents: 'like' },
+  });
+  await run(page);
+  const badge = page.getByTestId('node-like').getByRole('button', { name: /^1 notice of like$/ });
+  const text = await badge.getAttribute('title');
+  assert.ok(text.length > 10, text);
+  await badge.click();
+  const list = page.getByRole('region', { name: 'problems' });
+  await list.getByText(text).waitFor();
+  await picture('notices');
+  assert.deepEqual(await serious(page), []);
+  await list.getByRole('button', { name: /^like/ }).click();
+  await page.getByRole('complementary', { name: 'inspector' }).getByText(text).waitFor();
+  await page.reload();
+  await badge.waitFor();
+  await page.getByRole('button', { name: '1 notice', exact: true }).waitFor();
+}
+
+export async function a_failure_is_still_told_after_a_reload({ page }) {
+  await openDocument(page, {
+    graphflow: 1,
+    name: 'fails at work',
+    nodes: {
+      clip: { type: 'toyworld/clip', ui: { x: 0, y: 0 } },
+      frame: {
+        type: 'media/pick_frame',
+        params: { index: 999 },
+        inputs: { video: 'clip.video' },
+        ui: { x: 360, y: 0 },
+      },
+    },
+    outputs: { image: 'frame' },
+  });
+  await page.getByTestId('state-frame').getByText('will run').waitFor();
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const problems = page.getByRole('region', { name: 'problems' });
+  await problems.getByText('there is no frame 999').waitFor({ timeout: 60_000 });
+  await page.waitForTimeout(600);
+  await page.reload();
+  await page.getByTestId('state-frame').getByText('failed').waitFor();
+  await page.getByRole('button', { name: '1 problem', exact: true }).click();
+  await problems.getByText('there is no frame 999').waitFor();
+  assert.equal(await page.getByRole('alert').count(), 0, 'what was said is not said again');
+}

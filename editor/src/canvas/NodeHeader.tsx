@@ -9,8 +9,9 @@ import { isInner } from '../schema/inner';
 import { missingPorts } from '../schema/judge';
 import { parameterOf } from '../document/parameters';
 import { useActive } from '../store/tabs';
-import type { NodeState } from '../store/runs';
-import { basisOf, duration } from '../parts/text';
+import type { NodeState } from '../store/live';
+import { useUi } from '../store/ui';
+import { basisOf, duration, plural } from '../parts/text';
 import { Icon } from '../parts/icons';
 import { useLive, useTabRun } from './state';
 
@@ -74,6 +75,7 @@ export function NodeHeader({ id, entry, def, known, state, far }: Props) {
           incomplete
         </span>
       )}
+      <Notices id={id} />
       {missing === '' && <StateBadge id={id} state={state} />}
     </div>
   );
@@ -87,6 +89,23 @@ function useMissing(id: string, entry: NodeEntry, def: Def | undefined): string 
     const open = tab.from === undefined ? ports : ports.filter((one) => !parameterOf(tab.line.now, id, one));
     return open.join(', ');
   }, '');
+}
+
+/** That the node has told something; a click shows what. */
+function Notices({ id }: { id: string }) {
+  const notices = useLive(id)?.notices ?? [];
+  if (notices.length === 0) return null;
+  return (
+    <button
+      type="button"
+      className="badge notices nodrag"
+      title={notices.join('\n')}
+      aria-label={`${plural(notices.length, 'notice')} of ${id}`}
+      onClick={() => useUi.setState({ problems: true })}
+    >
+      <Icon name="info" size={13} />
+    </button>
+  );
 }
 
 function StateBadge({ id, state }: { id: string; state: NodeState }) {

@@ -1,6 +1,7 @@
 /** How nodes of the open workflow stand, for components. */
 
-import { useRuns, IDLE, isOver, stateOf, type Live, type NodeState, type TabRun } from '../store/runs';
+import type { Live, NodeState } from '../store/live';
+import { useRuns, IDLE, isOver, stateOf, type TabRun } from '../store/runs';
 import { useTabs } from '../store/tabs';
 
 export function useTabRun<T>(pick: (run: TabRun) => T): T {

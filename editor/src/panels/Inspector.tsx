@@ -15,7 +15,7 @@ import { own } from '../document/records';
 import type { NodeEntry, Workflow } from '../document/types';
 import { enter } from '../commands/levels';
 import { wireText } from '../canvas/flow';
-import { useTabRun } from '../canvas/state';
+import { useLive, useTabRun } from '../canvas/state';
 import { Button } from '../parts/Button';
 import { basisOf, duration, label, plural, size } from '../parts/text';
 import { categoryColor, typeColor } from '../schema/colors';
@@ -56,6 +56,7 @@ export function Inspector() {
 function NodeInspector({ id, entry, doc }: { id: string; entry: NodeEntry; doc: Workflow }) {
   const def = useDef(entry.type);
   const story = useTabRun((run) => run.stories[id]);
+  const notices = useLive(id)?.notices ?? [];
   const rename = (to: string): void => {
     if (to === id) return;
     const problem = idProblem(doc, to);
@@ -102,6 +103,11 @@ function NodeInspector({ id, entry, doc }: { id: string; entry: NodeEntry; doc: 
           ))}
         </p>
       )}
+      {notices.map((text) => (
+        <p key={text} className="story notice-line">
+          {text}
+        </p>
+      ))}
       {def === undefined && (
         <p className="doc">This node's pack is not installed. The node is kept as it is, but cannot run.</p>
       )}

@@ -1,7 +1,7 @@
 /** The line below: connection, what a run would take, what is wrong. */
 
 import { useQueued, useTabRun, useUnderWay } from '../canvas/state';
-import { useProblems } from '../panels/Problems';
+import { counted, useNotices, useProblems } from '../panels/Problems';
 import { duration, plural, size } from '../parts/text';
 import { useCatalogue } from '../store/catalogue';
 import { useRuns, isOver } from '../store/runs';
@@ -44,13 +44,14 @@ function Forecast() {
   const running = useUnderWay();
   const queued = useQueued();
   const problems = useProblems();
-  const wrong = problems.length > 0 && (
+  const notices = useNotices();
+  const wrong = problems.length + notices.length > 0 && (
     <button
       type="button"
-      className="wrong"
+      className={problems.length > 0 ? 'wrong' : 'told-notices'}
       onClick={() => useUi.setState((state) => ({ problems: !state.problems }))}
     >
-      {plural(problems.length, 'problem')}
+      {counted(problems.length, notices.length)}
     </button>
   );
   if (running) {

@@ -11,32 +11,9 @@ import type {
   Total,
 } from '../connection/messages';
 import { omit } from '../document/records';
+import { FRESH, lived, noticed, settled, type Live, type NodeState } from './live';
 import type { Def } from '../schema/defs';
 import type { Inferred } from '../schema/judge';
-
-export type NodeState = 'idle' | 'cached' | 'will' | 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
-
-/** What a run has done with one node, its items together. */
-export interface Live {
-  readonly state: NodeState;
-  readonly cached: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly running: number;
-  readonly progress?: {
-    readonly done: number;
-    readonly total: number;
-    readonly eta: number | null;
-    readonly at: number;
-  };
-  readonly seconds: number;
-  readonly message: string;
-  readonly hint: string;
-  /** The input that a failure is about, if it is about one. */
-  readonly port: string;
-  /** Addresses of results by item. */
-  readonly keys: Readonly<Record<string, string>>;
-}
 
 export interface TabRun {
   /** What the run calls the nodes that stand here begins with this; see levels.ts. */
@@ -49,6 +26,8 @@ export interface TabRun {
   readonly problems: readonly ProblemText[];
   /** The run that is watched. */
   readonly run: string;
+  /** What it told that is about no node. */
+  readonly notices: readonly string[];
   /** The nodes that it may touch, if it was asked for some alone. */
   readonly scope: ReadonlySet<string> | undefined;
   readonly live: Readonly<Record<string, Live>>;
@@ -75,6 +54,7 @@ export const IDLE: TabRun = {
   values: {},
   problems: [],
   run: '',
+  notices: [],
   scope: undefined,
   live: {},
   started: 0,
@@ -208,21 +188,8 @@ function pathIn(run: TabRun, path: string): string {
 }
 
 export function watched(tab: string, run: string, scope?: ReadonlySet<string>): void {
-  updateRun(tab, (before) => ({ ...before, run, scope, live: {}, started: Date.now() }));
+  updateRun(tab, (before) => ({ ...before, run, scope, live: {}, notices: [], started: Date.now() }));
 }
-
-const FRESH: Live = {
-  state: 'idle',
-  cached: 0,
-  done: 0,
-  failed: 0,
-  running: 0,
-  seconds: 0,
-  message: '',
-  hint: '',
-  port: '',
-  keys: {},
-};
 
 /** A preview came: the node makes room for it. */
 export function previewed(run: string, node: string): void {
@@ -248,7 +215,9 @@ function begun(run: string): void {
 }
 
 function after(run: TabRun, event: Event): TabRun {
-  if (event.type === 'run.accepted') return { ...run, live: {} };
+  if (event.type === 'run.accepted') return { ...run, live: {}, notices: [] };
+  if (event.type === 'cache.notice')
+    return run.notices.includes(event.message) ? run : { ...run, notices: [...run.notices, event.message] };
   if (!('node' in event) || event.type === 'node.preview') return run;
   const node = within(run, event.node);
   if (node === undefined) return run;
@@ -262,53 +231,6 @@ function after(run: TabRun, event: Event): TabRun {
     return { ...run, live, results: { ...run.results, [node]: { ...others, [item]: event.key } } };
   }
   return { ...run, live };
-}
-
-type NodeEvent = Extract<Event, { node: string }>;
-
-/** own: it is the node itself, not one inside of it. */
-function lived(live: Live, event: NodeEvent, own: boolean): Live {
-  const keyed = 'key' in event && event.key ? { ...live.keys, [event.item.join('.')]: event.key } : live.keys;
-  switch (event.type) {
-    case 'node.started':
-      return { ...live, state: 'running', running: live.running + 1, progress: undefined };
-    case 'node.progress': {
-      const { done, total, eta } = event;
-      return { ...live, state: 'running', progress: { done, total, eta, at: Date.now() } };
-    }
-    case 'node.cached':
-      return settled({ ...live, cached: live.cached + 1, keys: keyed });
-    case 'node.finished': {
-      const running = Math.max(0, live.running - 1);
-      return settled({
-        ...live,
-        running,
-        done: live.done + 1,
-        seconds: live.seconds + event.seconds,
-        keys: keyed,
-      });
-    }
-    case 'node.failed': {
-      const running = Math.max(0, live.running - 1);
-      const { message, hint } = event;
-      const port = own ? event.port : '';
-      return settled({ ...live, running, failed: live.failed + 1, message, hint, port });
-    }
-    case 'node.skipped':
-      return {
-        ...live,
-        state: live.failed > 0 ? 'failed' : 'skipped',
-        message: live.message || event.reason,
-      };
-    default:
-      return live;
-  }
-}
-
-function settled(live: Live): Live {
-  if (live.running > 0) return { ...live, state: 'running' };
-  const state: NodeState = live.failed > 0 ? 'failed' : live.done > 0 ? 'done' : 'cached';
-  return { ...live, state, progress: undefined };
 }
 
 /** A run is over: what it has done is in the cache, until explain is asked again. */
@@ -335,6 +257,10 @@ export function caughtUp(told: Snapshot): void {
       const { cached = 0, running = 0, done = 0, failed = 0, skipped = 0 } = counts;
       const one = settled({ ...(live[id] ?? FRESH), cached, running, done, failed });
       live[id] = skipped > 0 && done + cached + failed + running === 0 ? { ...one, state: 'skipped' } : one;
+    }
+    for (const [node, texts] of Object.entries(part(run, told.notices))) {
+      const id = outer(node);
+      live[id] = noticed(live[id] ?? FRESH, texts);
     }
     updateRun(tab, (before) => ({ ...before, live }));
   }

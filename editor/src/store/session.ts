@@ -242,21 +242,26 @@ async function greeted(status: Status, welcome?: AnswerOf<'welcome'>): Promise<v
   useSession.setState({ status, ...(welcome && { version: welcome.version }) });
   if (welcome === undefined) return;
   const queued = Object.fromEntries(welcome.queue.map((run) => [run.run, run]));
-  const open = new Set(welcome.queue.map((run) => run.run));
+  const followed = new Set(Object.values(useRuns.getState().tabs).map((one) => one.run)); // later ones are watched
+  const known = useRuns.getState().runs;
   useRuns.setState((state) => ({ paused: welcome.paused, runs: { ...state.runs, ...queued } }));
   if (!useCatalogue.getState().ready) await loadCatalogue();
-  for (const run of new Set(Object.values(useRuns.getState().tabs).map((one) => one.run))) {
-    if (run === '' || (!open.has(run) && isOver(useRuns.getState().runs[run]))) continue;
-    await watchAnew(run)
-      .then(async () => {
-        if (open.has(run)) return;
-        const info = (await (await fetch(`/api/runs/${run}`)).json()) as RunInfo;
-        queueChanged(info);
-        ended(info);
-      })
-      .catch(() => forget(run));
+  for (const run of followed) {
+    if (run === '' || (queued[run] === undefined && known[run] !== undefined && isOver(known[run]))) continue;
+    await (queued[run] === undefined ? caughtEnd(run, known[run] === undefined) : watchAnew(run)).catch(() =>
+      forget(run),
+    );
   }
   explainSoon();
+}
+
+/** Hear of a run that ended while this page was not connected. Before the page was there: how it ended was said then. */
+async function caughtEnd(run: string, before: boolean): Promise<void> {
+  await watchAnew(run);
+  const info = (await (await fetch(`/api/runs/${run}`)).json()) as RunInfo;
+  queueChanged(info);
+  if (!before) ended(info);
+  else await socket.ask({ type: 'unwatch', run }, 'done');
 }
 
 /** The server does not know a run any more. */

@@ -169,3 +169,38 @@ describe('what is wrong', () => {
     expect([fault('a', 'size'), fault('a', 'siz')]).toEqual(['at most 9', '']);
   });
 });
+
+describe('what nodes tell people', () => {
+  const notice = (node: string, message: string): void => say({ type: 'node.notice', node, message });
+
+  it('stands at the node, each thing once, and changes nothing else', () => {
+    watched(TAB, 'r');
+    say({ type: 'node.started', node: 'a' });
+    notice('a', 'made smaller');
+    notice('a', 'made smaller');
+    notice('w/inner', 'cut to 9 frames');
+    say({ type: 'node.finished', node: 'a', seconds: 1, key: KEY });
+    expect(runOf(TAB).live.a?.notices).toEqual(['made smaller']);
+    expect(state('a')).toBe('done');
+    expect(runOf(TAB).live.w?.notices).toEqual(['cut to 9 frames']);
+  });
+
+  it('is told again by one message that stands for what was missed', () => {
+    watched(TAB, 'r');
+    caughtUp({
+      type: 'snapshot', run: 'r', seq: 9, state: 'running', nodes: { a: { done: 1 } }, notices: { a: ['x', 'y'], b: ['z'] },
+    }); // prettier-ignore
+    expect(runOf(TAB).live.a).toMatchObject({ state: 'done', notices: ['x', 'y'] });
+    expect(runOf(TAB).live.b?.notices).toEqual(['z']);
+  });
+
+  it('goes with the next run, as does what is about no node', () => {
+    watched(TAB, 'r');
+    notice('a', 'x');
+    say({ type: 'cache.notice', kind: 'corrupt', message: 'an entry was computed again' });
+    say({ type: 'cache.notice', kind: 'corrupt', message: 'an entry was computed again' });
+    expect(runOf(TAB).notices).toEqual(['an entry was computed again']);
+    watched(TAB, 's');
+    expect([runOf(TAB).notices, runOf(TAB).live]).toEqual([[], {}]);
+  });
+});
