@@ -64,10 +64,10 @@ def speed(place: Path, clips: int, turns: int) -> None:
 
 
 def memory(place: Path, many: int) -> None:
-    """The most memory held, over a tenth of the clips and over all of them, and what one more clip takes."""
-    print("\n| clips | MB | files/s |")
-    print("|---|---|---|")
-    grown = {}
+    """The most memory held, over a tenth of the files and over all of them, and what one more clip takes."""
+    print("\n| files | clips | MB | files/s |")
+    print("|---|---|---|---|")
+    grown, clips = {}, {}
     for count in (many // 10, many):
         folder = place / f"many-{count}" / "own"
         make_clips(folder, 20, 64, 64, 8)
@@ -75,9 +75,12 @@ def memory(place: Path, many: int) -> None:
             os.link(folder / f"{number % 20:05}.mp4", folder / f"{number:05}.mp4")
         took = child("graph, one lane", folder, place / f"data-many-{count}")
         grown[count] = took["peak"] - took["before"]
-        print(f"| {count} | {grown[count] / 1e6:.0f} | {count / took['seconds']:.0f} |")
+        clips[count] = took["clips"]
+        print(f"| {count} | {took['clips']:.0f} | {grown[count] / 1e6:.0f} | {count / took['seconds']:.0f} |")
     few, all_ = grown
-    print(f"\nA further clip takes {(grown[all_] - grown[few]) / (all_ - few) / 1e3:.1f} kB.")
+    more = (grown[all_] - grown[few]) / 1e3
+    print(f"\nA further clip takes {more / (clips[all_] - clips[few]):.1f} kB", end=", ")
+    print(f"a further file {more / (all_ - few):.1f} kB.")
 
 
 def child(way: str, folder: Path, data: Path) -> dict[str, float]:
@@ -167,6 +170,7 @@ def graph(folder: Path, data: Path, lanes: int) -> dict[str, float]:
         result = workspace.run(checked, out_dir=data / "out")
         measured = told(started, spent, before)
         assert result.status == "finished", result.failures
+        measured["clips"] = sum(len(found) for found in result.value("shots"))
     return measured
 
 
