@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from typing import Any, Protocol
@@ -53,7 +53,7 @@ class Done:
     """Another process had computed it in the meantime."""
     volatile: bool = False
     """Its source changed while it ran: good for this run, not to be kept."""
-    notices: Sequence[str] = ()
+    notices: tuple[str, ...] = ()
     """What the node told people."""
 
 

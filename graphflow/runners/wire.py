@@ -81,7 +81,10 @@ def pack_message(message: Message) -> Frame:
 
 def unpack_message(frame: Mapping[str, Any]) -> Message:
     """The message in plain data. Raises KeyError or TypeError if there is none."""
-    return _MESSAGES[frame["type"]](**frame["fields"])
+    found: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in frame["fields"].items()
+    }
+    return _MESSAGES[frame["type"]](**found)
 
 
 # ---------------------------------------------------------------------------------------- steps
