@@ -8,6 +8,7 @@ asked: it may have been taken over. Where processes cannot be forked (Windows), 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -51,7 +52,8 @@ _NONSENSE = (
     EOFError,
     ValueError,
     TypeError,
-    KeyError,
+    LookupError,
+    ArithmeticError,
     StopIteration,
     msgpack.UnpackException,
 )
@@ -275,6 +277,9 @@ def main() -> NoReturn:
     """The helper's work: forks a child for each line that comes, until no more can come."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which then lets go of us
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how children ended
+    for name in ("ctypes", "resource"):  # of every child
+        with suppress(ImportError):
+            importlib.import_module(name)
     control, helper = socket.socket(fileno=0), os.getpid()
     while True:
         said, lines, _, _ = socket.recv_fds(control, 1, 1)
@@ -287,6 +292,7 @@ def main() -> NoReturn:
                 for name in (*first["needs"], first["work"].partition(":")[0]):
                     with suppress(ImportError):  # told by the child, which tries again
                         importlib.import_module(name)
+                gc.freeze()  # a child's collector leaves the helper's pages alone, which stay shared
                 if os.fork() == 0:
                     die_with(helper)
                     control.close()

@@ -152,11 +152,18 @@ def timeline_of(path: Path, idle: Callable[[], None] = lambda: None) -> Timeline
             raise ValueError("no times")
         moments = numpy.empty(answer.size // 8, "<i8")
         answer.into(moments)
-        timeline = Timeline(moments.tolist(), **answer.fields)
-    _check_size(timeline.width, timeline.height, path)
-    if not (0 < timeline.unit < math.inf and 0 < timeline.rate <= MAX_RATE and timeline.promised >= 0):
-        raise StorageError("its times make no sense", where=str(path), hint="convert it to mp4")
+        timeline = Timeline(moments.tolist(), **{name: kind(answer.fields[name]) for name, kind in _TOLD})
+        _check_size(timeline.width, timeline.height, path)
+        if not (0 < timeline.unit < math.inf and 0 < timeline.rate <= MAX_RATE and timeline.promised >= 0):
+            raise StorageError("its times make no sense", where=str(path), hint="convert it to mp4")
     return timeline
+
+
+_TOLD: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+    ("unit", float), ("rate", float), ("height", int), ("width", int), ("timed", bool), ("promised", int),
+    ("turns", int),
+)  # fmt: skip
+"""The fields of a Timeline beside its moments, and what they are."""
 
 
 def told(fields: Fields, data: bytes) -> Iterator[tuple[Fields, Any]]:

@@ -64,15 +64,17 @@ def decode_audio(path: Path, passage: Passage, report: Report) -> tuple[Tensor, 
         f"{__name__}:heard", fields, needs=DECODERS, where=str(path), idle=lambda: report(*state)
     ) as answers:
         for answer in answers:
-            rate, channels, state = answer.fields["rate"], answer.fields["channels"], answer.fields["done"]
+            rate, channels = int(answer.fields["rate"]), int(answer.fields["channels"])
             size += answer.size
             if size > MAX_BYTES or not (0 < rate <= MAX_RATE and 0 < channels <= len(LAYOUTS)):
                 raise StorageError("the sound is too large", where=str(path), hint="set start and end")
-            report(*map(int, state))
+            done, total = answer.fields["done"]
+            state = int(done), int(total)
+            report(*state)
             part = numpy.empty((channels, answer.size // 4 // channels), "float32")
             answer.into(part)
             parts.append(part)
-    samples = torch.from_numpy(numpy.concatenate(parts, axis=1))
+        samples = torch.from_numpy(numpy.concatenate(parts, axis=1))
     return samples.nan_to_num_().clamp_(-1, 1), rate
 
 

@@ -204,7 +204,7 @@ def test_changed_files_give_sound_or_a_clear_error(
     else:
         path = run_node(save_video, clip, sound, context=ctx, format=format).path
     data, rng, file = Path(path).read_bytes(), random.Random(0), tmp_path / "x"
-    for turn in range(60):
+    for turn in range(30):
         changed = bytearray(data[: rng.randrange(1, len(data))] if turn % 4 == 0 else data)
         for _ in range(rng.choice((1, 4, 20))):
             changed[rng.randrange(len(changed))] = rng.choice((0, 1, 127, 255, rng.randrange(256)))
