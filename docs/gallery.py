@@ -2,14 +2,22 @@
 
     python docs/gallery.py            # all
     python docs/gallery.py long_video # some; the page is written for all
+    python docs/gallery.py --page     # none, only the page
 
-A picture is a contact sheet of the clip, or the image that the template makes.
+A picture is a contact sheet of the clip, the image that the template makes, or the top of its report, as
+Chromium shows it. Each template runs in a cache of its own, in a process that has its imports; how long that
+took is kept beside the pictures, and the page tells it. Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +33,12 @@ FACTS = ("memory", "licence")
 """What a template tells of a model for real; all else in that entry are parameters."""
 DOCS = Path(__file__).parent
 PICTURES = DOCS.parent / "workflows" / "pictures"
+
+SECONDS = PICTURES / "seconds.json"
+"""Of each template: how long it took, and on how many cores."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PAGE = (960, 1280)
+"""Pixels of a report that a picture shows."""
 
 MUCH = 200_000
 """Bytes of a picture that are much."""
@@ -43,27 +57,59 @@ Pictures of models called `tiny-...` are noise: their weights are random and onl
 
 def main() -> None:
     names = sys.argv[1:] or sorted(templates.templates())
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="graphflow-") as folder,
-        Workspace(Path(folder) / "data") as workspace,
-    ):
-        for name in names:
-            picture(workspace, name, Path(folder) / "out")
-            print(name)
-    page = [HEAD, *(section(name) for name in sorted(templates.templates()))]
+    taken = times()
+    if names != ["--page"]:
+        run(names, taken)
+    page = [HEAD, *(section(name, taken) for name in sorted(templates.templates()))]
     (DOCS / "gallery.md").write_text("\n".join(page), "utf-8")
 
 
-def picture(workspace: Workspace, name: str, out: Path) -> None:
-    """Run a template and save what it shows; some show nothing but a report."""
+def run(names: list[str], taken: dict[str, dict[str, float]]) -> None:
+    """Run templates, save their pictures, and note in `taken` how long each took."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="graphflow-") as folder:
+        picture(Path(folder) / "first", "text_to_video")  # so that no template waits for imports
+        for name in names:
+            taken[name] = {"seconds": round(picture(Path(folder) / name, name), 1), "cores": cores()}
+            SECONDS.write_text(json.dumps(taken, indent=1, sort_keys=True) + "\n", "utf-8")
+            print(name, taken[name]["seconds"])
+
+
+def picture(place: Path, name: str) -> float:
+    """Run a template from nothing and save what it shows; gives the seconds that the run took."""
     document, folder = templates.find(name)
-    result = workspace.run(workspace.graph(document, {}, folder=folder), out_dir=out)
-    assert result.status == "finished", (name, result.failures)
-    image = shown(result, document)
-    if image is None:
-        return
-    save(image, PICTURES / f"{name}.png")
+    with Workspace(place / "data") as workspace:
+        begun = time.perf_counter()
+        result = workspace.run(workspace.graph(document, {}, folder=folder), out_dir=place / "out")
+        seconds = time.perf_counter() - begun
+        assert result.status == "finished", (name, result.failures)
+        image = shown(result, document)
+    if image is not None:
+        save(image, PICTURES / f"{name}.png")
+    shutil.rmtree(place)
+    return seconds
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def times() -> dict[str, dict[str, float]]:
+    """What is known of how long templates take, without those that are no more."""
+    known: dict[str, dict[str, float]] = json.loads(SECONDS.read_text("utf-8")) if SECONDS.is_file() else {}
+    return {name: known[name] for name in sorted(templates.templates()) if name in known}
+
+
+def about(seconds: float) -> str:
+    """A time as one tells it, with no more digits than it deserves.
+
+    >>> [about(seconds) for seconds in (0.4, 12.3, 83, 118, 431)]
+    ['1 s', '12 s', '85 s', '2 min', '7 min']
+    """
+    if seconds >= 90:
+        return f"{round(seconds / 60)} min"
+    return f"{max(1, round(seconds)) if seconds < 20 else 5 * round(seconds / 5)} s"
 
 
 def save(image: Image, path: Path) -> None:
@@ -83,8 +129,23 @@ def shown(result: Any, document: Document) -> Image | None:
     for value in values:
         if isinstance(value, Video):
             return run_node(contact_sheet, value, frames=7, cell=96, captions=False)
-    found = (picture for value in values for picture in pictures(value))
-    return next(found, None)
+    found = next((picture for value in values for picture in pictures(value)), None)
+    reports = [one.path for one in values if isinstance(one, SavedFile) and one.media_type == "text/html"]
+    return photograph(Path(reports[0])) if found is None and reports else found
+
+
+def photograph(page: Path) -> Image:
+    """The top of a page of HTML, as a browser shows it. Raises FileNotFoundError if there is no Chromium."""
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        raise FileNotFoundError(f"a report is shown by one of {', '.join(BROWSERS)}; install one")
+    with tempfile.TemporaryDirectory(prefix="graphflow-") as folder:
+        shot = Path(folder) / "page.png"
+        options = [f"--user-data-dir={folder}", f"--screenshot={shot}", f"--window-size={PAGE[0]},{PAGE[1]}"]
+        quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
+        url = page.resolve().as_uri()
+        subprocess.run([browser, *quiet, *options, url], check=True, capture_output=True, timeout=120)
+        return run_node(load_image, path=str(shot))
 
 
 def pictures(value: Any) -> list[Image]:
@@ -97,13 +158,21 @@ def pictures(value: Any) -> list[Image]:
     return [run_node(contact_sheet, clips, frames=7, cell=96, captions=False)] if clips else []
 
 
-def section(name: str) -> str:
+def count(cores: float) -> str:
+    """Such as `two cores`."""
+    words = {1: "one core", 2: "two cores", 4: "four cores", 8: "eight cores"}
+    return words.get(int(cores), f"{int(cores)} cores")
+
+
+def section(name: str, taken: dict[str, dict[str, float]]) -> str:
     document, _ = templates.find(name)
     real = document.ui.get("real", {})
     lines = [f"## {name}", "", document.description or "", ""]
     if (PICTURES / f"{name}.png").is_file():
         lines += [f"![{name}](../workflows/pictures/{name}.png)", ""]
     lines += [f"Parameters: {', '.join(f'`{parameter}`' for parameter in document.parameters)}.", ""]
+    if name in taken:
+        lines += [f"Takes about {about(taken[name]['seconds'])} on {count(taken[name]['cores'])}.", ""]
     if real:
         others = " ".join(f"--set {name}={real[name]}" for name in real if name not in FACTS)
         lines += [f"For real: `{others}`; {real['memory']}; {real['licence']}.", ""]
