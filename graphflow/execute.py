@@ -143,6 +143,9 @@ def _check(cancelled: Flag) -> None:
         raise Cancelled
 
 
+TOLD_BYTES = 2**20
+"""A result of which its node told something is kept on the disk up to this size, so that it is told again."""
+
 _MEMORY_HINT = "use fewer frames, a smaller size or an offload strategy"
 
 
@@ -170,7 +173,8 @@ def _compute(work: Work, bench: Bench, signals: Signals, cancelled: Flag, watche
     volatile = work.fingerprint != _fingerprint(work.spec, arguments)
     del arguments, result
     info = EntryInfo(work.spec.id, work.spec.version, seconds, time.time(), tuple(told))
-    keep = (work.keep or work.spec.effect is not None) and not volatile
+    worth = bool(told) and size <= TOLD_BYTES
+    keep = (work.keep or worth or work.spec.effect is not None) and not volatile
     stored = bench.cache.put(work.key, outputs, info, keep=keep, size=size)
     bench.cache.drop_checkpoint(work.key)
     return Done(work.key, seconds, size, stored, volatile=volatile, notices=info.notices)

@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphflow import telling
+from graphflow.cache.disk import DiskStore
+from graphflow.cache.memory import MemoryCache
+from graphflow.cache.tiers import Cache
 from graphflow.errors import NodeError
 from graphflow.events import CacheNotice, NodeNotice, RunFinished, RunStarted
 from graphflow.node import Context, node
@@ -596,6 +599,23 @@ def test_what_a_node_tells_is_told_once_and_again_from_the_cache(bench: Lab) -> 
     nodes["a"] = ("num", {"value": 8})
     bench.run(built({"o": "b"}, WITH_NOTICES, **nodes))
     assert notices(bench) == []
+
+
+def test_another_process_tells_it_too(bench: Lab, tmp_path: Path) -> None:
+    """What told something is kept, however quick it was; unless it is large."""
+    nodes: dict[str, Any] = {
+        "a": ("num", {"value": 7}),
+        "b": ("snap", {}, {"x": "a"}),
+        "c": ("double", {}, {"x": "b"}),
+    }
+    graph = built({"o": "c"}, WITH_NOTICES, **nodes)
+    for kinds in (["node.started", "node.notice"], ["node.cached", "node.notice"]):
+        cache = Cache(MemoryCache(2**20), DiskStore(tmp_path / "cache"))
+        runner = InlineRunner(cache, bench.pool)
+        bench.run(graph, runner=runner)
+        runner.close()
+        assert [event.type for event in bench.events if getattr(event, "node", "") == "b"][:2] == kinds
+        assert notices(bench) == [("b", (), "7 becomes 4")]
 
 
 def test_each_item_tells_and_so_does_a_twin(bench: Lab) -> None:
