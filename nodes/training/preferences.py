@@ -95,12 +95,16 @@ def prefer(
 
 @node("training/preference_label", fold=True)
 def preference_label(preference: Preference) -> str:
-    """A pair in one line, for a sheet: the prompt, what was judged, what was to be alike, or why it is not
-    used."""
-    parts = [preference.prompt, f"{preference.metric} {preference.better:.3g} over {preference.worse:.3g}"]
-    parts += [f"{one.metric} {one.better:.3g} and {one.worse:.3g}" for one in preference.alike]
-    parts += [f"not used: {preference.rejected_for}"] if preference.rejected_for else []
-    return "; ".join(parts)
+    """A pair in one line, for a sheet: the prompt, which clip is better by what, and what is alike in both.
+
+    Of a pair that is not used it tells why.
+    """
+    if preference.rejected_for:
+        return f"{preference.prompt}; not used: {preference.rejected_for}"
+    place = "first" if preference.first_better else "second"
+    judged = f"{place} is better, {preference.metric} {preference.better:.3g} over {preference.worse:.3g}"
+    alike = [f"{one.metric} {one.better:.3g} and {one.worse:.3g}" for one in preference.alike]
+    return "; ".join([preference.prompt, judged, *alike])
 
 
 @node("training/check_preferences", fold=True, depends=("graphflow_nodes.evaluation.values",))

@@ -90,9 +90,9 @@ def test_what_was_to_be_alike_is_checked_over_all_pairs_that_are_used() -> None:
     with pytest.raises(NodeError, match="no pairs"):
         run_node(check_preferences, [])
     assert run_node(preference_label, pairs[1]) == (
-        "a ball; motion 5 over 2; text_fit 1 and 1; sharpness 9 and 10"
+        "a ball; second is better, motion 5 over 2; text_fit 1 and 1; sharpness 9 and 10"
     )
-    assert "not used: sharpness is 10 and 4" in run_node(preference_label, pairs[2])
+    assert run_node(preference_label, pairs[2]) == "a ball; not used: sharpness is 10 and 4"
 
 
 def test_sets_put_the_better_clips_first_and_leave_out_what_is_not_used(course: Courses) -> None:
