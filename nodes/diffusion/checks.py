@@ -6,6 +6,7 @@ embeddings, blanks in place of pictures. So nothing is loaded for a run that can
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from graphflow.node import UNKNOWN, Unknown
 from .families import Configs, Family, Task, family, served
 from .guidance import Guide, ScheduledGuidance, TrueGuidance
 from .latents import check_reach
+from .modifiers.parallel import check_tokens
 from .recipes import VAE, Denoiser, ImageEncoder
 from .values import Blank, Condition, Given, Latents, PromptEmbeds
 
@@ -37,8 +39,17 @@ def check_denoise(
     """
     check_parts(denoiser, prompt, latents, node)
     check_reach(latents, denoiser.config)
+    if denoiser.parallel is not None:
+        check_tokens(denoiser.parallel, _tokens(denoiser, latents))
     if condition is not UNKNOWN:
         check_task(denoiser, latents, condition)
+
+
+def _tokens(denoiser: Denoiser, latents: Latents) -> int:
+    """How many tokens the denoiser makes of a clip."""
+    cells = latents.geometry.latent_shape(latents.width, latents.height, latents.frames)[2:]
+    patch = denoiser.config.get("patch_size", 1)
+    return math.prod(cells) // (math.prod(patch) if isinstance(patch, list | tuple) else patch)
 
 
 def check_parts(

@@ -207,10 +207,11 @@ def compile_blocks(denoiser: Denoiser, *, backend: Backend = "inductor", dynamic
 
 @node("diffusion/parallel", fold=True)
 def parallel(denoiser: Denoiser, *, ring: Degree = 1, ulysses: Degree = 1, tensor: Degree = 1) -> Denoiser:
-    """Cut the work on one clip into parts for several devices; for runners that give a step several.
+    """Cut the work on one clip into parts for several devices, each with a copy of the model.
 
     ring, ulysses: parts of the clip's tokens, by two ways to exchange them. tensor: parts of the weights.
-    All of them 1 is one device.
+    All of them 1 is one device. On a CPU each core is a device, and `ulysses` works, for Wan; a GPU is one
+    device. What cannot be is refused before anything is loaded. Results differ in their last bits.
     """
     chosen = Parallel(ring=ring, ulysses=ulysses, tensor=tensor)
     return denoiser.model_copy(update={"parallel": chosen if chosen.devices > 1 else None})
@@ -225,6 +226,7 @@ def tile_vae(
 ) -> VAE:
     """Let a VAE encode and decode in square tiles that overlap: less memory, slightly other pixels.
 
-    tile, overlap: pixels. A decode node's own tile setting comes first.
+    tile, overlap: pixels. A decode node's own tile setting comes first. There is no slicing beside it: that
+        takes the clips of a batch apart, and nodes work on one clip at a time.
     """
     return vae.model_copy(update={"tiling": tiling_of(tile, overlap)})

@@ -13,6 +13,8 @@ DULL = {
     "torch.utils._pytree": " is an Enum subclass and is now natively supported",
     "diffusers.quantizers.torchao.torchao_quantizer": "Unable to import `torchao` Tensor objects",
     "diffusers.guiders.guider_utils": "Guiders are currently an experimental feature",
+    "diffusers.models.modeling_utils": "`enable_parallelism` is an experimental feature",
+    "diffusers.hooks.context_parallel": "split will not be applied",
     "diffusers.hooks.faster_cache": "FasterCache is a purely experimental feature",
     "diffusers.schedulers.scheduling_flow_match_euler_discrete": "`timesteps` were passed without `sigmas`",
 }

@@ -21,7 +21,7 @@ from .modifiers.attention import attending, check_attention
 from .modifiers.casting import Casting, cast, is_cast
 from .modifiers.compile import Compilation, check_compilation, compiled
 from .modifiers.lora import LoRA, adapted, add_loras, check_adapter, read_adapter
-from .modifiers.parallel import Parallel, check_parallel
+from .modifiers.parallel import Parallel, check_parallel, check_plan, shared_out
 from .modifiers.quantise import Quantisation, backend_of, installed
 from .modifiers.step_cache import Magnitude, StepCache, caching, check_step_cache
 from .modifiers.tiling import Tiling, tiled
@@ -36,7 +36,7 @@ OPENING = (".recipes", ".component", ".opening", ".modifiers.quantise", ".modifi
 MAKING = (
     *OPENING,
     ".schedule",
-    *(f".modifiers.{name}" for name in ("attention", "casting", "compile", "lora", "step_cache")),
+    *(f".modifiers.{name}" for name in ("attention", "casting", "compile", "lora", "parallel", "step_cache")),
 )
 """The same for a live denoiser."""
 
@@ -235,7 +235,7 @@ class Denoiser(Component):
             check_parallel(self.parallel, device)
         if self.attention is not None:
             check_attention(self.attention)
-        if self.loras or self.step_cache is not None or self.compilation is not None:
+        if self.loras or self.step_cache or self.compilation or self.parallel:
             self._check_layers(device)
 
     def _check_layers(self, device: str) -> None:
@@ -256,6 +256,8 @@ class Denoiser(Component):
                 check_step_cache(self.step_cache, model)
             if self.compilation is not None:
                 check_compilation(self.compilation, type(model), device)
+            if self.parallel is not None:
+                check_plan(self.parallel, model)
 
     def _pipeline(self) -> Any:
         """The diffusers pipeline class that knows the names in LoRA files."""
@@ -297,6 +299,9 @@ class Denoiser(Component):
             if self.compilation is not None:
                 for module in modules:
                     stack.enter_context(compiled(module, self.compilation))
+            if self.parallel is not None:
+                alone = self.model_copy(update={"parallel": None})
+                stack.enter_context(shared_out(live.named(), self.parallel, alone))
             yield live
 
     def _stored(self, name: str, entry: TensorEntry) -> float:
@@ -311,6 +316,7 @@ def _check_combination(denoiser: Denoiser) -> None:
     """Refuse treatments that exclude each other, before anything is loaded."""
     offload, quantised = denoiser.offload, denoiser.quantisation is not None
     sequential = offload is not None and offload.strategy == "sequential"
+    parallel = denoiser.parallel is not None
     gguf = any(source.file.endswith(".gguf") for source in denoiser.files.values())
     wrong = {
         "a quantised denoiser cannot be cast too": quantised and denoiser.casting is not None,
@@ -319,6 +325,11 @@ def _check_combination(denoiser: Denoiser) -> None:
         "a denoiser that is offloaded sequentially cannot be compiled": sequential and denoiser.compilation,
         "a denoiser that is offloaded sequentially cannot be cast": sequential and denoiser.casting,
         "a GGUF file cannot be offloaded sequentially": sequential and gguf,
+        "a denoiser on several devices has no step cache: each would skip other steps": parallel
+        and denoiser.step_cache,
+        "a denoiser on several devices cannot be compiled": parallel and denoiser.compilation,
+        "a denoiser on several devices uses torch's own attention": parallel and denoiser.attention,
+        "a denoiser on several devices stays there": parallel and offload is not None,
         "this step cache must be told the number of steps": isinstance(denoiser.step_cache, Magnitude)
         and denoiser.span is None,
     }

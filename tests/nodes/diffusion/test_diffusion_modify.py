@@ -142,7 +142,10 @@ def test_the_pool_keeps_one_base_for_what_can_be_undone(
         assert (name, opened[-1]) == (name, 1 if name == "lora" else 2)  # a cast model is one of its own
 
 
-def test_several_devices_are_refused_where_there_is_one(bench: Benches) -> None:
+def test_several_devices_are_refused_where_there_is_one(
+    bench: Benches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphflow_nodes.diffusion.modifiers.parallel.lent", lambda device: 1)
     base = bench("wan21").model.denoiser
     assert run_node(parallel, base) == base
     recipe, context = run_node(parallel, base, ring=2, tensor=4), LocalContext()
@@ -174,3 +177,28 @@ def test_tiles_of_a_vae(bench: Benches) -> None:
     assert torch.equal(tiny.decode(latents), whole)
     with pytest.raises(NodeError, match="overlap 64 is not smaller than tile 64"):
         run_node(tile_vae, tiny.model.vae, tile=64)
+
+
+def test_slicing_takes_only_a_batch_apart(bench: Benches) -> None:
+    """Which no node has, so that it would change neither memory nor pixels: there is no setting for it."""
+    tiny = bench("wan21")
+    samples = tiny.denoise(steps=1).samples
+    assert len(samples) == 1
+    with tiny.context().use(tiny.model.vae) as vae, torch.no_grad():
+        whole = vae.decode(samples).sample
+        vae.enable_slicing()
+        try:
+            seen: list[int] = []
+            decode = vae._decode
+
+            def noted(z: Any, **more: Any) -> Any:
+                seen.append(len(z))
+                return decode(z, **more)
+
+            vae._decode = noted
+            assert torch.equal(vae.decode(samples).sample, whole) and seen == [1]
+            vae.decode(torch.cat([samples, samples]))
+            assert seen == [1, 1, 1]
+        finally:
+            del vae._decode
+            vae.disable_slicing()
