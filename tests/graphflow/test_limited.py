@@ -152,7 +152,7 @@ def test_a_child_that_says_nothing_is_stopped(work: str) -> None:
 
 
 def test_who_takes_their_time_is_waited_for() -> None:
-    with asked("lab_works:echo", {"times": 3}, b"x" * 9_000_000, silent_seconds=1) as told:
+    with asked("lab_works:echo", {"times": 2}, b"x" * 9_000_000, silent_seconds=1) as told:
         for answer in told:
             time.sleep(1.2)
             answer.into(bytearray(answer.size))
