@@ -15,6 +15,9 @@ EVIDENCE = 6.0
 log-likelihood, less what two more numbers explain of noise (Schwarz 1978). 6 is strong evidence."""
 SIGMAS = 3.0
 """Spreads of the frames before it by which a frame is no longer as they are."""
+WHOLE = 0.25
+"""Curves without a change are of an effect that begins with the clip if they are higher than this, else of a
+clip that a LoRA has shifted as a whole."""
 MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
@@ -25,14 +28,14 @@ def onset_of(areas: Sequence[float], least: float) -> int | None:
     areas: for each frame the share of pixels that differ. least: smaller rises are none.
     Before the onset areas may have any level, since a LoRA also shifts a clip a little as a whole, and
     jump about it; afterwards they may stay, go on rising or fade. A curve that a straight line explains as
-    well drifts: it has an onset only if it gets far. If there is no change, but areas are large from the
-    beginning, the effect begins with the clip: 0.
+    well drifts: it has an onset only if it gets far. If there is no change, but areas are above WHOLE from
+    the beginning, the effect begins with the clip: 0.
     """
     import numpy as np
 
     curve = np.asarray(areas, float)
     if float(np.ptp(curve)) <= least:
-        return 0 if float(np.median(curve)) > least else None
+        return 0 if float(np.median(curve)) > WHOLE else None
     place = _change(curve, least) if len(curve) > FEW else None
     if place is None:
         return _drifted(curve, least)
@@ -40,7 +43,7 @@ def onset_of(areas: Sequence[float], least: float) -> int | None:
     spread = MAD * float(np.median(np.abs(curve[:place] - level)))
     above = curve > level + max(least, SIGMAS * spread)
     if not above[place:].any():
-        return 0 if level > least else None
+        return 0 if level > WHOLE else None
     while not above[place]:
         place += 1
     while place > 1 and above[place - 1]:
@@ -85,4 +88,4 @@ def _drifted(curve: NDArray[Any], least: float) -> int | None:
     far = float(curve.max()) - first
     if far > (least if len(curve) <= FEW else 5 * least) and curve[-1] > first + far / 2:
         return int((curve > first + least).argmax())
-    return 0 if float(np.median(curve[: max(1, len(curve) // 4)])) > least else None
+    return 0 if float(np.median(curve[: max(1, len(curve) // 4)])) > WHOLE else None

@@ -64,6 +64,31 @@ def test_what_grows_from_the_first_frame_on_begins_there() -> None:
     assert onset_of([0.0], LEAST) is None
 
 
+LEARNT = (
+    (7, "20 29 31 32 30 21 23 66 82 86 89 87 82"),
+    (5, "68 76 78 83 84 108 127 168 178 167 167 159 154"),
+    (6, "42 43 42 44 42 53 96 189 239 252 256 260 260"),
+    (1, "67 114 139 147 153 156 159 154 155 162 169 177 183"),
+    (5, "120 141 105 112 93 152 183 253 266 281 276 295 329"),
+)
+"""Clips of a LoRA that was taught to cut things: the frame in which people see it begin, and changed pixels
+in thousandths. A sixth, in which a thing changes little by little before it is cut, is taken for earlier."""
+
+
+@pytest.mark.parametrize(("seen", "curve"), LEARNT)
+def test_on_clips_of_a_trained_lora_it_is_where_people_see_it(seen: int, curve: str) -> None:
+    found = onset_of([int(part) / 1000 for part in curve.split()], LEAST)
+    assert found is not None and abs(found - seen) <= 1
+
+
+def test_a_thing_that_stands_elsewhere_all_the_time_is_no_effect() -> None:
+    """As clips of a LoRA without its trigger are; such a shift may be as large as an effect."""
+    plain = run_node(effect_clip).plain
+    moved = Video(frames=plain.frames.roll(5, 1), fps=8.0)
+    found = run_node(measure_effect, moved, plain)
+    assert found.named("effect_area").value > 0.05 and found.named("effect_onset") is None
+
+
 @pytest.mark.parametrize("effect", ["cakeify", "dissolve"])
 def test_onsets_of_clips_that_a_model_has_shifted_and_made_noisy(effect: str) -> None:
     """As clips of a LoRA are: moved by a pixel, other noise in every frame, flickering brightness."""
