@@ -64,6 +64,15 @@ export async function a_part_is_opened_changed_and_run_in_place({ page, server, 
   await page.getByTestId('node-save').locator('video').waitFor();
   assert.equal((await documentOf(page)).nodes.part.type, 'workflow:slowed');
   await title(page, 'part').click();
+  await press(page, 'h');
+  const history = page.getByRole('dialog', { name: 'Earlier results of part' });
+  await history.locator('video').first().waitFor();
+  assert.equal(
+    await history.getByRole('button', { name: 'use these settings' }).count(),
+    0,
+    'the settings of a node inside are not those of the node around it',
+  );
+  await press(page, 'Escape');
   await press(page, 'Control+ArrowDown');
   await page.getByTestId('node-back').locator('video').waitFor();
   await page.reload();

@@ -161,3 +161,15 @@ export async function nothing_serious_for_assistive_technology({ page }) {
   }
   assert.deepEqual(found, []);
 }
+
+export async function who_has_no_key_is_told_and_goes_on_being_told({ browser, server }) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(server.origin);
+  const status = page.getByRole('status').filter({ hasText: 'not allowed in' });
+  await status.waitFor();
+  await page.waitForTimeout(2_500);
+  assert.equal(await status.count(), 1, 'several tries later');
+  await page.getByText('it carries the token', { exact: false }).first().waitFor();
+  await context.close();
+}

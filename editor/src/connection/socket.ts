@@ -37,6 +37,8 @@ export class Socket {
   private socket: WebSocket | undefined;
   private next = 1;
   private tries = 0;
+  /** The server does not let this page in; trying again changes nothing before it does. */
+  private refused = false;
   private readonly pending = new Map<number, Pending>();
   private readonly hearers = new Set<(message: Unasked) => void>();
   private readonly watchers = new Set<(status: Status, welcome?: AnswerOf<'welcome'>) => void>();
@@ -65,6 +67,7 @@ export class Socket {
     try {
       const welcome = await this.ask({ type: 'hello', protocol: PROTOCOL, client: this.client }, 'welcome');
       this.tries = 0;
+      this.refused = false;
       this.tell('open', welcome);
     } catch (error) {
       if (error instanceof Refusal && error.code === 'server.protocol') this.tell('refused');
@@ -136,7 +139,9 @@ export class Socket {
   }
 
   private tell(status: Status, welcome?: AnswerOf<'welcome'>): void {
-    for (const watcher of this.watchers) watcher(status, welcome);
+    this.refused ||= status === 'refused';
+    const told = this.refused && status !== 'open' ? 'refused' : status;
+    for (const watcher of this.watchers) watcher(told, welcome);
   }
 }
 

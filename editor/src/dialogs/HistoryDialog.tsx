@@ -6,16 +6,19 @@ import type { NodeResult } from '../connection/messages';
 import { withNode } from '../document/wires';
 import { Button } from '../parts/Button';
 import { ago, duration } from '../parts/text';
+import { isInner } from '../schema/inner';
 import { Window } from '../parts/Window';
 import { ShownView } from '../results/ShownView';
 import { useEarlier } from '../results/useEarlier';
 import { useResult } from '../results/useResult';
-import { edit, useTabs } from '../store/tabs';
+import { edit, useActive, useTabs } from '../store/tabs';
 import { closeDialog, say } from '../store/ui';
 
 export function HistoryDialog({ node }: { node: string }) {
   const tab = useTabs((state) => state.active);
   const results = useEarlier({ tab, node });
+  // of a workflow used as a node they are results of a node inside, whose settings are not its own
+  const inner = useActive((one) => isInner(one.line.now.nodes[node]?.type ?? ''), false);
   const [marked, setMarked] = useState<readonly string[]>([]);
   const back = (one: NodeResult): void => {
     edit('bring settings back', (doc) =>
@@ -46,11 +49,13 @@ export function HistoryDialog({ node }: { node: string }) {
               {ago(one.time)}
               {one.seconds !== null && ` · ${duration(one.seconds)}`}
             </small>
-            <pre>{settingsText(one.settings)}</pre>
+            {!inner && <pre>{settingsText(one.settings)}</pre>}
             <div className="answers">
-              <Button label="use these settings" tone="primary" onClick={() => back(one)}>
-                Use
-              </Button>
+              {!inner && (
+                <Button label="use these settings" tone="primary" onClick={() => back(one)}>
+                  Use
+                </Button>
+              )}
               <Button
                 icon="compare"
                 label="mark for comparison"

@@ -1,6 +1,7 @@
 /** Results large: one, or all items as a contact sheet, of which two may be compared. */
 
 import { useState } from 'react';
+import { itemName } from '../parts/text';
 import { compare } from '../commands/compare';
 import type { Shown } from '../connection/messages';
 import { Button } from '../parts/Button';
@@ -59,13 +60,13 @@ export function ViewDialog({ title, keys = {}, item = '', spot }: Props) {
         <div className="sheet">
           {items.slice(0, SHEET).map(([name, key]) => (
             <figure key={name} className={marked.includes(key) ? 'marked' : ''}>
-              <One id={key} title={`${title} ${name}`} />
+              <One id={key} title={`${title} ${itemName(name)}`} />
               <figcaption>
-                {name}
+                {itemName(name)}
                 <Button
                   icon="compare"
                   size={13}
-                  label={`mark item ${name} for comparison`}
+                  label={`mark item ${itemName(name)} for comparison`}
                   pressed={marked.includes(key)}
                   onClick={() =>
                     setMarked(

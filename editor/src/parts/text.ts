@@ -32,6 +32,14 @@ export function basisOf({ basis, scaled }: { basis: string; scaled: readonly str
   return `${on}, in proportion to ${scaled.join(', ')}`;
 }
 
+/** Which item of a list, as people count: the first of the third, told as `2.0`, is `3.1`. */
+export function itemName(item: string): string {
+  return item
+    .split('.')
+    .map((place) => String(Number(place) + 1))
+    .join('.');
+}
+
 /** How long ago something was, from seconds since 1970. */
 export function ago(time: number, now = Date.now() / 1_000): string {
   const passed = Math.max(0, now - time);

@@ -1,7 +1,7 @@
 /** What may be compared: pictures and clips among results, whichever node, item or earlier run they are of. Pure. */
 
 import type { NodeResult, ResultInfo, Shown } from '../connection/messages';
-import { ago } from '../parts/text';
+import { ago, itemName } from '../parts/text';
 
 /** A node of an open workflow. */
 export interface Spot {
@@ -64,7 +64,8 @@ export function choicesOf(
   const add = (one: string, label: string): void => {
     if (one !== '' && !found.has(one)) found.set(one, { key: one, label, run: runs.get(one) ?? '' });
   };
-  const named = (label: string, item: string): string => (item === '' ? label : `${label}, item ${item}`);
+  const named = (label: string, item: string): string =>
+    item === '' ? label : `${label}, item ${itemName(item)}`;
   for (const [item, one] of Object.entries(keys)) add(one, named('now', item));
   for (const one of earlier) add(one.key, named(ago(one.time, now), one.item));
   add(key, 'this one');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { align, bounds, distribute } from '../../src/document/arrange';
 import { score, search } from '../../src/parts/fuzzy';
-import { basisOf, duration, size } from '../../src/parts/text';
+import { basisOf, duration, itemName, size } from '../../src/parts/text';
 
 describe('fuzzy search', () => {
   const names = ['Save video', 'Save image', 'Load video', 'Video to images', 'Denoise', 'Vae decode'];
@@ -57,4 +57,8 @@ describe('an expected time', () => {
     );
     expect(basisOf({ basis: '', scaled: [] })).toBe('');
   });
+});
+
+it('items are counted as people do', () => {
+  expect(['0', '2.0', '11'].map(itemName)).toEqual(['1', '3.1', '12']);
 });

@@ -52,10 +52,10 @@ describe('the results of a node to choose from', () => {
   it('tell items, and earlier ones of one minute apart', () => {
     const found = choicesOf({ 0: 'x', 1: 'y' }, [made('a', 990, { item: '1' }), made('b', 980, { item: '1' })], 'x', 1_000); // prettier-ignore
     expect(found.map((one) => one.label)).toEqual([
-      'now, item 0',
       'now, item 1',
-      'just now, item 1',
-      'just now, item 1 (2)',
+      'now, item 2',
+      'just now, item 2',
+      'just now, item 2 (2)',
     ]);
   });
 
