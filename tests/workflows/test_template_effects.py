@@ -12,6 +12,7 @@ from graphflow_nodes.media import save_video
 from graphflow_nodes.toyworld import clip, effect_clip
 
 from graphflow import templates
+from graphflow.cli.parameters import described
 from graphflow.result import Result
 from graphflow.testing import LocalContext, run_node
 from graphflow.workspace import Workspace
@@ -106,6 +107,20 @@ def test_one_learns_from_clips_of_ones_own(name: str, own: dict[str, Any], play:
     assert {"own_encode", "train", "lora_called"} <= play.touched and not DRAWN & play.touched
     assert len(result.value("called")) == 2 and all(0 <= one <= 1 for one in result.value("called"))
     assert Path(result.value("lora").path).is_file()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "effect_dataset_curate",
+        "effect_cakeify_train",
+        "effect_apply_compare",
+        "full_finetune_then_extract_lora",
+    ],
+)
+def test_every_parameter_is_an_option_of_the_command_line(name: str, play: Player) -> None:
+    document, home = templates.find(name)
+    assert [*described(document, play.workspace.registry, home)] == [*document.parameters]
 
 
 def test_both_effects_are_trained_by_the_same_graph() -> None:
