@@ -2,15 +2,18 @@
 
 python docs/compatibility.py
 
-Every cell is tried on a tiny random model of the family, on the CPU.
+Every cell is tried on a tiny random model of the family, on the CPU. What came out is in compatibility.json,
+so that a test can try a part of it again.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import json
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,21 +23,33 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 PAGE = Path(__file__).parent / "compatibility.md"
+FOUND = PAGE.with_suffix(".json")
 
-FAMILIES = ("wan", "wan, two experts", "ltx", "ltx2", "hunyuan", "hunyuan15", "skyreels")
+FAMILIES = (
+    "wan",
+    "wan, two experts",
+    "wan 5B",
+    "vace",
+    "animate",
+    "ltx",
+    "ltx2",
+    "hunyuan",
+    "framepack",
+    "hunyuan15",
+    "skyreels",
+    "diffusion forcing",
+)
 
 KINDS = {
     "weights": ("int8", "float8", "gguf", "cast"),
     "offload": ("model", "block", "leaf", "disk", "sequential"),
     "attention": ("math",),
-    "cache": ("first block", "magnitude", "taylor", "attention cache"),
+    "cache": ("first block", "magnitude", "taylor", "attention cache", "faster cache"),
     "lora": ("lora",),
     "compile": ("compile",),
 }
 """Treatments of a denoiser; two of one kind are never on one model."""
 TREATMENTS = {name: kind for kind, names in KINDS.items() for name in names}
-PAIRED = tuple(name for name in TREATMENTS if name != "compile")
-"""Those tried two at once; tracing takes too long for that."""
 PARTS = ("text encoder int8", "text encoder leaf", "VAE leaf", "VAE tiles")
 """Treatments of other parts."""
 
@@ -63,11 +78,48 @@ class Findings:
     pairs: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """By family and two treatments that each work alone."""
 
+    def as_json(self) -> str:
+        raw: dict[str, dict[str, str]] = {}
+        for (family, name), result in self.single.items():
+            raw.setdefault(family, {})[name] = result
+        for (family, one, two), result in self.pairs.items():
+            raw[family][f"{one} + {two}"] = result
+        return json.dumps(raw, indent=0, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls) -> Findings:
+        """What was found when the page was written."""
+        found = cls()
+        for family, results in json.loads(FOUND.read_text("utf-8")).items():
+            for names, result in results.items():
+                one, _, two = names.partition(" + ")
+                if two:
+                    found.pairs[family, one, two] = result
+                else:
+                    found.single[family, one] = result
+        return found
+
+
+Pair = Callable[[str, str, str], bool]
+
+
+def every_pair(family: str, one: str, two: str) -> bool:
+    return True
+
+
+def one_family_each(family: str, one: str, two: str) -> bool:
+    """Each two treatments on one family, always the same; without tracing, which takes long."""
+    chosen = FAMILIES[zlib.crc32(f"{one} + {two}".encode()) % len(FAMILIES)]
+    return family == chosen and "compile" not in (one, two)
+
 
 def measure(
-    families: Iterable[str] = FAMILIES, *, pairs: bool = True, without: tuple[str, ...] = ()
+    families: Iterable[str] = FAMILIES, *, pairs: Pair | None = every_pair, without: tuple[str, ...] = ()
 ) -> Findings:
-    """Try everything, `without` some, on tiny models of the families."""
+    """Try everything, `without` some, on tiny models of the families.
+
+    pairs: which two treatments to try on a family that takes both; None tries no two.
+    """
     import torch
 
     torch.set_num_threads(1)
@@ -77,9 +129,9 @@ def measure(
             trial = Trial(family, Path(folder) / family.replace(", ", "-").replace(" ", "-"))
             for name in (name for name in (*TREATMENTS, *PARTS) if name not in without):
                 found.single[family, name] = trial.part(name) if name in PARTS else trial.denoiser(name)
-            for one, two in itertools.combinations(PAIRED, 2) if pairs else ():
-                works = {found.single[family, name] for name in (one, two)} <= {"yes", "same"}
-                if works and TREATMENTS[one] != TREATMENTS[two]:
+            works = [name for name in TREATMENTS if found.single.get((family, name)) in ("yes", "same")]
+            for one, two in itertools.combinations(works, 2):
+                if pairs is not None and TREATMENTS[one] != TREATMENTS[two] and pairs(family, one, two):
                     found.pairs[family, one, two] = trial.denoiser(one, two)
             trial.unharmed()
     return found
@@ -89,18 +141,10 @@ class Trial:
     """One family's tiny model and the treatments for it."""
 
     def __init__(self, family: str, folder: Path) -> None:
-        from tests.support.tiny_family import FamilyBench
-        from tests.support.tiny_models import SAVE
         from tests.support.tiny_skyreels import ftfy_or_stand_in
-        from tests.support.tiny_wan import save_tiny_wan
-        from tests.support.wan_bench import Bench
 
         self.folder = folder
-        wan = {"wan": "wan21", "wan, two experts": "wan22"}
-        if family in wan:
-            self.bench = Bench(save_tiny_wan(wan[family], folder / "model"))
-        else:
-            self.bench = FamilyBench(SAVE[family](folder / "model"), "float32")
+        self.bench = _bench(family, folder / "model")
         with ftfy_or_stand_in():
             self.prompt = self.bench.encode()
         self.whole = self.bench.denoise(prompt=self.prompt, steps=STEPS).samples
@@ -111,6 +155,9 @@ class Trial:
         import torch
 
         from tests.support.treatments import treated
+
+        if "compile" in names:
+            torch._dynamo.reset()  # after some traces of one block it would run without one
 
         def run() -> str:
             recipe = functools.reduce(
@@ -192,9 +239,37 @@ class Trial:
             "magnitude": by(nodes.magnitude_cache, ratios=[1.0, 1.0], threshold=0.5),
             "taylor": by(nodes.taylor_cache, interval=2, warmup=1),
             "attention cache": by(nodes.attention_cache, begin=1000.0, end=0.0),
+            "faster cache": by(nodes.faster_cache, begin=1000.0, end=0.0),
             "lora": by(nodes.lora, file=lora),
             "compile": by(nodes.compile_blocks, backend="eager"),
         }
+
+
+def _bench(family: str, folder: Path) -> Any:
+    """The family's tiny model, saved to `folder`, with a way to denoise a clip from one prompt."""
+    from tests.support import window_benches as windows
+    from tests.support.tiny_family import FamilyBench
+    from tests.support.tiny_hunyuan import save_tiny_framepack
+    from tests.support.tiny_models import SAVE
+    from tests.support.tiny_skyreels import save_tiny_skyreels_df
+    from tests.support.tiny_wan import save_tiny_wan
+    from tests.support.wan_bench import Bench
+
+    wan: dict[str, tuple[Any, str]] = {
+        "wan": (Bench, "wan21"),
+        "wan, two experts": (Bench, "wan22"),
+        "wan 5B": (Bench, "wan5b"),
+        "vace": (windows.ControlBench, "wan_vace"),
+        "animate": (windows.AnimateBench, "wan_animate"),
+    }
+    if family in wan:
+        bench, variant = wan[family]
+        return bench(save_tiny_wan(variant, folder))
+    if family == "framepack":
+        return windows.PackedBench(save_tiny_framepack(folder))
+    if family == "diffusion forcing":
+        return windows.ForcingBench(save_tiny_skyreels_df(folder))
+    return FamilyBench(SAVE[family](folder), "float32")
 
 
 def outcome(run: Callable[[], str]) -> str:
@@ -249,8 +324,7 @@ def page(found: Findings) -> str:
         "",
         "## Two at once",
         "",
-        "Over all families that take both. `compile`, which takes long to trace, is not among them: its own",
-        "tests combine it with offloaded blocks and with a step cache.",
+        "Over all families that take both, of which those that differ are named.",
         "",
         *_pairs(found, notes),
         "",
@@ -271,7 +345,8 @@ def _families(found: Findings, notes: Notes) -> Iterator[str]:
 
 
 def _pairs(found: Findings, notes: Notes) -> Iterator[str]:
-    rows, columns = PAIRED[1:], PAIRED[:-1]
+    names = tuple(TREATMENTS)
+    rows, columns = names[1:], names[:-1]
     yield f"| | {' | '.join(columns)} |"
     yield "|---" * (len(columns) + 1) + "|"
     for two in rows:
@@ -291,4 +366,6 @@ def _pair(found: Findings, one: str, two: str, notes: Notes) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(measure()))
+    everything = measure()
+    FOUND.write_text(everything.as_json(), encoding="utf-8")
+    PAGE.write_text(page(everything), encoding="utf-8")
