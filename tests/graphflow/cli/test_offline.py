@@ -123,6 +123,8 @@ def test_a_service_is_not_asked(watched: Watched, write: Any) -> None:
     assert "socket" in heard
 
 
-def test_a_run_elsewhere_cannot_be_offline(call: Any, write: Any) -> None:
+def test_a_run_elsewhere_cannot_be_offline(call: Any, write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GRAPHFLOW_OFFLINE", "HF_HUB_OFFLINE"):
+        monkeypatch.setenv(name, "")  # so that this process is as before when the test is over
     done = call("run", write(), "--offline", "--server", "http://127.0.0.1:9")
     assert done.code == exits.USAGE and "--offline" in done.err
