@@ -181,6 +181,6 @@ def default_budget(device: str) -> int:
 
 def _collect() -> None:
     gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)  # None also while a thread is importing torch
+    if cuda is not None and cuda.is_available():
+        cuda.empty_cache()

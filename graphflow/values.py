@@ -45,9 +45,10 @@ Plain = None | bool | int | float | str | bytes | list[Any] | tuple[Any, ...] | 
 
 
 def is_tensor(value: object) -> bool:
-    """True if `value` is a torch tensor; never imports torch (no torch, no tensors)."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
+    """True if `value` is a torch tensor; never imports torch: without it, and while it is being imported by
+    another thread, there are no tensors."""
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)
+    return tensor is not None and isinstance(value, tensor)
 
 
 class Value(BaseModel):

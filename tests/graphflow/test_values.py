@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import random
+import sys
+from types import ModuleType
 from typing import Any
 
 import msgpack
@@ -265,6 +267,11 @@ def test_what_is_counted_can_travel_and_grows_with_nesting(value: Any) -> None:
 def test_value_types_are_found_by_their_stored_name() -> None:
     assert value_types()["graphflow.values.Video"] is Video
     assert value_types()[Note.type_name()] is Note
+
+
+def test_nothing_is_a_tensor_while_another_thread_imports_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    assert not is_tensor(1) and encode({"x": 1})
 
 
 def test_only_torch_tensors_are_tensors() -> None:

@@ -381,11 +381,11 @@ def mutated(draw: st.DrawFn) -> Any:
             if draw(st.booleans()) or not isinstance(inner[place], (dict, list)) or not inner[place]:
                 match draw(st.integers(0, 2)):
                     case 0:
-                        inner[place] = draw(JUNK)
+                        inner[place] = copy.deepcopy(draw(JUNK))  # the next round may change it
                     case 1:
                         del inner[place]
                     case 2 if isinstance(inner, dict):
-                        inner[draw(NAMES)] = draw(JUNK)
+                        inner[draw(NAMES)] = copy.deepcopy(draw(JUNK))
                 break
             inner = inner[place]
     return document
