@@ -47,10 +47,10 @@ def test_the_column_of_wan(compatibility: Any) -> None:
 
 
 @pytest.mark.slow
-def test_every_column_and_each_two_treatments_on_one_family(compatibility: Any) -> None:
+def test_some_columns_and_some_of_their_pairs(compatibility: Any) -> None:
     """All of it takes many minutes: `python docs/compatibility.py` writes the page anew."""
-    told = compatibility.Findings.read()
-    trial = compatibility.measure(pairs=compatibility.one_family_each, without=("compile",))
-    assert len(trial.pairs) > 40
+    told, some = compatibility.Findings.read(), ["wan, two experts", "vace", "ltx", "skyreels"]
+    trial = compatibility.measure(some, pairs=compatibility.one_family_each, without=("compile",))
+    assert len(trial.pairs) > 10
     for key, result in (trial.single | trial.pairs).items():
         assert (told.single | told.pairs)[key] == result, key

@@ -55,23 +55,19 @@ def train(tiny: Course, processes: int, context: LocalContext | None = None, *, 
     )
 
 
-def test_two_processes_learn_what_one_learns_from_the_same_batches(course: Courses, started: Started) -> None:
-    tiny = course("wan21")
-    alone, both = train(tiny, 1), train(tiny, 2)
-    assert [one.returncode is not None for one in started] == [True]
-    assert both.losses.values == pytest.approx(alone.losses.values, rel=1e-4)
-    for name, tensor in alone.lora.tensors.items():
-        assert torch.allclose(tensor, both.lora.tensors[name], rtol=1e-2, atol=1e-5), name
-    assert any(bool(tensor.any()) for name, tensor in both.lora.tensors.items() if "lora_B" in name)
-
-
-def test_a_training_that_one_began_goes_on_with_two(course: Courses) -> None:
+def test_two_processes_learn_what_one_learns_from_the_same_batches_also_where_one_began(
+    course: Courses, started: Started
+) -> None:
     tiny, halted = course("wan21"), LocalContext()
     whole = train(tiny, 1, halted)
     assert halted.state is not None and len(halted.state["losses"]) == 2
     resumed = train(tiny, 2, LocalContext(state=halted.state))
+    assert [one.returncode is not None for one in started] == [True]
     assert resumed.losses.values[:2] == whole.losses.values[:2]
     assert resumed.losses.values == pytest.approx(whole.losses.values, rel=1e-4)
+    for name, tensor in whole.lora.tensors.items():
+        assert torch.allclose(tensor, resumed.lora.tensors[name], rtol=1e-2, atol=1e-5), name
+    assert any(bool(tensor.any()) for name, tensor in resumed.lora.tensors.items() if "lora_B" in name)
 
 
 def test_cancelled_they_all_end(course: Courses, started: Started) -> None:
