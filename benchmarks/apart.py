@@ -22,7 +22,7 @@ ENTRIES = ("forward", "encode", "decode")
 
 
 class Spent(NamedTuple):
-    """What one clip took: CPU seconds of the process, or seconds of the wall on a GPU."""
+    """What one clip took, in seconds of the wall: what somebody waits for."""
 
     total: float
     inside: Mapping[str, tuple[float, ...]]
@@ -58,10 +58,9 @@ class Apart:
         return made, Spent(total, {name: tuple(calls) for name, calls in self._inside.items()})
 
     def _clock(self) -> float:
-        """Seconds: of the CPU, or of the wall once the GPU has done what it was given."""
-        if self.device == "cpu":
-            return time.process_time()
-        torch.cuda.synchronize(self.device)
+        """Seconds of the wall, once the GPU has done what it was given."""
+        if self.device != "cpu":
+            torch.cuda.synchronize(self.device)
         return time.perf_counter()
 
     def _timed(self, cls: type, name: str) -> Callable[..., Any]:
@@ -70,13 +69,13 @@ class Apart:
         @functools.wraps(method)
         def timed(*args: Any, **kwargs: Any) -> Any:
             self._depth += 1
-            began = time.thread_time()
+            began = time.perf_counter()
             try:
                 return method(*args, **kwargs)
             finally:
                 self._depth -= 1
                 if self._depth == 0 and self._inside:  # encode and decode call forward
-                    self._inside[cls.__name__].append(time.thread_time() - began)
+                    self._inside[cls.__name__].append(time.perf_counter() - began)
 
         return timed
 

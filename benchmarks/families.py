@@ -6,9 +6,8 @@
 
 The models are the random ones of the tests, with denoisers wide and deep enough that a clip takes a second or
 two. Weights are loaded before the clock starts, on both sides; each round has a prompt of its own, so nothing
-comes from a cache. Times are of the CPU, with one thread; on a GPU of the wall, by the clock after it has
-finished. What the models take themselves is measured apart (benchmarks/apart.py); told are medians.
-Frames, and the sound of LTX-2, must be equal bits.
+comes from a cache. Times are of the wall, on a CPU with one thread. What the models take themselves is
+measured apart (benchmarks/apart.py); told are medians. Frames, and the sound of LTX-2, must be equal bits.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def measure(model: str, steps: int, rounds: int, folder: Path) -> None:
 
 
 def report(spent: dict[str, list[Spent]]) -> None:
-    print("| | models, CPU ms | beside them, CPU ms | to plain |\n|---|---|---|---|")
+    print("| | models, ms | beside them, ms | to plain |\n|---|---|---|---|")
     for name, rounds in spent.items():
         found = compare(spent["plain"], rounds)
         print(f"| {name} | {found.models * 1e3:.0f} | {found.other * 1e3:.1f} | {found.ratio:.3f} |")

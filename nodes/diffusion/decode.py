@@ -58,7 +58,7 @@ def decode(
     clip = latents.model_copy(update={"decode": _settings(vae, latents, chosen)})
     recipe = vae if tile is None else vae.model_copy(update={"tiling": _tiling(tile, overlap)})
     with ctx.use(recipe) as live, torch.no_grad(), _watched(live, ctx, samples.shape[2]):
-        pixels = family(vae.family).decode(live, samples, clip)
+        pixels = family(vae.family).decode(live, samples.to(ctx.device), clip)
     return Video(frames=to_uint8(pixels[0]), fps=fps or latents.fps)
 
 

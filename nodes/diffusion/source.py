@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import math
+import os
 import re
 import struct
 from collections.abc import Iterator
@@ -249,8 +250,8 @@ def identity(folder: Path) -> str:
     So do components that the index does not name, such as a latent upsampler beside a pipeline; notes and
     pictures do not.
     """
-    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
-        return f"{folder.parent.parent.name}@{folder.name}"
+    if commit := _commit(folder):
+        return commit
     digest = hashlib.sha256()
     named = read_json(folder / INDEX)
     folders = [path for path in folder.iterdir() if path.is_dir()]
@@ -279,21 +280,34 @@ def _file_digest(path: Path, size: int, modified: int) -> str:
     return digest.hexdigest()
 
 
+def _commit(folder: Path) -> str:
+    """The repository and commit that a snapshot in the hub's cache is of; empty for other folders."""
+    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
+        return f"{folder.parent.parent.name}@{folder.name}"
+    return ""
+
+
 def contents(*, model: str, revision: str | None = None, download: bool = False, **_: object) -> list[Any]:
-    """Fingerprint of a node that makes recipes of a model: its identity, and every config it may read.
+    """Fingerprint of a node that makes recipes of a model: all that decides its identity, and every config.
 
     A snapshot's identity is its commit, whatever has been fetched of it. Raises what `locate` raises.
     """
     folder = locate(model, revision=revision, download=download)
-    places = [folder, *(path for path in folder.iterdir() if path.is_dir())]
-    configs = [path for place in places for path in place.iterdir() if path.suffix == ".json"]
-    return [identity(folder), sorted([path.parent.name, path.name, file_identity(path)] for path in configs)]
+    commit = _commit(folder)
+    parts, found = [entry.name for entry in os.scandir(folder) if entry.is_dir()], []
+    for part in ("", *parts):
+        for entry in os.scandir(folder / part):
+            if entry.name.endswith(_IDENTIFYING if part and not commit else ".json"):
+                state = entry.stat()
+                content = _file_digest(Path(entry.path), state.st_size, state.st_mtime_ns)
+                found.append([part, entry.name, content])
+    return [commit, sorted(found)]
 
 
 def require_weights(folder: Path, source: ModelSource) -> None:
     """Raises MissingModel unless every safetensors file of a component is there."""
     expected = {name for path in folder.glob("*.index.json") for name in _shards(path)}
-    present = {path.name for path in folder.glob("*.safetensors")}
+    present = {path.name for path in weight_files(folder)}
     absent = sorted(expected - present) or ([] if present else ["*.safetensors"])
     if absent:
         from_hub = f"complete it with 'hf download {source.model}', or {_to_fetch()}"
@@ -365,7 +379,8 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
 
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a component."""
-    return sorted(folder.glob("*.safetensors"))
+    names = os.listdir(folder) if folder.is_dir() else []
+    return [folder / name for name in sorted(names) if name.endswith(".safetensors")]
 
 
 def check_header(path: Path) -> None:

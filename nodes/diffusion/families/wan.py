@@ -142,7 +142,7 @@ def decode(vae: Any, samples: Any, latents: Latents) -> Any:
     """
     import torch
 
-    x = samples.to(vae.device, dtype=vae.dtype)
+    x = samples.to(vae.dtype)
     shape = (1, vae.config.z_dim, 1, 1, 1)
     mean = torch.tensor(vae.config.latents_mean).view(shape).to(x.device, x.dtype)
     std = 1.0 / torch.tensor(vae.config.latents_std).view(shape).to(x.device, x.dtype)
