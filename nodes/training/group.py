@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from graphflow_nodes.diffusion.processes import LONGEST_WAIT, MEETING, beside
 
 from graphflow.errors import NodeError
 from graphflow.node import Context
@@ -19,11 +17,7 @@ from graphflow.values import decode, encode
 
 from .values import TrainSettings
 
-HEADER, TENSORS, MEETING = "work.msgpack", "work.safetensors", "meeting"
-LONGEST_STEP = timedelta(hours=1)
-"""How long one process waits for the others."""
-POLL = 0.05
-"""Seconds between two looks whether all are ready."""
+HEADER, TENSORS = "work.msgpack", "work.safetensors"
 
 
 @dataclass(frozen=True)
@@ -108,37 +102,13 @@ def gathered(ctx: Context, processes: int, work: Mapping[str, Any]) -> Iterator[
     with tempfile.TemporaryDirectory(prefix="graphflow-") as name:
         folder = Path(name)
         _write(folder, {**work, "devices": devices_for(ctx.device, processes)})
-        others: list[subprocess.Popen[bytes]] = []
-        try:
-            for rank in range(1, processes):
-                with (folder / f"errors-{rank}").open("wb") as errors:
-                    others.append(_start(folder, rank, errors))
-            _await(ctx, folder, others)
+        with beside(folder, "graphflow_nodes.training.member", processes) as others:
+            others.await_ready(_not_begun, ctx.check)
             yield joined(folder, 0, processes)
-        finally:
-            for one in others:
-                one.kill()
-                one.wait()
 
 
-def _start(folder: Path, rank: int, errors: IO[bytes]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "graphflow_nodes.training.member", str(folder), str(rank)]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
-
-
-def _await(ctx: Context, folder: Path, others: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Until each has said that it is ready. Raises NodeError, with its last words, if one ends before."""
-    waiting = {rank: one for rank, one in enumerate(others, start=1)}
-    while waiting:
-        ctx.check()
-        for rank, one in [*waiting.items()]:
-            if (folder / f"ready-{rank}").exists():
-                del waiting[rank]
-            elif one.poll() is not None:
-                lines = (folder / f"errors-{rank}").read_text("utf-8", "replace").strip().splitlines()
-                told = lines[-1] if lines else f"it ended with status {one.returncode}"
-                raise NodeError(f"a process of the training could not begin: {told}", where="processes")
-        time.sleep(POLL)
+def _not_begun(told: str) -> NodeError:
+    return NodeError(f"a process of the training could not begin: {told}", where="processes")
 
 
 def joined(folder: Path, rank: int, size: int) -> Group:
@@ -147,7 +117,7 @@ def joined(folder: Path, rank: int, size: int) -> Group:
 
     torch_dist: Any = dist
     options = torch_dist.ProcessGroupGloo._Options()
-    options._timeout = LONGEST_STEP
+    options._timeout = LONGEST_WAIT
     options._devices = [torch_dist.ProcessGroupGloo.create_device(hostname="127.0.0.1")]
     store = torch_dist.FileStore(str(folder / MEETING), size)
     return Group(rank, size, torch_dist.ProcessGroupGloo(store, rank, size, options))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graphflow_nodes.diffusion.processes import say_ready
+
 from graphflow.errors import NodeError
 from graphflow.node import State
 
@@ -64,7 +66,7 @@ def train(folder: Path, rank: int, work: dict[str, Any]) -> None:
         lesson = Lesson(denoiser, experts, examples, settings, seed, device)
         with learning(module, settings, seed) as named:
             context: Any = Beside(device, work["state"])
-            (folder / f"ready-{rank}").touch()
+            say_ready(folder, rank)
             group = joined(folder, rank, len(work["devices"]))
             half = denoiser.dtype != "float32"
             Training(context, settings, named, lambda at: lesson.loss(module, at), half, group=group).run()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from graphflow.values import decode
 
+from ..processes import say_ready
 from ..recipes import Denoiser
 from .parallel import RECIPE, Parallel, cut, hear, joined
 
@@ -24,7 +25,7 @@ def follow(folder: Path, rank: int, size: int, threads: int) -> None:
     live = recipe.base().open("cpu")
     with ExitStack() as stack:
         experts = stack.enter_context(recipe.applied(live, "cpu"))
-        (folder / f"ready-{rank}").touch()
+        say_ready(folder, rank)
         stack.enter_context(joined(folder, rank, size))
         modules = experts.named()
         for module in modules.values():

@@ -10,14 +10,10 @@ from __future__ import annotations
 import importlib
 import os
 import socket
-import subprocess
-import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,13 +22,11 @@ from pydantic import Field
 from graphflow.errors import NodeError, ResourceError
 from graphflow.values import Value, encode
 
+from ..processes import LONGEST_WAIT, MEETING, beside
+
 Degree = Annotated[int, Field(ge=1, le=1024)]
 
-RECIPE, MEETING = "recipe.msgpack", "meeting"
-LONGEST_CALL = timedelta(hours=1)
-"""How long one process waits for another."""
-POLL = 0.05
-"""Seconds between two looks whether all are ready."""
+RECIPE = "recipe.msgpack"
 DEPRECATED = "`torch.distributed._functional_collectives"
 """Begins what torch tells of functions that diffusers uses."""
 
@@ -112,9 +106,9 @@ def shared_out(modules: Mapping[str, Any], parallel: Parallel, recipe: Value) ->
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="graphflow-")))
         (folder / RECIPE).write_bytes(encode(recipe).header)
-        followers = _Followers(folder, parallel.devices, torch.get_num_threads())
-        stack.callback(followers.end)
-        followers.await_ready()
+        size, threads = parallel.devices, torch.get_num_threads()
+        followers = stack.enter_context(beside(folder, f"{__package__}.follower", size, size, threads))
+        followers.await_ready(_not_begun)
         stack.enter_context(joined(folder, 0, parallel.devices))
         for name, module in modules.items():
             stack.enter_context(cut(module, parallel))
@@ -132,40 +126,8 @@ def shared_out(modules: Mapping[str, Any], parallel: Parallel, recipe: Value) ->
             raise
 
 
-class _Followers:
-    """The other processes."""
-
-    def __init__(self, folder: Path, size: int, threads: int) -> None:
-        self._folder = folder
-        self._started: dict[int, subprocess.Popen[bytes]] = {}
-        for rank in range(1, size):
-            with (folder / f"errors-{rank}").open("wb") as errors:
-                command = [sys.executable, "-m", "graphflow_nodes.diffusion.modifiers.follower"]
-                self._started[rank] = subprocess.Popen(
-                    [*command, str(folder), str(rank), str(size), str(threads)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=errors,
-                )
-
-    def alive(self) -> bool:
-        return all(one.poll() is None for one in self._started.values())
-
-    def await_ready(self) -> None:
-        while not all((self._folder / f"ready-{rank}").exists() for rank in self._started):
-            for rank, one in self._started.items():
-                if one.poll() is not None:
-                    lines = (
-                        (self._folder / f"errors-{rank}").read_text("utf-8", "replace").strip().splitlines()
-                    )
-                    told = lines[-1] if lines else f"it ended with status {one.returncode}"
-                    raise ResourceError(f"a process of the parallel denoiser could not begin: {told}")
-            time.sleep(POLL)
-
-    def end(self) -> None:
-        for one in self._started.values():
-            one.kill()
-            one.wait()
+def _not_begun(told: str) -> ResourceError:
+    return ResourceError(f"a process of the parallel denoiser could not begin: {told}")
 
 
 @contextmanager
@@ -179,7 +141,7 @@ def joined(folder: Path, rank: int, size: int) -> Iterator[None]:
     os.environ["GLOO_SOCKET_IFNAME"] = loopback
     try:
         store = dist.FileStore(str(folder / MEETING), size)
-        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=LONGEST_CALL)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=size, timeout=LONGEST_WAIT)
         yield
     finally:
         if dist.is_initialized():

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from graphflow_nodes.training import group as groups
+from graphflow_nodes.diffusion import processes
 from graphflow_nodes.training import settings, train_lora
 from graphflow_nodes.training.group import Group, check_share, devices_for, joined
 from graphflow_nodes.training.values import TrainSettings
@@ -27,13 +27,13 @@ Started = list[subprocess.Popen[bytes]]
 def started(monkeypatch: pytest.MonkeyPatch) -> Started:
     """The processes that a training starts, as they are started."""
     found: Started = []
-    start = groups._start
+    start = processes.begin
 
     def kept(*given: Any) -> subprocess.Popen[bytes]:
         found.append(start(*given))
         return found[-1]
 
-    monkeypatch.setattr(groups, "_start", kept)
+    monkeypatch.setattr(processes, "begin", kept)
     return found
 
 
@@ -79,10 +79,10 @@ def test_cancelled_they_all_end(course: Courses, started: Started) -> None:
 def test_a_process_that_cannot_begin_is_told_with_its_last_words(
     course: Courses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(folder: Path, rank: int, errors: Any) -> subprocess.Popen[bytes]:
+    def broken(command: list[str], errors: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(["/bin/sh", "-c", "echo no room left >&2; exit 3"], stderr=errors)
 
-    monkeypatch.setattr(groups, "_start", broken)
+    monkeypatch.setattr(processes, "begin", broken)
     with pytest.raises(NodeError, match="could not begin: no room left"):
         train(course("wan21"), 2)
 

@@ -16,6 +16,7 @@ from graphflow_nodes.diffusion import (
     first_block_cache,
     offload,
     parallel,
+    processes,
 )
 from graphflow_nodes.diffusion.modifiers import parallel as parallels
 
@@ -34,13 +35,13 @@ def two(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     """A machine with two cores at least; the processes that were started."""
     monkeypatch.setattr(parallels, "lent", lambda device: 2)
     started: list[subprocess.Popen[bytes]] = []
-    begin = subprocess.Popen
+    begin = processes.begin
 
     def start(*args: Any, **options: Any) -> Any:
         started.append(begin(*args, **options))
         return started[-1]
 
-    monkeypatch.setattr(parallels.subprocess, "Popen", start)
+    monkeypatch.setattr(processes, "begin", start)
     return started
 
 
@@ -91,7 +92,7 @@ def test_a_process_that_cannot_begin_is_told(
     bench: Benches, two: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny = bench("wan21")
-    monkeypatch.setattr(parallels.sys, "executable", "/bin/false")
+    monkeypatch.setattr(processes.sys, "executable", "/bin/false")
     with pytest.raises(ResourceError, match="could not begin: it ended with status 1"):
         shared(tiny).denoise(prompt=tiny.encode(), steps=1)
     assert untouched(tiny)
