@@ -122,8 +122,10 @@ _OF_MODELS = [
     "adapters",
     "extract",
     "forward",
+    "group",
     "latents",
     "lesson",
+    "member",
     "train_dpo",
     "train_full",
     "train_lora",
@@ -138,7 +140,7 @@ PACK_EXTRAS: dict[str, tuple[str, ...]] = {
     "nodes/dataset/motion.py": ("graphflow_nodes.evaluation.texture",),  # one way to trust it
     "nodes/dataset/structured.py": ("graphflow_nodes.prompts",),  # one value of a prompt taken apart
     "nodes/dataset/reading.py": ("graphflow_nodes.media",),  # one decoder and one encoder of files
-    **dict.fromkeys(  # one way to open models and to call them
+    **dict.fromkeys(  # one way to open models, to call them and to begin processes that do
         [f"nodes/training/{name}.py" for name in _OF_MODELS], ("graphflow_nodes.diffusion",)
     ),
     "nodes/toyworld/caption_fit.py": ("graphflow_nodes.evaluation.values",),  # its result is a score
