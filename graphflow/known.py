@@ -30,6 +30,11 @@ class Recent(Generic[V]):
                 self._entries.move_to_end(token)
             return self._entries.get(token)
 
+    def __len__(self) -> int:
+        """Entries that are there."""
+        with self._lock:
+            return len(self._entries)
+
     def __setitem__(self, token: bytes, value: V) -> None:
         """Add an entry, or replace it."""
         with self._lock:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from graphflow.known import Recent
 from graphflow.server.guard import SAFE
 from graphflow.server.limits import LIMITS, ServerLimits
 
@@ -48,7 +48,7 @@ class Throttle:
     def __init__(self, app: ASGIApp, limits: ServerLimits = LIMITS) -> None:
         self.app = app
         self._limits = limits
-        self._rates: OrderedDict[str, Rate] = OrderedDict()
+        self._rates: Recent[Rate] = Recent(ADDRESSES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in SAFE:
@@ -59,12 +59,11 @@ class Throttle:
         await self.app(scope, receive, send)
 
     def _rate_of(self, address: str) -> Rate:
-        rate = self._rates.setdefault(
-            address, Rate(self._limits.messages_per_second, self._limits.message_burst)
-        )
-        self._rates.move_to_end(address)
-        if len(self._rates) > ADDRESSES:
-            self._rates.popitem(last=False)
+        token = address.encode()
+        rate = self._rates.get(token)
+        if rate is None:
+            rate = Rate(self._limits.messages_per_second, self._limits.message_burst)
+            self._rates[token] = rate
         return rate
 
 

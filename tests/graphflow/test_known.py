@@ -20,6 +20,7 @@ def test_the_last_that_were_asked_for_are_kept(asked: list[int]) -> None:
         assert (recent.get(token) is not None) == (number in order)
         recent[token] = number
         order = [*[other for other in order if other != number][-2:], number]
+    assert len(recent) == len(order)
     assert [recent.get(b"%d" % number) for number in order] == order
 
 
