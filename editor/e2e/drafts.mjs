@@ -104,3 +104,45 @@ export async function windows_of_one_browser_keep_what_each_has_open({ page, ser
   await tabs.getByRole('button', { name: 'in the first window', exact: true }).waitFor();
   assert.equal(await tabs.getByRole('button', { name: 'in the second window', exact: true }).count(), 0);
 }
+
+export async function a_copy_of_a_window_has_drafts_of_its_own({ page, server, browser }) {
+  await openDocument(page, { ...DOC, name: 'in two windows' });
+  await setSeed(page, '51');
+  await page.waitForTimeout(1_600);
+  const [copy] = await Promise.all([
+    page.context().waitForEvent('page'),
+    page.evaluate(() => void window.open(location.href)), // as “Duplicate tab” does, it takes along what the window keeps
+  ]);
+  await copy.getByText('connected', { exact: true }).waitFor();
+  await copy.getByTestId('node-clip').waitFor();
+  await copy.getByRole('button', { name: 'first screen' }).click();
+  await copy.waitForTimeout(300);
+  assert.equal(await offered(copy, 'in two windows').count(), 0, 'it is open, though in another window');
+  await copy.locator('.tab').getByText('in two windows').click();
+  await setSeed(copy, '52');
+  await setSeed(page, '53');
+  await page.waitForTimeout(1_600);
+  for (const [window, seed] of [
+    [page, 53],
+    [copy, 52],
+  ]) {
+    await window.reload();
+    await window.getByTestId('node-clip').waitFor();
+    assert.equal((await documentOf(window)).nodes.clip.params.seed, seed, 'a reload loses nothing in either');
+  }
+  await page.waitForTimeout(1_600);
+  await die(page);
+
+  const other = await open(browser, server);
+  const tiles = offered(other, 'in two windows');
+  await tiles.nth(1).waitFor();
+  const seeds = [];
+  for (let left = 2; left > 0; left--) {
+    await tiles.first().click();
+    await other.getByTestId('node-clip').waitFor();
+    seeds.push((await documentOf(other)).nodes.clip.params.seed);
+    await other.getByRole('button', { name: 'first screen' }).click();
+    await other.waitForFunction((count) => document.querySelectorAll('.draft').length === count, left - 1);
+  }
+  assert.deepEqual(seeds.sort(), [52, 53], 'the edits of both windows are there');
+}

@@ -5,6 +5,7 @@ import type { DraftInfo } from '../connection/messages';
 import { CLIENT, Refusal, socket } from '../connection/socket';
 import { isWorkflow } from '../document/clipboard';
 import type { Workflow } from '../document/types';
+import { claimTabs, openElsewhere } from './claims';
 import { offeredOf } from './offers';
 import { isDirty, openTab, updateTab, useTabs, type Saved, type Tab } from './tabs';
 import { complain, say } from './ui';
@@ -20,6 +21,8 @@ const PAUSE_MS = 1_000;
 
 /** Tabs of which the server has a draft: the document that it has, if that is known. */
 const held = new Map<string, Workflow | undefined>();
+/** Drafts that turned out to be another window's. */
+const foreign = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let turn: Promise<void> = Promise.resolve();
 let refused = false;
@@ -38,6 +41,21 @@ export function keepDrafts(): void {
     if (status !== 'open') return;
     for (const id of held.keys()) held.set(id, undefined); // it may be another server by now
     void keepNow().then(look);
+  });
+  claimTabs({
+    given(ids) {
+      for (const id of ids) {
+        foreign.add(id);
+        held.delete(id);
+      }
+    },
+    kept(ids) {
+      for (const id of ids) if (held.has(id)) held.set(id, undefined); // the other window may have kept its own under it
+      void keepNow();
+    },
+    elsewhere(ids) {
+      useDrafts.setState(({ offered }) => ({ offered: offered.filter((one) => !ids.includes(one.draft)) }));
+    },
   });
 }
 
@@ -74,14 +92,15 @@ async function keepOne({ id, title, saved, line }: Tab): Promise<void> {
     { type: 'keep_draft', draft: id, title: title.slice(0, 1_000), ...from, document },
     'done',
   );
-  held.set(id, doc);
+  if (!foreign.has(id)) held.set(id, doc);
 }
 
 /** Ask the server what there is to take up. */
 export async function look(): Promise<void> {
   try {
     const { drafts } = await socket.ask({ type: 'drafts' }, 'drafts');
-    useDrafts.setState({ offered: offeredOf(drafts, useTabs.getState().tabs, CLIENT) });
+    const open = new Set([...useTabs.getState().tabs.map((tab) => tab.id), ...(await openElsewhere())]);
+    useDrafts.setState({ offered: offeredOf(drafts, open, CLIENT) });
   } catch {
     // no connection: asked again when there is one
   }

@@ -76,6 +76,13 @@ export function updateRun(tab: string, change: (run: TabRun) => TabRun): void {
   });
 }
 
+/** Tabs have other ids from now on. */
+export function renameRuns(ids: ReadonlyMap<string, string>): void {
+  useRuns.setState(({ tabs }) => ({
+    tabs: Object.fromEntries(Object.entries(tabs).map(([id, run]) => [ids.get(id) ?? id, run])),
+  }));
+}
+
 export function isOver(info: RunInfo | undefined): boolean {
   return info === undefined || !(info.state === 'queued' || info.state === 'running');
 }

@@ -62,11 +62,30 @@ export interface Opening {
   readonly changed?: boolean;
 }
 
+/** Nobody else has it: a draft on the server goes by it. */
+export function newTabId(): string {
+  return `tab-${randomHex(8)}`;
+}
+
+/** Tabs under other ids. */
+export function renamed({ tabs, active }: State, ids: ReadonlyMap<string, string>): State {
+  const name = (id: string): string => ids.get(id) ?? id;
+  return {
+    tabs: tabs.map((tab) => ({
+      ...tab,
+      id: name(tab.id),
+      ...(tab.from !== undefined && { from: name(tab.from) }),
+      ...(tab.at !== undefined && { at: name(tab.at) }),
+    })),
+    active: name(active),
+  };
+}
+
 /** Open a document in a new tab; gives the tab's id. */
 export function openTab(doc: Workflow, how: Opening = {}): string {
   const now = restored(doc);
   const tab: Tab = {
-    id: `tab-${randomHex(8)}`, // its draft on the server goes by it
+    id: newTabId(),
     title: how.title ?? (doc.name || 'untitled'),
     line: begin(now),
     saved: how.saved && { ...how.saved, doc: how.saved.doc === doc ? now : restored(how.saved.doc) },

@@ -20,12 +20,12 @@ beforeEach(() => useTabs.setState({ tabs: [], active: '' }));
 describe('drafts of the server', () => {
   it('are offered once their browser is gone', () => {
     const drafts = [draft('gone', 'other', false), draft('at work', 'third', true)];
-    expect(offeredOf(drafts, [], 'me').map((one) => one.draft)).toEqual(['gone']);
+    expect(offeredOf(drafts, new Set(), 'me').map((one) => one.draft)).toEqual(['gone']);
   });
 
   it('of this browser are offered unless they are open', () => {
     const drafts = [draft('open', 'me', true), draft('lost', 'me', true)];
-    expect(offeredOf(drafts, [{ id: 'open' }], 'me').map((one) => one.draft)).toEqual(['lost']);
+    expect(offeredOf(drafts, new Set(['open']), 'me').map((one) => one.draft)).toEqual(['lost']);
   });
 });
 
