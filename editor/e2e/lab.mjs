@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { access, constants, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +12,9 @@ import { chromium } from 'playwright-core';
 export const HERE = dirname(fileURLToPath(import.meta.url));
 export const ROOT = join(HERE, '..', '..');
 export const PICTURES = join(HERE, 'pictures');
+
+/** A name that browsers are told is this machine. A page of it by plain http is no secure one, as on a network at home. */
+const NAME = 'studio.example';
 
 const FLAGS = [
   '--headless',
@@ -22,6 +26,7 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
   '--autoplay-policy=no-user-gesture-required',
+  `--host-resolver-rules=MAP ${NAME} 127.0.0.1`,
 ];
 
 export class Server {
@@ -32,10 +37,19 @@ export class Server {
     return server;
   }
 
-  async up(port) {
+  /** One that browsers reach by a name, without https. */
+  static async startNamed() {
+    const server = new Server();
+    server.data = await mkdtemp(join(tmpdir(), 'graphflow-editor-'));
+    const port = await freePort();
+    await server.up(port, ['--public-url', `http://${NAME}:${port}`]);
+    return server;
+  }
+
+  async up(port, more = []) {
     this.child = spawn(
       GRAPHFLOW,
-      ['serve', '--no-browser', '--port', String(port), '--data-dir', this.data],
+      ['serve', '--no-browser', '--port', String(port), '--data-dir', this.data, ...more],
       {
         cwd: ROOT,
         env: { ...process.env, GRAPHFLOW_TOKEN: 'a-token-for-the-browser-tests', OMP_NUM_THREADS: '1' },
@@ -85,6 +99,16 @@ export class Server {
   }
 }
 
+/** A port that was free a moment ago. */
+function freePort() {
+  return new Promise((resolve) => {
+    const listener = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = listener.address();
+      listener.close(() => resolve(port));
+    });
+  });
+}
+
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const GRAPHFLOW = process.env.GRAPHFLOW ?? join(ROOT, '.venv', 'bin', 'graphflow');
 
@@ -116,10 +140,11 @@ function isLost(server, text, url) {
   return asked && /net::ERR_|WebSocket connection/.test(text);
 }
 
-/** A page of a browser of its own. What goes wrong in it is kept in `faults`. */
-export async function open(browser, server, options = {}) {
+/** A page of a browser of its own. What goes wrong in it is kept in `faults`. plain: no secure one, which gets no permissions. */
+export async function open(browser, server, { plain = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1480, height: 900 }, ...options });
-  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.origin });
+  if (!plain)
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.origin });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   page.faults = [];

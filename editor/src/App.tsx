@@ -5,7 +5,7 @@ import { useEffect } from 'react';
 import { Canvas } from './canvas/Canvas';
 import { NodePalette } from './canvas/NodePalette';
 import { listen } from './commands/keys';
-import { pasteText } from './commands/edit';
+import { hearClipboard } from './commands/clipboard';
 import { Dialogs } from './dialogs';
 import { AppView } from './screens/AppView';
 import { Home } from './screens/Home';
@@ -27,14 +27,7 @@ export function App() {
   useEffect(() => {
     document.documentElement.dataset.theme = theme;
   }, [theme]);
-  useEffect(() => {
-    const onPaste = (event: ClipboardEvent): void => {
-      if (event.target instanceof HTMLElement && event.target.closest('input, textarea')) return;
-      if (pasteText(event.clipboardData?.getData('text/plain') ?? '')) event.preventDefault();
-    };
-    addEventListener('paste', onPaste);
-    return () => removeEventListener('paste', onPaste);
-  }, []);
+  useEffect(hearClipboard, []);
   return (
     <ReactFlowProvider>
       <div className="app">

@@ -19,12 +19,19 @@ const someNodes = (): boolean => some() && (getSelection()?.toString() ?? '') ==
 /** What was copied last; the system's clipboard may be closed to us. */
 const clipboard: { last: string } = { last: '' };
 
-function copySelection(): boolean {
+/** What is chosen as text for the clipboard, taken out of the workflow if it is cut; empty if nothing is. */
+export function copyText(cut = false): string {
   const piece = copy(activeDoc(), chosen());
-  if (Object.keys(piece.nodes).length === 0 && !some()) return false;
+  if (!someNodes()) return '';
   clipboard.last = JSON.stringify(piece, null, 2);
-  void navigator.clipboard?.writeText(clipboard.last).catch(() => undefined);
-  return true;
+  if (cut) remove();
+  return clipboard.last;
+}
+
+/** By the menu: a key says it in an event of its own, which a page by plain http hears too. */
+function copySelection(cut = false): void {
+  const text = copyText(cut);
+  if (text !== '') void navigator.clipboard?.writeText(text).catch(() => undefined);
 }
 
 /** Put a piece into the open workflow, or open it where none is open. */
@@ -109,7 +116,8 @@ export const EDIT: readonly Command[] = [
     group: 'Edit',
     keys: 'Ctrl+C',
     enabled: someNodes,
-    run: () => void copySelection(),
+    native: true,
+    run: () => copySelection(),
   },
   {
     id: 'edit.cut',
@@ -117,9 +125,8 @@ export const EDIT: readonly Command[] = [
     group: 'Edit',
     keys: 'Ctrl+X',
     enabled: someNodes,
-    run: () => {
-      if (copySelection()) remove();
-    },
+    native: true,
+    run: () => copySelection(true),
   },
   {
     id: 'edit.paste',
