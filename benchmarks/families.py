@@ -241,7 +241,7 @@ def measure(case: Case, folder: Path, rounds: int, device: str = "cpu") -> Compa
     return compare(*spent)
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """No bars and notes of the libraries between the lines of the table."""
     import diffusers
     import transformers
@@ -259,7 +259,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="families whose name contains this")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    _quiet()
+    quiet()
     torch.set_num_threads(1)
     chosen = {name: case for name, case in CASES.items() if options.only.lower() in name.lower()}
     if not chosen:

@@ -9,6 +9,7 @@ from .diffusion_decode import decode_by_diffusion, load_diffusion_decoder
 from .diffusion_forcing import diffusion_forcing
 from .duration import load_duration_head, predict_frames
 from .encode import encode_prompt
+from .experts import split_experts
 from .extension import condition_extension
 from .fit import fit_media
 from .framepack import framepack
@@ -92,6 +93,7 @@ __all__ = [
     "quantise",
     "refine_latents",
     "scheduler",
+    "split_experts",
     "taylor_cache",
     "tile_vae",
     "upsample_latents",

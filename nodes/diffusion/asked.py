@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphflow.errors import NodeError, ValueMismatch
 
 from .checks import task_of
+from .experts import check_begun
 from .families import Call, Task, family
 from .guidance import Guide, ScheduledGuidance
 from .recipes import Denoiser, Scheduler
@@ -31,6 +32,7 @@ def call_of(
         )
     if steps is None:
         steps = latents.sampler.steps if latents.sampler else native.steps
+    check_begun(denoiser, latents)
     check_guide(denoiser, guide, guidance, guidance_2, steps=steps)
     if guidance is None:
         guidance = native.guidance
@@ -119,7 +121,7 @@ def range_of(
 
 
 def _begun(scheduler: Scheduler, latents: Latents, steps: int) -> int | None:
-    """The step at which an earlier denoise stopped; None if there was none."""
+    """The step at which an earlier denoise stopped; None if there was none, or if only the run can tell."""
     before = latents.sampler
     if before is None:
         return None

@@ -20,6 +20,7 @@ from graphflow.values import Seed
 from .activations import denoising
 from .asked import call_of, range_of, task_for
 from .checks import check_denoise, check_negative, task_of
+from .experts import last_step
 from .families import Begin, Call, Keep, family
 from .guidance import Guide
 from .preview import preview_clip
@@ -60,10 +61,10 @@ def foreseen(
     check_negative(denoiser, prompt, guide)
     call = call_of(denoiser, scheduler, latents, condition, guide, *asked[:3])
     _, end = range_of(scheduler, call, *asked[3:])
-    stopped = SamplerState(step=end, steps=call.steps, scheduler=scheduler.digest(), history={})
-    part = (
-        {"stage": "stopped", "sampler": stopped} if end < call.steps else {"stage": "done", "sampler": None}
-    )
+    step = None if denoiser.expert == "first" else end
+    stopped = SamplerState(step=step, steps=call.steps, scheduler=scheduler.digest(), history={})
+    over = step == call.steps
+    part = {"stage": "done", "sampler": None} if over else {"stage": "stopped", "sampler": stopped}
     return {"out": latents.model_copy(update={"samples": None, **part})}
 
 
@@ -74,6 +75,7 @@ def foreseen(
     depends=(
         ".asked",
         ".checks",
+        ".experts",
         ".guidance",
         ".stepwise",
         ".tap",
@@ -163,6 +165,7 @@ class _Run:
         call, task = replace(self.call, begun=self.samples is not None), chosen.tasks[name]
         tap = Tap(self.stepped, self.at, self.end, _moved(self.history, device), self.generator)
         tap.skipped = task.skipped(call) if task.cuts else 0
+        tap.ends = self.ends if self.denoiser.expert != "both" else None
         said = (condition.moments, condition.statistics) if condition else ()
         embeds, members = chosen.prompt(_moved(prompt.tensors, device), call)
         parts = {
@@ -187,6 +190,11 @@ class _Run:
                 output_type="latent",
             )
         return self.unpacked(output.frames if task.last == "output" else self.seen.latents).cpu()
+
+    def ends(self, scheduler: Any) -> int:
+        """Where one expert of two stops is known once the scheduler has its timesteps."""
+        self.end = last_step(self.denoiser, scheduler, self.at, self.end)
+        return self.end
 
     def reported(self, pipe: Any, names: tuple[str, ...]) -> dict[str, Any]:
         """Arguments for which the pipeline tells of each step's end, if it can.

@@ -15,7 +15,7 @@ from graphflow.node import node
 
 from .modifiers.casting import Casting, Storage
 from .modifiers.compile import Backend, Compilation
-from .modifiers.lora import Expert, LoRA, check_header
+from .modifiers.lora import Expert, LoRA, check_header, parts_of
 from .modifiers.offload import Offload, Strategy
 from .modifiers.parallel import Degree, Parallel
 from .modifiers.quantise import Method, Quantisation, backend_of
@@ -117,6 +117,10 @@ def lora(
         raise NodeError(
             f"model {denoiser.source.model!r} has one expert", where="expert", hint="choose both or first"
         )
+    if not set(denoiser.parts()) & set(parts_of(expert)):
+        raise NodeError(
+            f"this denoiser is the {denoiser.expert} expert alone", where="expert", hint="choose both"
+        )
     source = identify_file(file, repository, revision=revision, download=download)
     check_header(source.path(), _weights(denoiser))
     if weight == 0:
@@ -154,10 +158,10 @@ def load_weights(
     another model is told when it is opened.
     """
     names = [file] if second_file is None else [file, second_file]
-    expected = part.experts if isinstance(part, Denoiser) else 1
+    expected = len(part.parts())
     if len(names) != expected:
         raise NodeError(
-            f"model {part.source.model!r} has {expected} expert{'s' if expected > 1 else ''}",
+            f"this part of model {part.source.model!r} has {expected} expert{'s' if expected > 1 else ''}",
             where="second_file",
             hint="give one file for each",
         )

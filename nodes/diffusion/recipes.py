@@ -20,7 +20,7 @@ from .families import Family, family, pipelines
 from .modifiers.attention import attending, check_attention
 from .modifiers.casting import Casting, cast, is_cast
 from .modifiers.compile import Compilation, check_compilation, compiled
-from .modifiers.lora import LoRA, adapted, add_loras, check_adapter, read_adapter
+from .modifiers.lora import Expert, LoRA, adapted, add_loras, check_adapter, parts_of, read_adapter
 from .modifiers.parallel import Parallel, check_parallel, check_plan, shared_out
 from .modifiers.quantise import Quantisation, backend_of, installed
 from .modifiers.step_cache import Magnitude, StepCache, caching, check_step_cache
@@ -140,9 +140,9 @@ class ImageEncoder(Component):
 
 
 class Experts(NamedTuple):
-    """A live denoiser: one transformer, or two of which the second takes the low-noise steps."""
+    """A live denoiser: one transformer, or two, the second for the low-noise steps, or one of two."""
 
-    transformer: Any
+    transformer: Any = None
     transformer_2: Any = None
 
     def live(self) -> list[Any]:
@@ -157,6 +157,9 @@ class Denoiser(Component):
     """The transformer, or the two experts of Wan 2.2."""
 
     experts: Annotated[int, Field(ge=1, le=2)] = 1
+    """Of the model."""
+    expert: Expert = "both"
+    """Which of a model's two experts this is."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """What the pipeline must know about the denoiser. For Wan `boundary_ratio`, the noise level (of 1) below
     which the second expert takes over, and `expand_timesteps`, one timestep for every token."""
@@ -193,7 +196,7 @@ class Denoiser(Component):
         return self.model_copy(update=undone if self.casting is not None else {**undone, "loras": ()})
 
     def parts(self) -> tuple[str, ...]:
-        return ("transformer", "transformer_2")[: self.experts]
+        return parts_of(self.expert)[: self.experts]
 
     def single_files(self) -> dict[str, FileSource]:
         return self.files
@@ -268,7 +271,7 @@ class Denoiser(Component):
     def open(self, device: str) -> Experts:
         folder = self.folder()
         index = read_json(folder / INDEX)
-        experts = Experts(*(self._load(index, folder, part, device) for part in self.parts()))
+        experts = Experts(**{part: self._load(index, folder, part, device) for part in self.parts()})
         if self.casting is not None:
             add_loras(experts.named(), self.loras, self._pipeline())
             for module in experts.live():

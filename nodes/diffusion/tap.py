@@ -62,6 +62,8 @@ class Tap:
     """Where a solver that adds noise draws it from; without one it would use the global generator."""
     skipped: int = 0
     """Steps at the front that the pipeline itself cuts off, as video to video does; `start` counts them."""
+    ends: Callable[[Any], int] | None = None
+    """Finds `end` where it follows from the timesteps: given the scheduler, as soon as it has them all."""
     whole: tuple[Any, Any] = (None, None)
     """Timesteps and sigmas of the whole denoise."""
     levels: list[float] = field(default_factory=list)
@@ -144,6 +146,7 @@ def _tapped_class(base: Any) -> Any:
             tap = self._tap
             tap.whole, tap.done = (self.timesteps, self.sigmas), 0
             tap.levels = [float(sigma) for sigma in self.sigmas]
+            tap.end = tap.ends(self) if tap.ends is not None else tap.end
             shown = tap.start - tap.skipped
             self.timesteps = self.timesteps[shown : tap.end]
             self.sigmas = self.sigmas[shown:]  # pipelines read sigmas[i] beside timesteps[i]

@@ -98,8 +98,8 @@ class Geometry(Value):
 class SamplerState(Value):
     """Where a denoise stopped, with all that the sampler remembers of its earlier steps."""
 
-    step: Annotated[int, Field(ge=0)]
-    """Steps done."""
+    step: Annotated[int, Field(ge=0)] | None
+    """Steps done. None in a plan, where only the run can tell."""
     steps: Positive
     """Steps of the whole denoise."""
     scheduler: str

@@ -26,6 +26,12 @@ def check_expert(denoiser: Denoiser, expert: Expert) -> None:
             where="expert",
             hint="choose only" if one else "choose first (high noise) or second (low noise), and train each",
         )
+    if denoiser.expert != "both":
+        raise NodeError(
+            f"this denoiser is the {denoiser.expert} expert alone",
+            where="denoiser",
+            hint="wire the whole denoiser, and choose its expert here",
+        )
     for name in ("quantisation", "casting", "compilation", "step_cache", "parallel"):
         if getattr(denoiser, name) is not None:
             raise NodeError(

@@ -21,14 +21,20 @@ from ..source import FileSource, read_header
 from ..weights import check_finite
 
 Expert = Literal["both", "first", "second"]
+"""Of a model with two experts: the first takes the steps at high noise, the second those at low noise."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Tensor name to shape."""
 
 PARTS = ("transformer", "transformer_2")
-"""What a LoRA of diffusers calls the first and the second expert."""
+"""What pipelines and LoRAs of diffusers call the first and the second expert."""
 FOREIGN = ("base_model.model.", "diffusion_model.", "model.diffusion_model.")
 """What other programs put before the layers' names."""
+
+
+def parts_of(expert: Expert) -> tuple[str, ...]:
+    """What the pipeline calls the experts."""
+    return PARTS if expert == "both" else PARTS[("first", "second").index(expert) :][:1]
 
 
 class LoRA(Value):
@@ -42,7 +48,7 @@ class LoRA(Value):
 
     def acts_on(self, part: str) -> bool:
         """Whether it is added to the expert that the pipeline calls `part`."""
-        return self.expert == "both" or PARTS.index(part) == ("first", "second").index(self.expert)
+        return part in parts_of(self.expert)
 
 
 class Adapter(NamedTuple):
