@@ -1,7 +1,7 @@
 /** Two results beside each other: of two nodes, of two runs, of two workflows; clips in step. */
 
 import assert from 'node:assert/strict';
-import { openDocument, press, run, serious } from './lab.mjs';
+import { documentOf, openDocument, press, run, serious } from './lab.mjs';
 
 const CLIPS = {
   graphflow: 1,
@@ -132,4 +132,38 @@ export async function a_result_of_another_open_workflow({ page }) {
   await ready(page);
   const [left, right] = await sources(page);
   assert.notEqual(left, right);
+}
+
+export async function an_earlier_result_comes_back_with_what_made_it({ page, picture }) {
+  await openDocument(page, { ...CLIPS, name: 'brought back' });
+  await run(page);
+  await page.getByTestId('node-saved').locator('video').waitFor();
+  await page.getByTestId('node-clip').locator('.node-header').click();
+  const inspector = page.getByRole('complementary', { name: 'inspector' });
+  await inspector.getByLabel('seed of clip', { exact: true }).fill('4');
+  await press(page, 'Tab');
+  await run(page);
+  await page.getByText('nothing to run: all is in the cache').waitFor();
+
+  await page.getByTestId('node-back').locator('.node-header').click();
+  await press(page, 'h');
+  const cards = page.getByRole('dialog', { name: 'Earlier results of back' }).getByRole('article');
+  await cards.nth(0).getByText('as it is set now').waitFor();
+  await cards.nth(1).getByText('clip · seed: 3').waitFor();
+  await picture('brought_back');
+  await cards.nth(1).getByRole('button', { name: 'use these settings' }).click();
+  await page.getByRole('log').getByText('back and 1 node before it are set as').waitFor();
+  assert.equal((await documentOf(page)).nodes.clip.params.seed, 3);
+  await page.getByText('nothing to run: all is in the cache').waitFor();
+  await press(page, 'Control+z');
+  assert.equal((await documentOf(page)).nodes.clip.params.seed, 4, 'one step undoes it');
+
+  await page.getByTestId('node-clip').locator('.node-header').click();
+  await press(page, 'Delete');
+  await page.getByTestId('node-back').locator('.node-header').click();
+  await press(page, 'h');
+  await cards.nth(1).getByText('clip is not there any more').waitFor();
+  await cards.nth(1).getByRole('button', { name: 'open the workflow that made it' }).click();
+  await page.getByTestId('node-clip').waitFor();
+  assert.equal((await documentOf(page)).nodes.clip.params.seed, 3, 'all of it as it ran');
 }

@@ -1,32 +1,31 @@
-/** Earlier results of a node; choosing one brings its settings back. */
+/** Earlier results of a node; choosing one brings back the settings that made it, those of nodes before it included. */
 
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { compare } from '../commands/compare';
+import { openDocument } from '../commands/files';
+import { runDocument } from '../connection/http';
 import type { NodeResult } from '../connection/messages';
-import { withNode } from '../document/wires';
+import { broughtBack, earlier, type Change, type Earlier } from '../document/bring';
+import { own } from '../document/records';
+import type { Workflow } from '../document/types';
 import { Button } from '../parts/Button';
-import { ago, duration } from '../parts/text';
+import { ago, duration, plural } from '../parts/text';
 import { isInner } from '../schema/inner';
 import { Window } from '../parts/Window';
 import { ShownView } from '../results/ShownView';
 import { useEarlier } from '../results/useEarlier';
 import { useResult } from '../results/useResult';
-import { edit, useActive, useTabs } from '../store/tabs';
-import { closeDialog, say } from '../store/ui';
+import { defOf } from '../store/catalogue';
+import { runOf } from '../store/runs';
+import { runnable } from '../store/session';
+import { edit, useDoc, useTabs } from '../store/tabs';
+import { closeDialog, complain, say } from '../store/ui';
 
 export function HistoryDialog({ node }: { node: string }) {
   const tab = useTabs((state) => state.active);
   const results = useEarlier({ tab, node });
-  // of a workflow used as a node they are results of a node inside, whose settings are not its own
-  const inner = useActive((one) => isInner(one.line.now.nodes[node]?.type ?? ''), false);
+  const then = useDocuments(results);
   const [marked, setMarked] = useState<readonly string[]>([]);
-  const back = (one: NodeResult): void => {
-    edit('bring settings back', (doc) =>
-      withNode(doc, node, (entry) => ({ ...entry, params: one.settings })),
-    );
-    closeDialog();
-    say(`${node} is set as it was ${ago(one.time)}`, 'good');
-  };
   const toggle = (key: string): void =>
     setMarked(marked.includes(key) ? marked.filter((one) => one !== key) : [...marked.slice(-1), key]);
   return (
@@ -43,27 +42,14 @@ export function HistoryDialog({ node }: { node: string }) {
       </div>
       <div className="history">
         {results?.map((one) => (
-          <article key={one.key + one.item} className={marked.includes(one.key) ? 'marked' : ''}>
-            <Picture id={one.key} title={node} />
-            <small>
-              {ago(one.time)}
-              {one.seconds !== null && ` · ${duration(one.seconds)}`}
-            </small>
-            {!inner && <pre>{settingsText(one.settings)}</pre>}
-            <div className="answers">
-              {!inner && (
-                <Button label="use these settings" tone="primary" onClick={() => back(one)}>
-                  Use
-                </Button>
-              )}
-              <Button
-                icon="compare"
-                label="mark for comparison"
-                pressed={marked.includes(one.key)}
-                onClick={() => toggle(one.key)}
-              />
-            </div>
-          </article>
+          <Card
+            key={one.key + one.item}
+            node={node}
+            one={one}
+            then={then[one.run]}
+            marked={marked.includes(one.key)}
+            onMark={() => toggle(one.key)}
+          />
         ))}
         {results?.length === 0 && (
           <p className="empty">this node has not run yet under this workflow's name</p>
@@ -71,6 +57,113 @@ export function HistoryDialog({ node }: { node: string }) {
       </div>
     </Window>
   );
+}
+
+interface CardProps {
+  readonly node: string;
+  readonly one: NodeResult;
+  /** What ran then; null if it is not kept. */
+  readonly then: Workflow | null | undefined;
+  readonly marked: boolean;
+  readonly onMark: () => void;
+}
+
+function Card({ node, one, then, marked, onMark }: CardProps) {
+  const doc = useDoc();
+  const inside = runOf(useTabs((state) => state.active)).inside;
+  // of a workflow used as a node they are results of a node inside, whose settings are not its own
+  const inner = isInner(own(doc.nodes, node)?.type ?? '');
+  const found =
+    then === undefined || inner ? undefined : whatWasOtherwise(doc, node, one, inside ? null : then);
+  const before = found?.changes.filter((change) => change.node !== node) ?? [];
+  const back = (changes: readonly Change[]): void => {
+    edit('bring settings back', (now) => broughtBack(now, changes));
+    closeDialog();
+    const others = new Set(before.map((change) => change.node)).size;
+    const who =
+      others > 0 && changes !== mine ? `${node} and ${plural(others, 'node')} before it are` : `${node} is`;
+    say(`${who} set as ${ago(one.time)}`, 'good', found?.rest.join('; '));
+  };
+  const mine = found?.changes.filter((change) => change.node === node) ?? [];
+  return (
+    <article className={marked ? 'marked' : ''}>
+      <Picture id={one.key} title={node} />
+      <small>
+        {ago(one.time)}
+        {one.seconds !== null && ` · ${duration(one.seconds)}`}
+        {found?.changes.length === 0 && found.rest.length === 0 && ' · as it is set now'}
+      </small>
+      {!inner && <pre>{settingsText(one.settings)}</pre>}
+      {before.length > 0 && <pre aria-label="set otherwise before it">{changesText(before)}</pre>}
+      {found !== undefined && found.rest.length > 0 && (
+        <small className="rest">{found.rest.join('; ')}</small>
+      )}
+      <div className="answers">
+        {!inner && (
+          <Button
+            label="use these settings"
+            tone="primary"
+            disabled={found === undefined || found.changes.length === 0}
+            onClick={() => back(found?.changes ?? [])}
+          >
+            Use
+          </Button>
+        )}
+        {before.length > 0 && mine.length > 0 && (
+          <Button label={`use the settings of ${node} alone`} onClick={() => back(mine)}>
+            Only {node}
+          </Button>
+        )}
+        {then != null && (
+          <Button
+            icon="folder"
+            label="open the workflow that made it"
+            onClick={() => {
+              closeDialog();
+              openDocument(then, `${then.name || node}, ${ago(one.time)}`).catch(complain);
+            }}
+          />
+        )}
+        <Button icon="compare" label="mark for comparison" pressed={marked} onClick={onMark} />
+      </div>
+    </article>
+  );
+}
+
+/** Without what ran, and on a level, whose nodes it names otherwise, the node's own settings alone are known. */
+function whatWasOtherwise(doc: Workflow, node: string, one: NodeResult, then: Workflow | null): Earlier {
+  const now = runnable(doc);
+  const entry = own(now.nodes, node);
+  const alone = { ...doc, nodes: entry ? { [node]: { ...entry, params: one.settings } } : {} };
+  return earlier({
+    doc,
+    now,
+    then: then ?? alone,
+    node,
+    initial: (type, name) => defOf(type)?.settings.find((setting) => setting.name === name)?.initial,
+    inner: isInner,
+  });
+}
+
+/** What the runs of some results ran, by run; null for what is not kept. */
+function useDocuments(results: readonly NodeResult[] | undefined): Readonly<Record<string, Workflow | null>> {
+  const [found, setFound] = useState<Readonly<Record<string, Workflow | null>>>({});
+  useEffect(() => {
+    for (const run of new Set(results?.map((one) => one.run)))
+      runDocument(run)
+        .catch(() => null)
+        .then((doc) => setFound((before) => ({ ...before, [run]: doc })), complain);
+  }, [results]);
+  return found;
+}
+
+function changesText(changes: readonly Change[]): string {
+  return changes
+    .map(
+      ({ node, name, value }) =>
+        `${node} · ${value === undefined ? `${name} as it comes` : settingsText({ [name]: value })}`,
+    )
+    .join('\n');
 }
 
 function settingsText(settings: Readonly<Record<string, unknown>>): string {

@@ -1,0 +1,99 @@
+/** An earlier result comes back with what made it: the settings of its node and of all nodes before it. Pure. */
+
+import { setParam, unsetParam } from './nodes';
+import { parameterOf, setParameter } from './parameters';
+import { own } from './records';
+import type { NodeEntry, Workflow } from './types';
+import { listOf, reach, split, type End } from './wires';
+
+/** A setting that was another one then. */
+export interface Change {
+  readonly node: string;
+  readonly name: string;
+  /** As it was; undefined if the node's own default held. */
+  readonly value: unknown;
+}
+
+export interface Earlier {
+  /** The node's own first, then those of nodes before it. */
+  readonly changes: readonly Change[];
+  /** What settings do not bring back, for people. */
+  readonly rest: readonly string[];
+}
+
+interface Asked {
+  readonly doc: Workflow;
+  /** It as it would run: what is switched off taken out. */
+  readonly now: Workflow;
+  /** The one that ran. */
+  readonly then: Workflow;
+  readonly node: string;
+  /** What a setting is that nobody set. */
+  initial(type: string, name: string): unknown;
+  /** Whether a type is a workflow: its nodes stood in the document that ran, itself not. */
+  inner(type: string): boolean;
+}
+
+/** What was otherwise when a result of `node` was made. */
+export function earlier({ doc, now, then, node, initial, inner }: Asked): Earlier {
+  const changes: Change[] = [];
+  const rest = new Map<string, string>();
+  const parts = Object.keys(now.nodes).filter((id) => inner(now.nodes[id]?.type ?? ''));
+  for (const id of reach(then, [node], 'up')) {
+    const [was, is] = [own(then.nodes, id), own(now.nodes, id)];
+    if (was === undefined) continue;
+    const part = is === undefined ? parts.find((one) => id.startsWith(`${one}-`)) : undefined;
+    if (part !== undefined) rest.set(part, `${part} is a workflow, which is not looked into`);
+    else if (is === undefined)
+      rest.set(id, `${id} ${own(doc.nodes, id) ? 'is switched off' : 'is not there any more'}`);
+    else if (is.type !== was.type) rest.set(id, `${id} was another kind of node`);
+    else {
+      if (!sameWires(is, was, parts)) rest.set(id, `${id} was wired otherwise`);
+      for (const name of new Set([...Object.keys(was.params ?? {}), ...Object.keys(is.params ?? {})])) {
+        if (own(was.inputs, name) !== undefined) continue;
+        const value = own(was.params, name);
+        const [before, after] = [value, own(is.params, name)].map((one) => one ?? initial(is.type, name));
+        if (!same(before, after) || own(is.inputs, name) !== undefined)
+          changes.push({ node: id, name, value });
+      }
+    }
+  }
+  return { changes, rest: [...rest.values()] };
+}
+
+/** The document with settings as they were. */
+export function broughtBack(doc: Workflow, changes: readonly Change[]): Workflow {
+  return changes.reduce((next, { node, name, value }) => {
+    const parameter = parameterOf(next, node, name);
+    if (parameter !== undefined && value !== undefined) return setParameter(next, parameter, value);
+    return value === undefined ? unsetParam(next, node, name) : setParam(next, node, name, value);
+  }, doc);
+}
+
+/** Whether the inputs come from the same nodes; a setting that is set now and was wired then counts, one wired now does not. */
+function sameWires(is: NodeEntry, was: NodeEntry, parts: readonly string[]): boolean {
+  const names = new Set([...Object.keys(was.inputs ?? {}), ...Object.keys(is.inputs ?? {})]);
+  return [...names].every((name) => {
+    if (own(was.params, name) !== undefined) return true;
+    const [ends, before] = [is, was].map((one) => listOf(own(one.inputs, name)).map(split));
+    if (ends === undefined || before === undefined || ends.length !== before.length) return false;
+    return ends.every((end, place) => sameEnd(end, before[place], parts));
+  });
+}
+
+/** A wire may leave out the name of an only output; one from a workflow came from a node in it. */
+function sameEnd(is: End, was: End | undefined, parts: readonly string[]): boolean {
+  if (was === undefined) return false;
+  if (parts.includes(is.node)) return was.node.startsWith(`${is.node}-`);
+  return is.node === was.node && (is.output === was.output || !is.output || !was.output);
+}
+
+/** Equal as JSON, whatever the order of names. */
+function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const [one, other] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  const names = Object.keys(one);
+  if (Array.isArray(a) !== Array.isArray(b) || names.length !== Object.keys(other).length) return false;
+  return names.every((name) => Object.hasOwn(other, name) && same(one[name], other[name]));
+}
