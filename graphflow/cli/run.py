@@ -195,12 +195,17 @@ def node_limits(seconds: float | None, memory: str | None, runner: RunnerKind) -
 
 def check_folder(path: Path, option: str) -> None:
     """Refuse an output folder that cannot be one, before anything is computed."""
-    nearest = next((p for p in [path.absolute(), *path.absolute().parents] if p.exists()), None)
-    if nearest is not None and not nearest.is_dir():
+    from graphflow import files
+
+    with files.storage_errors(path):
+        nearest = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    hint = f"choose another {option}"
+    if not nearest.is_dir():
+        raise StorageError("this is a file, not a folder", where=str(nearest), hint=hint, code="storage.type")
+    if not os.access(nearest, os.W_OK | os.X_OK):
         raise StorageError(
-            "this is a file, not a folder", where=str(nearest), hint=f"choose another {option}",
-            code="storage.type",
-        )  # fmt: skip
+            "this folder cannot be written to", where=str(nearest), hint=hint, code="storage.denied"
+        )
 
 
 def checked_targets(graph: Graph, only: list[str] | None) -> list[str] | None:

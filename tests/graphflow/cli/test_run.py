@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -233,10 +234,42 @@ def test_an_output_folder_that_is_a_file(call: Any, write: Any, place: Path) -> 
     assert not (place / "data").exists()
 
 
-def test_packs_that_are_not_there(call: Any, write: Any) -> None:
+def test_an_output_folder_whose_name_is_too_long(call: Any, write: Any, place: Path) -> None:
+    write()
+    done = call("run", "words.json", "--out", "o" * 300)
+    assert done.code == exits.STORAGE and "the name is too long" in done.err
+    assert not (place / "data").exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_told_before_anything_is_computed(
+    call: Any, write: Any, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def access(path: Path, mode: int) -> bool:  # whoever runs the tests may be allowed to write anywhere
+        return not (mode & os.W_OK and Path(path) == place / "locked")
+
+    write()
+    (place / "locked").mkdir()
+    monkeypatch.setattr(os, "access", access)
+    for name in ("locked", "locked/deeper"):
+        done = call("run", "words.json", "--out", name)
+        assert done.code == exits.STORAGE and "cannot be written to" in done.err and "--out" in done.err
+    assert not (place / "data").exists()
+
+
+def test_packs_that_are_not_there(call: Any, write: Any, place: Path) -> None:
     write()
     done = call("run", "words.json", "--packs", "nowhere")
     assert done.code == exits.USAGE and "nowhere" in done.err
+    (place / "a_file").write_text("")
+    done = call("run", "words.json", "--packs", "a_file")
+    assert done.code == exits.USAGE and "not a folder" in done.err
+
+
+def test_a_pack_named_instead_of_the_folder_it_lies_in(call: Any, write: Any, place: Path) -> None:
+    """Its nodes would not be found, and nothing would say why."""
+    assert call("new", "--pack", "shapes").code == 0
+    done = call("nodes", "shapes", "--packs", "packs/shapes")
+    assert done.code == exits.USAGE and "name the folder it lies in: packs" in done.err
 
 
 def test_only_runs_a_node_and_what_it_needs(call: Any, write: Any, place: Path) -> None:
