@@ -43,16 +43,29 @@ def find(reference: str) -> tuple[Document, Path | None]:
     """
     path = Path(os.path.expanduser(reference))
     if os.path.isfile(path):  # unlike the methods of Path, these two take any text
-        if path.suffix.lower() == ".json":
-            return workflow.load(path), path.resolve().parent
-        return from_media(path), None
+        return _in_file(path)
     known = templates()
     if reference in known:
         return workflow.load(known[reference]), known[reference].parent
+    if os.path.exists(path):
+        text = "this is a folder" if os.path.isdir(path) else "this is no file"
+        raise StorageError(text, where=reference, hint="name a workflow file", code="workflow.missing")
     hint = did_you_mean(reference, {name: None for name in known})
     raise StorageError(
         "there is no such file or template", where=reference, hint=hint, code="workflow.missing"
     )
+
+
+def _in_file(path: Path) -> tuple[Document, Path | None]:
+    """A workflow file's document; of a saved file the one it carries, also if it was named as a workflow."""
+    if path.suffix.lower() != ".json":
+        return from_media(path), None
+    try:
+        return workflow.load(path), path.resolve().parent
+    except DocumentError:
+        if read_provenance(path) is None:
+            raise
+        return from_media(path), None
 
 
 def from_media(path: Path) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,31 @@ def test_a_file_that_carries_no_workflow_says_which_do(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no workflow inside") as caught:
         from_media(tmp_path / "clip.mp4")
     assert "saved by graphflow" in caught.value.hint
+
+
+def test_a_folder_or_a_pipe_is_not_a_workflow(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    for path, said in ((tmp_path, "this is a folder"), (tmp_path / "pipe.json", "this is no file")):
+        with pytest.raises(StorageError, match=said) as caught:
+            find(str(path))
+        assert caught.value.error_code == "workflow.missing"
+
+
+def test_a_saved_picture_is_known_by_what_it_holds_whatever_its_name(tmp_path: Path) -> None:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    made_by = PngInfo()
+    made_by.add_itxt("graphflow", json.dumps({"workflow": raw(n="num")}))
+    Image.new("RGB", (4, 4)).save(tmp_path / "clip.json", "PNG", pnginfo=made_by)
+    document, folder = find(str(tmp_path / "clip.json"))
+    assert list(document.nodes) == ["n"] and folder is None
+
+
+def test_text_in_another_encoding_is_a_wrong_document_not_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text('{"graphflow": 1, "name": "ü"}', encoding="latin-1")
+    with pytest.raises(DocumentError, match="UTF-8"):
+        find(str(tmp_path / "mine.json"))
 
 
 def test_a_wrong_file_is_a_document_error_that_names_it(tmp_path: Path) -> None:
