@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,13 +66,23 @@ def new(
     if pack:
         _new_pack(name)
         return
-    path = Path(name if name.endswith(".json") else f"{name}.json")
+    path = _workflow_path(name)
     refuse_existing(path)
     document = _document(path.stem, template)
     from graphflow import files, workflow
 
     files.write_atomic(path, workflow.dump(document))
-    say(f"wrote {path}; run it with `graphflow run {path}`")
+    say(f"wrote {path}; run it with `graphflow run {shlex.quote(str(path))}`")
+
+
+def _workflow_path(name: str) -> Path:
+    """The file that a workflow of this name goes into. Raises DocumentError if there is none."""
+    folder, _, last = name.rpartition("/")
+    stem = last.removesuffix(".json")
+    if not stem.strip():
+        problem = Problem("usage", "NAME", f"{name!r} cannot name a workflow", "such as my_clips")
+        raise DocumentError([problem])
+    return Path(folder and f"{folder}/", f"{stem}.json")
 
 
 def _document(name: str, template: str | None) -> Document:

@@ -43,6 +43,17 @@ def test_a_new_pack_loads_and_its_test_passes(call: Any, place: Path) -> None:
     assert call("new", "--pack", "shapes").code == exits.STORAGE
 
 
+@pytest.mark.parametrize("name", ["", " ", ".json", "folder/"])
+def test_a_file_needs_a_name(call: Any, place: Path, name: str) -> None:
+    done = call("new", name)
+    assert done.code == exits.USAGE and "cannot name a workflow" in done.err
+    assert not [*place.rglob("*.json")]
+
+
+def test_the_command_it_names_can_be_pasted(call: Any, place: Path) -> None:
+    assert "`graphflow run 'my clips.json'`" in call("new", "my clips").out
+
+
 @pytest.mark.parametrize("name", ["Shapes", "my-pack", "../up", "a/b", ""])
 def test_names_that_cannot_be_packs(call: Any, place: Path, name: str) -> None:
     done = call("new", "--pack", name)
