@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -96,18 +97,33 @@ def invoke(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
     except Exception as error:  # border: whatever went wrong, a person gets one line and a report
-        return _usage(error) if hasattr(error, "format_message") else _internal(error, arguments)
+        wrong_usage = hasattr(error, "format_message")
+        return _usage(error, arguments) if wrong_usage else _internal(error, arguments)
 
 
-def _usage(error: Any) -> int:
+def _usage(error: Any, arguments: Sequence[str]) -> int:
     """A wrong option or argument, found by the option parser."""
     text = error.format_message()
     if text:
         warn(f"error: {text}")
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "graphflow"
-    warn(f"  `{path} --help` lists what there is")
+    warn(f"  `{_command_path(arguments)} --help` lists what there is")
     return exits.USAGE
+
+
+def _command_path(arguments: Sequence[str]) -> str:
+    """The command that was meant, with its workflow, whose parameters its help lists.
+
+    The option parser does not always know: an option without its value is told without its command.
+    """
+    command: Any = typer.main.get_command(application())
+    path = ["graphflow"]
+    for word in arguments:
+        below = getattr(command, "commands", {}).get(word)
+        if below is None:
+            is_workflow = isinstance(command, WorkflowCommand) and not word.startswith("-")
+            return shlex.join([*path, word] if is_workflow else path)
+        command, path = below, [*path, word]
+    return shlex.join(path)
 
 
 def _internal(error: Exception, arguments: Sequence[str]) -> int:

@@ -37,6 +37,13 @@ def test_wrong_usage_is_told_without_a_traceback(call: Any, arguments: list[str]
     assert done.out == ""
 
 
+def test_wrong_usage_names_the_help_of_its_command(call: Any) -> None:
+    """Also of an option that lacks its value, found before the command is known."""
+    done = call("run", "text_to_video", "--prompt")
+    assert "`graphflow run text_to_video --help`" in done.err
+    assert "`graphflow cache gc --help`" in call("cache", "gc", "--size").err
+
+
 def test_a_fault_of_its_own_is_one_line_and_a_report(
     call: Any, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
