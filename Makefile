@@ -6,7 +6,7 @@ DEMO := demo-output
 # One more than there are cores: some tests wait for processes and clocks.
 WORKERS = $(shell $(BIN)/python -c "import os; print((os.cpu_count() or 1) + 1)")
 # Bytecode is kept: tests start many programs, each of which would compile everything again.
-PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+PYTEST = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: demo test test-fast lint format bench docs editor editor-check e2e lock clean
 
