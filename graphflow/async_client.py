@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
@@ -57,9 +57,7 @@ class AsyncClient:
     """
 
     def __init__(self, url: str, *, token: str = "", name: str = "python") -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ServerError(f"{url!r} is no address", hint="such as http://127.0.0.1:8188/?token=...")
+        parts = _parts(url)
         self.base = f"{parts.scheme}://{parts.netloc}"
         self.token = token or parse_qs(parts.query).get("token", [""])[0]
         self.name = name
@@ -361,6 +359,18 @@ def _named(workflow: str | Mapping[str, Any], values: Mapping[str, Any]) -> dict
     """A workflow by name or as a document, with its parameters, as a request's fields."""
     named = {"workflow": workflow} if isinstance(workflow, str) else {"document": dict(workflow)}
     return {**named, "values": dict(values)}
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a server's address. Raises ServerError for what is none."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, a port out of range
+        whole = False
+    if not whole:
+        raise ServerError(f"{url!r} is no address", hint="such as http://127.0.0.1:8188/?token=...")
+    return parts
 
 
 def _bytes(frame: str | bytes) -> bytes:

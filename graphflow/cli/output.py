@@ -7,10 +7,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from graphflow.errors import DocumentError, GraphflowError
+from graphflow.errors import DocumentError, GraphflowError, Problem, shorten
 
 NARROW = 24
 """Columns up to this width are never wrapped in a terminal."""
+
+MAX_PROBLEMS = 50
+"""Problems of one document that people are shown; `graphflow validate --json` gives all."""
 
 
 def say(text: str = "") -> None:
@@ -30,15 +33,21 @@ def say_json(value: Any) -> None:
 
 def tell(error: GraphflowError) -> None:
     """An error on stderr: what, where, and what to do."""
-    if isinstance(error, DocumentError):
-        where = f"{error.where}: " if error.where else ""
-        for problem in error.problems:
-            warn(f"error: {where}{problem}")
-        return
     where = f"{error.where}: " if error.where else ""
+    if isinstance(error, DocumentError):
+        tell_problems(error.problems, f"error: {where}")
+        return
     warn(f"error: {where}{error.message} [{error.error_code}]")
     if error.hint:
         warn(f"  {error.hint}")
+
+
+def tell_problems(problems: Sequence[Problem], before: str) -> None:
+    """Each on a line of stderr; of very many the first, and how many there are."""
+    for problem in problems[:MAX_PROBLEMS]:
+        warn(shorten(f"{before}{problem}"))
+    if len(problems) > MAX_PROBLEMS:
+        warn(f"{before}... and {count_text(len(problems) - MAX_PROBLEMS, 'problem')} more")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:\d{1,3})?")
 
+WORKER_BYTES = 100 * 10**6
+"""Memory that a process of `--runner process` takes without any node, with room to spare."""
+
 
 class OnError(StrEnum):
     """What a failure means for work that does not depend on it."""
@@ -190,6 +193,9 @@ def node_limits(seconds: float | None, memory: str | None, runner: RunnerKind) -
     if seconds is not None and not 0 < seconds <= TIMEOUT_MAX:
         raise DocumentError([Problem("usage", "--node-timeout", f"{seconds:g} s is no time", "such as 600")])
     size = parse_size(memory, "--node-memory") if memory is not None else None
+    if size is not None and size < WORKER_BYTES:
+        text = f"{memory} is less than the process itself takes"
+        raise DocumentError([Problem("usage", "--node-memory", text, "such as 8GB")])
     return Limits(step_seconds=seconds, memory_bytes=size)
 
 

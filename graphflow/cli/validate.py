@@ -8,7 +8,7 @@ import typer
 
 from graphflow.cli import exits
 from graphflow.cli.options import AsJson, PackFolders, pack_folders
-from graphflow.cli.output import count_text, say, say_json, warn
+from graphflow.cli.output import count_text, say, say_json, tell_problems, warn
 from graphflow.errors import DocumentError, GraphflowError, Problem
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def _tell(reference: str, problems: list[Problem]) -> None:
         say(f"{reference}: ok")
         return
     warn(f"{reference}: {count_text(len(problems), 'problem')}")
-    for problem in problems:
-        warn(f"  {problem}")
+    tell_problems(problems, "  ")
 
 
 def _as_json(problem: Problem) -> dict[str, Any]:

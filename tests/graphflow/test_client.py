@@ -169,6 +169,8 @@ def test_a_submission_whose_answer_was_lost_is_one_run(serve: Serve) -> None:
     [
         ("127.0.0.1:8188", "is no address"),
         ("ftp://x", "is no address"),
+        ("http://[::1", "is no address"),
+        ("http://127.0.0.1:99999", "is no address"),
         ("http://127.0.0.1:{port}/?token=wrong", "status 401"),
         ("http://localhost.localdomain:1/?token=x", "cannot reach"),
     ],

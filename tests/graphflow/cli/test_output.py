@@ -16,13 +16,21 @@ from graphflow.cli import bars, nodes, options, output, progress
 from graphflow.cli.bars import BarReporter
 from graphflow.cli.models import listing
 from graphflow.cli.progress import JsonReporter, PlainReporter
-from graphflow.errors import StorageError
+from graphflow.errors import DocumentError, Problem, StorageError
 
 
 @pytest.mark.parametrize("module", [output, options, listing, nodes, progress])
 def test_examples_in_docstrings(module: Any) -> None:
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
+
+
+def test_of_very_many_problems_the_first_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    problems = [Problem("node.unknown", f"nodes.{'n' * 5000}{i}", "no such type") for i in range(60)]
+    output.tell(DocumentError(problems, where="big.json"))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 51 and all(len(line) <= 2000 for line in lines)
+    assert lines[-1] == "error: big.json: ... and 10 problems more"
 
 
 def test_a_table_in_a_pipe_is_whole_and_aligned(capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,7 @@ def test_values_are_read_by_the_parameters_type(call: Any, write: Any) -> None:
         (["--node-timeout", "inf", "--runner", "process"], "inf s is no time"),
         (["--node-timeout", "0", "--runner", "process"], "--node-timeout"),
         (["--node-memory", "much", "--runner", "process"], "--node-memory"),
+        (["--node-memory", "1kB", "--runner", "process"], "less than the process itself takes"),
         (["surplus"], "surplus"),
     ],
 )
