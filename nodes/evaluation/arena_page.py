@@ -90,6 +90,7 @@ def arena_page(
         tag("button", text("no difference"), value="same"),
         tag("button", text("right is better"), value="right"),
         id="choices",
+        class_="choices",
     )
     done = tag(
         "div",

@@ -27,7 +27,13 @@ th:first-child, td:first-child { text-align: left; } th { font-weight: 600; }
 .row { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start; }
 img { max-width: 100%; image-rendering: pixelated; border-radius: 4px; display: block; }
 figure { margin: 0; } svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 11px; }
-button { font: inherit; padding: 8px 16px; margin: 4px; }
+.pair .row { display: grid; grid-template-columns: 1fr 1fr; }
+.pair img { width: 100%; max-height: 70vh; object-fit: contain; }
+.choices { position: sticky; bottom: 0; display: flex; justify-content: center; gap: 8px; padding: 12px 0;
+  background: var(--paper); } .choices[hidden] { display: none; }
+button, input { font: inherit; color: var(--ink); background: var(--panel); border: 1px solid var(--line);
+  border-radius: 8px; padding: 8px 16px; } button { flex: 0 1 200px; cursor: pointer; }
+button:hover, button:focus-visible { border-color: var(--ink); }
 textarea { width: 100%; height: 12em; font-family: monospace; }
 """
 
