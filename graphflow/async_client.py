@@ -363,14 +363,11 @@ def _named(workflow: str | Mapping[str, Any], values: Mapping[str, Any]) -> dict
 
 def _parts(url: str) -> SplitResult:
     """The parts of a server's address. Raises ServerError for what is none."""
-    try:
+    with suppress(ValueError):  # half an IPv6 address, a port out of range
         parts = urlsplit(url)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # half an IPv6 address, a port out of range
-        whole = False
-    if not whole:
-        raise ServerError(f"{url!r} is no address", hint="such as http://127.0.0.1:8188/?token=...")
-    return parts
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    raise ServerError(f"{url!r} is no address", hint="such as http://127.0.0.1:8188/?token=...")
 
 
 def _bytes(frame: str | bytes) -> bytes:
