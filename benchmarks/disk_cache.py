@@ -20,7 +20,7 @@ from graphflow.cache import entryfile
 from graphflow.cache.disk import DiskStore, EntryInfo
 from graphflow.cache.memory import MemoryCache
 from graphflow.files import write_all
-from graphflow.values import nbytes
+from graphflow.sizes import nbytes
 
 MB = 2**20
 ROUNDS = 11

@@ -19,7 +19,8 @@ from graphflow.node import NodeSpec
 from graphflow.pool import Pool
 from graphflow.refs import Const, Many, Out, Ref
 from graphflow.settings import check_wired_setting
-from graphflow.values import CodecError, nbytes
+from graphflow.sizes import nbytes
+from graphflow.values import CodecError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ torch is never imported here: a value's header can be read, compared and shown w
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -66,6 +66,25 @@ class Value(BaseModel):
     def key_fields(self) -> dict[str, Any]:
         """The fields that count for content keys; by default all of them."""
         return {name: getattr(self, name) for name in type(self).model_fields}
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Tensors by dtype and shape: a clip's numbers would fill the screen."""
+        for name, value in super().__repr_args__():
+            yield name, _outlined(value)
+
+
+class _Outline(str):
+    """Stands for a tensor where a value is shown."""
+
+    __repr__ = str.__str__
+
+
+def _outlined(value: object) -> object:
+    if is_tensor(value):
+        return _Outline(f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}")  # type: ignore[attr-defined]
+    if isinstance(value, dict):
+        return {name: _outlined(item) for name, item in value.items()}
+    return [*map(_outlined, value)] if type(value) is list else value
 
 
 @dataclass(frozen=True)
@@ -270,7 +289,7 @@ def _pack(value: object, tensors: dict[str, Tensor]) -> object:
         return {_TAG: "tuple", "v": [_pack(item, tensors) for item in value]}
     if kind is dict:
         return {_TAG: "dict", "v": [[_pack(k, tensors), _pack(v, tensors)] for k, v in value.items()]}  # type: ignore[attr-defined]
-    raise _cannot_travel(kind)
+    raise cannot_travel(kind)
 
 
 MANY = 16
@@ -344,57 +363,6 @@ def _without_tensors(kind: type[Value], fields: Mapping[str, Any]) -> Value:
     return kind.model_construct(**fields)
 
 
-PLAIN_BYTES = 64
-"""Bytes counted for a number, a reference or a small object's own overhead: about what CPython takes."""
-
-
-def nbytes(value: object) -> int:
-    """Bytes of memory that `value` keeps alive, about: storages of tensors, text, plain overhead.
-
-    A view counts its whole storage, several views of one storage count it once. Cheap (nothing is
-    encoded): the figure is for budgets. Raises CodecError for what cannot travel, as `encode` does.
-    """
-    try:
-        return _nbytes(value, set())
-    except (UnicodeEncodeError, RecursionError) as error:
-        raise CodecError(f"a value cannot travel on a wire: {describe(error)}") from None
-
-
-def _nbytes(value: Any, seen: set[int]) -> int:
-    """As `nbytes`; `seen` holds the addresses of storages that are counted already."""
-    kind = type(value)
-    if value is None or kind in (bool, int, float):
-        return PLAIN_BYTES
-    if kind is str:
-        return PLAIN_BYTES + (len(value) if value.isascii() else len(value.encode()))
-    if kind is bytes:
-        return PLAIN_BYTES + len(value)
-    total = PLAIN_BYTES
-    if kind is dict:
-        for name, item in value.items():
-            total += _nbytes(name, seen) + _nbytes(item, seen)
-    elif kind is list or isinstance(value, tuple):
-        for item in value:
-            total += _nbytes(item, seen)
-    elif isinstance(value, Value):
-        for name in kind.model_fields:
-            total += _nbytes(getattr(value, name), seen)
-    elif is_tensor(value):
-        total += _tensor_bytes(value, seen)
-    else:
-        raise _cannot_travel(kind)
-    return total
-
-
-def _tensor_bytes(tensor: Tensor, seen: set[int]) -> int:
-    if str(tensor.layout) != "torch.strided":  # has no storage of its own
-        return tensor.numel() * tensor.element_size()
-    storage = tensor.untyped_storage()
-    if storage.data_ptr() in seen:
-        return 0
-    seen.add(storage.data_ptr())
-    return int(storage.nbytes())
-
-
-def _cannot_travel(kind: type) -> CodecError:
+def cannot_travel(kind: type) -> CodecError:
+    """The error for a value of a kind that neither the codec nor a budget knows."""
     return CodecError(f"a {kind.__name__} cannot travel on a wire; return plain data or a Value")

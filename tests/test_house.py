@@ -24,7 +24,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "errors __init__",
         "files types migrations claims endpoint last_run quota limited",
         "values",
-        "signature",
+        "signature sizes",
         "node keys workflow cache widgets",
         "refs registry events choices expand environment settings provenance difference",
         "graph schema library models known telling",

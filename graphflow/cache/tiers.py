@@ -10,7 +10,8 @@ from graphflow.cache.disk import DiskStore
 from graphflow.cache.memory import MemoryCache
 from graphflow.cache.records import EntryInfo, Loaded, Notify, StoreNotice, ignore
 from graphflow.errors import StorageError
-from graphflow.values import CodecError, nbytes
+from graphflow.sizes import nbytes
+from graphflow.values import CodecError
 
 Stored = Literal["memory", "disk", "both", "none"]
 
