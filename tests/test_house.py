@@ -43,6 +43,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "async_client",
         "client",
         "cli",
+        "__main__",
     )
 )
 """Lowest first; a module imports only from lower levels. The files of one folder may import each other."""
