@@ -259,7 +259,7 @@ class _Builder:
                     yield name, wire
         for name, port in spec.ports.items():
             if port.required and name not in given:
-                hint = f"wire a {types.wanted_name(port.type)} into it"
+                hint = f"wire something of type {types.wanted_name(port.type)} into it"
                 self.problem("port.missing", f"nodes.{node.id}.inputs.{name}", f"{name!r} is not wired", hint)
 
     def wire(self, end: tuple[str, str | None], path: str, nodes: Mapping[str, GraphNode]) -> Wire | None:

@@ -160,7 +160,7 @@ def test_an_output_has_a_name_and_never_a_number(wire: str) -> None:
 
 def test_a_port_that_is_not_wired_says_what_to_wire() -> None:
     (problem,) = problems(a="double")
-    assert (problem.code, problem.hint) == ("port.missing", "wire a int into it")
+    assert (problem.code, problem.hint) == ("port.missing", "wire something of type int into it")
 
 
 def test_an_output_of_the_workflow_from_nowhere_is_told() -> None:
