@@ -12,6 +12,26 @@ from graphflow import types
 from graphflow.errors import Problem
 from graphflow.node import NodeSpec
 
+_LIMITS = {
+    "minimum": ">= {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "<= {}",
+    "exclusiveMaximum": "< {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "pattern": "matches {}",
+}
+
+
+def limits_text(schema: Mapping[str, Any]) -> str:
+    """A setting's limits for people, from its JSON Schema; also of one that may be left empty.
+
+    >>> limits_text({"anyOf": [{"minimum": 0, "exclusiveMaximum": 9}, {"type": "null"}]})
+    '>= 0, < 9'
+    """
+    parts = [schema, *schema.get("anyOf", ())]
+    return ", ".join(text.format(part[key]) for part in parts for key, text in _LIMITS.items() if key in part)
+
 
 def checked_settings(
     spec: NodeSpec, params: Mapping[str, Any], wired: list[str], path: str
@@ -60,10 +80,5 @@ def _hint(spec: NodeSpec, name: str) -> str:
     if name not in spec.settings:
         return ""
     schema = spec.params.model_json_schema()["properties"].get(name, {})
-    bounds = [
-        f"{word} {schema[key]}"
-        for key, word in (("minimum", "at least"), ("maximum", "at most"), ("exclusiveMinimum", "more than"))
-        if key in schema
-    ]
-    text = f"{name}: {types.name_of(spec.settings[name])}"
-    return ", ".join([text, *bounds])
+    kind = f"{name}: {types.name_of(spec.settings[name])}"
+    return ", ".join(part for part in (kind, limits_text(schema)) if part)

@@ -66,6 +66,7 @@ def known_node(registry: Registry, id: str) -> NodeSpec:
 def show(spec: NodeSpec) -> None:
     """Everything about one node."""
     from graphflow.schema import flags, settings_schema
+    from graphflow.settings import limits_text
     from graphflow.types import name_of, wanted_name
 
     say(f"{spec.id}  version {spec.version}")
@@ -100,17 +101,3 @@ def default_text(schema: dict[str, Any]) -> str:
     import json
 
     return json.dumps(schema["default"], ensure_ascii=False) if "default" in schema else "(required)"
-
-
-def limits_text(schema: dict[str, Any]) -> str:
-    """A setting's limits in words.
-
-    >>> limits_text({"anyOf": [{"minimum": 0, "exclusiveMaximum": 9}, {"type": "null"}]})
-    '>= 0, < 9'
-    """
-    words = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "exclusiveMaximum": "< {}"}
-    words |= {"minLength": "at least {} characters", "maxLength": "at most {} characters"}
-    parts = [schema, *schema.get("anyOf", [])]
-    return ", ".join(
-        text.format(part[name]) for part in parts for name, text in words.items() if name in part
-    )

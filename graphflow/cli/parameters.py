@@ -15,7 +15,7 @@ from graphflow.errors import DocumentError, GraphflowError, Problem
 from graphflow.expand import PREFIX
 from graphflow.node import NodeSpec
 from graphflow.registry import Registry
-from graphflow.settings import check_setting
+from graphflow.settings import check_setting, limits_text
 from graphflow.types import name_of
 from graphflow.workflow import LIMITS, Document, did_you_mean
 
@@ -25,14 +25,6 @@ OPEN_SEED = ("random", "null")
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 _KINDS: Mapping[str, type] = {"integer": int, "array": list, "object": dict}
-_BOUNDS = (
-    ("minimum", ">= {}"),
-    ("exclusiveMinimum", "> {}"),
-    ("maximum", "<= {}"),
-    ("exclusiveMaximum", "< {}"),
-    ("maxLength", "up to {} characters"),
-    ("pattern", "matches {}"),
-)
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ class Described:
 
     @property
     def type_text(self) -> str:
-        """The type for people, such as `integer | null`."""
+        """The type for people, such as `int | None`."""
         return "choice" if self.choices else name_of(self.spec.settings[self.setting])
 
     @property
@@ -78,8 +70,8 @@ def described(document: Document, registry: Registry, folder: Path | None = None
         spec, setting, value = target
         schema = TypeAdapter(spec.settings[setting]).json_schema()
         value = parameter.default if parameter.default is not None else value
-        kinds, choices, limits = _facts(schema, schema.get("$defs", {}))
-        limits += ", or random" if setting in spec.seeds else ""
+        kinds, choices = _facts(schema, schema.get("$defs", {}))
+        limits = limits_text(schema) + (", or random" if setting in spec.seeds else "")
         found[name] = Described(
             name, parameter.description, spec, setting, value, frozenset(kinds), tuple(choices), limits
         )
@@ -117,23 +109,21 @@ def _setting(spec: NodeSpec, setting: str, params: Mapping[str, Any]) -> tuple[N
     return spec, setting, params.get(setting, default)
 
 
-def _facts(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[list[str], list[str], str]:
-    """JSON types, choices and limits of a schema, unions and references followed."""
+def _facts(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """JSON types and choices of a schema, unions and references followed."""
     if "$ref" in schema:
         schema = {**defs.get(schema["$ref"].rpartition("/")[2], {}), **schema}
     kinds: list[str] = []
     choices = [str(choice) for choice in schema.get("enum", [])]
-    limits = [text.format(schema[name]) for name, text in _BOUNDS if name in schema]
     if "const" in schema:
         choices.append(str(schema["const"]))
     if isinstance(schema.get("type"), str):
         kinds.append(schema["type"])
     for part in [*schema.get("anyOf", []), *schema.get("oneOf", [])]:
-        inner_kinds, inner_choices, inner_limits = _facts(part, defs)
+        inner_kinds, inner_choices = _facts(part, defs)
         kinds += inner_kinds
         choices += inner_choices
-        limits += [inner_limits] if inner_limits else []
-    return kinds, choices, ", ".join(limits)
+    return kinds, choices
 
 
 # ------------------------------------------------------------------------------------- text to value

@@ -68,7 +68,7 @@ def test_an_unknown_node_that_no_output_needs_is_told_too() -> None:
 def test_a_setting_is_never_coerced(value: Any) -> None:
     (problem,) = problems(a=("limited", {"amount": value}))
     assert (problem.code, problem.path) == ("setting.invalid", "nodes.a.params.amount")
-    assert problem.hint == "amount: int, at least 0, at most 10"
+    assert problem.hint == "amount: int, >= 0, <= 10"
 
 
 def test_a_whole_number_is_a_number_with_a_fraction_too() -> None:

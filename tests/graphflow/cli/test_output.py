@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from graphflow import events
-from graphflow.cli import bars, nodes, options, output, progress
+from graphflow import events, settings
+from graphflow.cli import bars, options, output, progress
 from graphflow.cli.bars import BarReporter
 from graphflow.cli.models import listing
 from graphflow.cli.progress import JsonReporter, PlainReporter
 from graphflow.errors import DocumentError, Problem, StorageError
 
 
-@pytest.mark.parametrize("module", [output, options, listing, nodes, progress])
+@pytest.mark.parametrize("module", [output, options, listing, progress, settings])
 def test_examples_in_docstrings(module: Any) -> None:
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
