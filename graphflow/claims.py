@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -23,7 +24,8 @@ UNKNOWN: Final = Unknown.UNKNOWN
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """Stands in a check for a picture or a video of which only the size is known."""
+    """Stands in a check for a picture or a video, or for what is drawn over one such as poses, of which only
+    the size is known."""
 
     width: int
     height: int
@@ -31,6 +33,19 @@ class Sketch:
     """None for a picture."""
     fps: float = 0.0
     """Of a video."""
+
+
+class Alike:
+    """The check of a node whose outputs are as large, as long and as fast as what is wired to one port."""
+
+    def __init__(self, port: str, *outputs: str) -> None:
+        """outputs: those of which that is so; none is the only one."""
+        self.port, self.outputs = port, outputs or ("out",)
+        self.__signature__ = inspect.Signature([inspect.Parameter(port, inspect.Parameter.KEYWORD_ONLY)])
+
+    def __call__(self, **known: Any) -> Mapping[str, Any] | None:
+        seen = known[self.port]
+        return dict.fromkeys(self.outputs, seen) if isinstance(seen, Sketch) else None
 
 
 class Foreseen(dict[str, Any]):

@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar, get_origin
 
 from pydantic import BaseModel
 
-from graphflow.claims import UNKNOWN, Estimate, Footprint, Foreseen, Origin, Sketch, Unknown
+from graphflow.claims import UNKNOWN, Alike, Estimate, Footprint, Foreseen, Origin, Sketch, Unknown
 from graphflow.errors import DeclarationError, NodeError
 from graphflow.signature import Port, read_signature, where_is
 from graphflow.types import is_namedtuple, mentions, metadata_of
@@ -313,6 +313,7 @@ def _named_source(name: str) -> bytes:
 
 __all__ = [
     "UNKNOWN",
+    "Alike",
     "Context",
     "Estimate",
     "Footprint",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import node
+from graphflow.node import UNKNOWN, Alike, Sketch, Unknown, node
 from graphflow.values import Video
 
 from .frames import as_frames, marks_of
@@ -33,7 +34,15 @@ _KEY = re.compile(
 )
 
 
-@node("control/box_path", depends=_PARTS)
+def foreseen(
+    frames: int | Unknown, width: int | Unknown, height: int | Unknown, fps: float | Unknown
+) -> Mapping[str, Any] | None:
+    """What a node makes that is told its size."""
+    settings: list[Any] = [width, height, frames, fps]
+    return None if UNKNOWN in settings else {"out": Sketch(*settings)}
+
+
+@node("control/box_path", check=foreseen, depends=_PARTS)
 def box_path(
     *,
     path: str = "0: 8 8 40 40",
@@ -83,7 +92,7 @@ def merge_boxes(items: list[Boxes]) -> Boxes:
     )
 
 
-@node("control/boxes_of_mask", depends=_PARTS)
+@node("control/boxes_of_mask", check=Alike("mask"), depends=_PARTS)
 def boxes_of_mask(mask: Video, *, margin: Annotated[int, Field(ge=0, le=4096)] = 0, label: str = "") -> Boxes:
     """The box around what is inside a mask, frame by frame; none where nothing is inside.
 
@@ -104,7 +113,7 @@ def boxes_of_mask(mask: Video, *, margin: Annotated[int, Field(ge=0, le=4096)] =
     return Boxes(corners=corners, labels=(label,), width=width, height=height, fps=mask.fps)
 
 
-@node("control/boxes_of_pose", depends=_PARTS)
+@node("control/boxes_of_pose", check=Alike("pose"), depends=_PARTS)
 def boxes_of_pose(
     pose: Pose,
     *,
@@ -128,7 +137,7 @@ def boxes_of_pose(
     return Boxes(corners=corners, labels=labels, width=pose.width, height=pose.height, fps=pose.fps)
 
 
-@node("control/draw_boxes", depends=_PARTS)
+@node("control/draw_boxes", check=Alike("boxes"), depends=_PARTS)
 def draw_boxes(boxes: Boxes, *, filled: bool = False, line: Annotated[int, Field(ge=1, le=64)] = 2) -> Video:
     """A layout: each object's box in a colour of its own on black.
 
@@ -153,7 +162,7 @@ def draw_boxes(boxes: Boxes, *, filled: bool = False, line: Annotated[int, Field
     return Video(frames=torch.stack(frames), fps=boxes.fps)
 
 
-@node("control/mask_boxes", depends=_PARTS)
+@node("control/mask_boxes", check=Alike("boxes"), depends=_PARTS)
 def mask_boxes(boxes: Boxes, *, shape: Literal["rectangle", "ellipse"] = "rectangle") -> Video:
     """A mask that is white inside every box, or inside the ellipse that fills it."""
     import torch

@@ -7,12 +7,14 @@ trained ("inpainting", "outpainting", "several images to video").
 from __future__ import annotations
 
 import re
-from typing import Annotated, NamedTuple
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import node
+from graphflow.node import UNKNOWN, Alike, Sketch, Unknown, node
 from graphflow.values import Image, Mask, Tensor, Video
 
 from .frames import GRAY, as_frames, check_same, frames_of, marks_of
@@ -30,7 +32,11 @@ class ControlInput(NamedTuple):
     mask: Video
 
 
-@node("control/inpaint", depends=_PARTS)
+def _foreseen(found: Sketch) -> Mapping[str, Any]:
+    return {"video": found, "mask": found}
+
+
+@node("control/inpaint", check=Alike("video", "video", "mask"), depends=_PARTS)
 def inpaint(video: Video, mask: Video | Mask) -> ControlInput:
     """Let a model make anew what is inside the mask and keep the rest.
 
@@ -42,7 +48,17 @@ def inpaint(video: Video, mask: Video | Mask) -> ControlInput:
     return _control(frames.clone(), inside, video.fps)
 
 
-@node("control/outpaint", depends=_PARTS)
+def _outpainted(
+    video: Any, left: int | Unknown, top: int | Unknown, right: int | Unknown, bottom: int | Unknown
+) -> Mapping[str, Any] | None:
+    margins: list[Any] = [left, top, right, bottom]
+    if not isinstance(video, Sketch) or UNKNOWN in margins:
+        return None
+    width, height = video.width + margins[0] + margins[2], video.height + margins[1] + margins[3]
+    return _foreseen(replace(video, width=width, height=height))
+
+
+@node("control/outpaint", check=_outpainted, depends=_PARTS)
 def outpaint(
     video: Video,
     *,
@@ -80,7 +96,15 @@ def outpaint(
     return _control(canvas, free, video.fps)
 
 
-@node("control/place_images", depends=_PARTS)
+def _placed(images: Any, frames: int | Unknown, fps: float | Unknown) -> Mapping[str, Any] | None:
+    """As large as the first image, like all of them."""
+    first = images[0] if isinstance(images, list) and images else None
+    if not isinstance(first, Sketch) or isinstance(frames, Unknown) or isinstance(fps, Unknown):
+        return None
+    return _foreseen(replace(first, frames=frames, fps=fps))
+
+
+@node("control/place_images", check=_placed, depends=_PARTS)
 def place_images(
     images: list[Image], *, indexes: str = "0", frames: Frames = 81, fps: Fps = 16.0
 ) -> ControlInput:
@@ -111,7 +135,13 @@ def place_images(
     return _control(canvas, free, fps)
 
 
-@node("control/extend", depends=_PARTS)
+def _extended(video: Any, before: int | Unknown, after: int | Unknown) -> Mapping[str, Any] | None:
+    if not isinstance(video, Sketch) or isinstance(before, Unknown) or isinstance(after, Unknown):
+        return None
+    return _foreseen(replace(video, frames=before + (video.frames or 0) + after))
+
+
+@node("control/extend", check=_extended, depends=_PARTS)
 def extend(
     video: Video,
     *,
@@ -134,7 +164,7 @@ def extend(
     return _control(canvas, free, video.fps)
 
 
-@node("control/composite", depends=_PARTS)
+@node("control/composite", check=Alike("inside"), depends=_PARTS)
 def composite(inside: Video, outside: Video, mask: Video | Mask) -> Video:
     """One video inside the mask, another outside; a soft mask mixes them.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, Origin, node
+from graphflow.node import Alike, Context, Origin, node
 from graphflow.values import Recipe, Tensor, Video
 
 from .frames import frames_of
@@ -57,7 +57,7 @@ def drawn_pose_detector(*, tolerance: Tolerance = 24) -> DrawnPoseDetector:
     return DrawnPoseDetector(tolerance=tolerance)
 
 
-@node("control/detect_pose", depends=(".frames", ".layouts", ".values"))
+@node("control/detect_pose", check=Alike("video"), depends=(".frames", ".layouts", ".values"))
 def detect_pose(video: Video, detector: PoseDetector, ctx: Context) -> Pose:
     """The people of a video as points, by any detector that is wired.
 

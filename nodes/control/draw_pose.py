@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphflow.node import Context, node
+from graphflow.node import Alike, Context, node
 from graphflow.values import Video
 
 from .layouts import COLORS, FINGERS, LIMB_SHARE, LIMBS, as_18, check_pose
@@ -18,7 +18,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[float, float, float]
 
 
-@node("control/draw_pose", depends=(".layouts", ".values"))
+@node("control/draw_pose", check=Alike("pose"), depends=(".layouts", ".values"))
 def draw_pose(
     pose: Pose,
     ctx: Context,

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, node
+from graphflow.node import Alike, Context, node
 from graphflow.values import Tensor
 
 from .frames import P, as_frames, blurred, frames_of, luma, to_bytes, with_frames
@@ -19,7 +19,7 @@ Threshold = Annotated[float, Field(ge=0, le=2000)]
 _PARTS = (".frames",)
 
 
-@node("control/edges", depends=_PARTS)
+@node("control/edges", check=Alike("media"), depends=_PARTS)
 def edges(
     media: P, ctx: Context, *, low: Threshold = 100.0, high: Threshold = 200.0, sigma: Sigma = 1.0
 ) -> P:
@@ -34,7 +34,7 @@ def edges(
     return _made(media, ctx, lambda frame: _canny(frame, sigma, low, high))
 
 
-@node("control/sketch", depends=_PARTS)
+@node("control/sketch", check=Alike("media"), depends=_PARTS)
 def sketch(
     media: P,
     ctx: Context,
@@ -51,7 +51,7 @@ def sketch(
     return _made(media, ctx, lambda frame: _pencil(frame, sigma, strength, white_lines))
 
 
-@node("control/gray", depends=_PARTS)
+@node("control/gray", check=Alike("media"), depends=_PARTS)
 def gray(media: P, ctx: Context) -> P:
     """Shades of grey, for models that give a clip its colours."""
     return _made(media, ctx, lambda frame: to_bytes(luma(frame)))

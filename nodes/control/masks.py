@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import node
+from graphflow.node import Alike, node
 from graphflow.values import Image, Mask, Tensor, Video
 
 from .frames import M, as_frames, blurred, each, frames_of, luma, marks_of, to_bytes, with_marks
@@ -20,7 +20,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 _PARTS = (".frames",)
 
 
-@node("control/grow_mask", depends=_PARTS)
+@node("control/grow_mask", check=Alike("mask"), depends=_PARTS)
 def grow_mask(mask: M, *, pixels: Annotated[int, Field(ge=-256, le=256)] = 8) -> M:
     """A mask made larger by `pixels` all around, or smaller if negative; the frame's edge is no edge."""
     marks = marks_of(mask)
@@ -29,13 +29,13 @@ def grow_mask(mask: M, *, pixels: Annotated[int, Field(ge=-256, le=256)] = 8) ->
     return with_marks(mask, _grown(marks, pixels))
 
 
-@node("control/feather_mask", depends=_PARTS)
+@node("control/feather_mask", check=Alike("mask"), depends=_PARTS)
 def feather_mask(mask: M, *, sigma: Annotated[float, Field(ge=0, le=200)] = 4.0) -> M:
     """A mask with soft edges: blurred by a Gaussian of `sigma` pixels."""
     return with_marks(mask, each(marks_of(mask), lambda frame: to_bytes(blurred(frame.float(), sigma))))
 
 
-@node("control/invert_mask", depends=_PARTS)
+@node("control/invert_mask", check=Alike("mask"), depends=_PARTS)
 def invert_mask(mask: M) -> M:
     """Inside becomes outside."""
     return with_marks(mask, 255 - marks_of(mask))
@@ -82,7 +82,7 @@ def repeat_mask(mask: Mask, *, frames: Frames = 81, fps: Fps = 16.0) -> Video:
     return Video(frames=as_frames(marks_of(mask).expand(frames, -1, -1)), fps=fps)
 
 
-@node("control/luma_key", depends=_PARTS)
+@node("control/luma_key", check=Alike("video"), depends=_PARTS)
 def luma_key(video: Video, *, low: Share = 0.5, high: Share = 1.0, softness: Share = 0.0) -> Video:
     """A mask of what is as bright as `low` to `high`, 0 is black and 1 is white.
 
@@ -99,7 +99,7 @@ def luma_key(video: Video, *, low: Share = 0.5, high: Share = 1.0, softness: Sha
     return _mask_video(video, each(frames_of(video), keyed))
 
 
-@node("control/chroma_key", depends=_PARTS)
+@node("control/chroma_key", check=Alike("video"), depends=_PARTS)
 def chroma_key(
     video: Video, *, color: Color = "#00ff00", tolerance: Share = 0.2, softness: Share = 0.05
 ) -> Video:

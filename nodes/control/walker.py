@@ -9,6 +9,7 @@ from pydantic import Field
 
 from graphflow.node import node
 
+from .boxes import foreseen
 from .layouts import NAMES_18
 from .values import Fps, Frames, Pose, Side
 
@@ -21,7 +22,7 @@ UPPER_ARM, LOWER_ARM, THIGH, SHIN = 0.17, 0.15, 0.26, 0.25
 """Lengths, in body heights; thigh and shin reach from the hip almost to the ground."""
 
 
-@node("control/walker", depends=(".layouts", ".values"))
+@node("control/walker", check=foreseen, depends=(".layouts", ".values"))
 def walker(
     *,
     frames: Frames = 81,

@@ -20,6 +20,7 @@ from graphflow.values import Image, Seed, Video
 from .activations import conditioning, decoding, denoising
 from .asked import check_guide
 from .checks import blank_condition, check_denoise, stand_in
+from .decode import seen
 from .denoise import Guidance, Steps
 from .families import Call, family
 from .guidance import ScheduledGuidance
@@ -42,15 +43,16 @@ def _foreseen(
     mask: Any,
     segment: int | Unknown,
     overlap: int | Unknown,
-) -> None:
-    """Checked as far as it is known."""
+) -> Mapping[str, Any] | None:
+    """Checked as far as it is known; the video's size and length."""
     if isinstance(denoiser, Unknown) or isinstance(vae, Unknown) or isinstance(latents, Unknown):
-        return
+        return None
     given = Given(image=stand_in(True, latents))
     check_denoise(denoiser, prompt, latents, blank_condition(vae, latents, "animate", given))
     _check_eyes(image_encoder)
     if not (isinstance(segment, Unknown) or isinstance(overlap, Unknown)):
         _check_lengths(vae, latents, segment, overlap, background is None, mask is None)
+    return seen(latents)
 
 
 def _forecast(known: Mapping[str, Any]) -> Estimate | None:

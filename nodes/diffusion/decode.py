@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, Unknown, node
+from graphflow.node import Context, Sketch, Unknown, node
 from graphflow.values import Video
 
 from .activations import decoding
@@ -20,7 +20,14 @@ from .shell import cancel_points
 from .values import Latents
 
 
-def foreseen(vae: VAE | Unknown, latents: Latents | Unknown) -> None:
+def _foreseen(
+    vae: VAE | Unknown, latents: Latents | Unknown, fps: float | Unknown | None
+) -> Mapping[str, Any] | None:
+    check_decodable(vae, latents)
+    return seen(latents, fps)
+
+
+def check_decodable(vae: VAE | Unknown, latents: Latents | Unknown) -> None:
     """Refuse latents that the VAE cannot decode, before anything runs."""
     if isinstance(latents, Latents) and latents.stage == "empty":
         raise _empty()
@@ -28,7 +35,14 @@ def foreseen(vae: VAE | Unknown, latents: Latents | Unknown) -> None:
         check_origin(vae, latents)
 
 
-@node("diffusion/decode", check=foreseen, forecast=decoding, depends=(".checks", ".shell", *OPENING))
+def seen(latents: Latents | Unknown, fps: float | Unknown | None = None) -> Mapping[str, Any] | None:
+    """What frames the latents become, as far as it is known."""
+    if isinstance(latents, Unknown) or isinstance(fps, Unknown):
+        return None
+    return {"out": Sketch(latents.width, latents.height, latents.frames, fps or latents.fps)}
+
+
+@node("diffusion/decode", check=_foreseen, forecast=decoding, depends=(".checks", ".shell", *OPENING))
 def decode(
     vae: VAE,
     latents: Latents,

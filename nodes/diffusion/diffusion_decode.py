@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from graphflow.values import NUMERICS, Seed, Video
 
 from .checks import check_origin
 from .component import Component
+from .decode import seen
 from .families import Configs, code_digest, family
 from .modifiers.tiling import Tiling, tiled, tiling_of
 from .opening import from_folder
@@ -83,10 +84,14 @@ def load_diffusion_decoder(
 
 
 def _foreseen(
-    decoder: DiffusionDecoder | Unknown, latents: Latents | Unknown, vae: VAE | Unknown | None
-) -> None:
+    decoder: DiffusionDecoder | Unknown,
+    latents: Latents | Unknown,
+    vae: VAE | Unknown | None,
+    fps: float | Unknown | None,
+) -> Mapping[str, Any] | None:
     if isinstance(decoder, DiffusionDecoder) and isinstance(latents, Latents):
         _check(decoder, latents, None if isinstance(vae, Unknown) else vae)
+    return seen(latents, fps)
 
 
 @node(

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, Unknown, node
+from graphflow.node import Context, Estimate, Unknown, node
 from graphflow.values import Video
 
+from .activations import conditioning
 from .checks import foreseen
 from .condition import encoded
 from .forcing_plan import latent_frames
@@ -31,9 +32,18 @@ def _foreseen(
     return foreseen(vae, latents, "extension", given)
 
 
+def _forecast(known: Mapping[str, Any]) -> Estimate | None:
+    """Only the video's last frames are encoded."""
+    latents, frames = known.get("latents"), known.get("overlap_history")
+    if not isinstance(latents, Latents) or frames is None:
+        return None
+    return conditioning({**known, "latents": latents.model_copy(update={"frames": frames})})
+
+
 @node(
     "diffusion/condition_extension",
     check=_foreseen,
+    forecast=_forecast,
     depends=(".checks", ".condition", ".forcing_plan", ".pixels", ".values"),
 )
 def condition_extension(

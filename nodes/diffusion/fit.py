@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from graphflow.node import node
+from graphflow.node import Sketch, Unknown, node
 from graphflow.values import Image, Video
 
 from .pixels import Fit, fitted_image, fitted_video
@@ -13,7 +15,14 @@ from .values import Latents
 P = TypeVar("P", Image, Video)
 
 
-@node("diffusion/fit_media", depends=(".pixels", ".values"))
+def _foreseen(latents: Latents | Unknown, media: Any, whole: bool | Unknown) -> Mapping[str, Any] | None:
+    if isinstance(latents, Unknown) or isinstance(whole, Unknown) or not isinstance(media, Sketch):
+        return None
+    frames = media.frames if media.frames is None or whole else latents.frames
+    return {"out": replace(media, width=latents.width, height=latents.height, frames=frames)}
+
+
+@node("diffusion/fit_media", check=_foreseen, depends=(".pixels", ".values"))
 def fit_media(latents: Latents, media: P, *, fit: Fit = "cover", whole: bool = False) -> P:
     """A picture or video as the condition nodes give it to a model: the size of a clip, no longer than it.
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, Estimate, node
+from graphflow.node import Context, Estimate, Unknown, node
 from graphflow.values import Video
 
 from .activations import decoding
-from .decode import check_latents, foreseen, to_uint8
+from .decode import check_decodable, check_latents, seen, to_uint8
 from .long_video import FAMILIES, PIPELINE, Strength
 from .recipes import VAE
 from .shell import cancel_points
@@ -35,7 +35,12 @@ def _decoding(known: Mapping[str, Any]) -> Estimate | None:
     return found and replace(found, device=found.device + 4 * 4 * pixels, host=3 * pixels, thrifty={})
 
 
-@node("diffusion/decode_tiles", check=foreseen, forecast=_decoding, depends=(".recipes", ".decode"))
+def _foreseen(vae: VAE | Unknown, latents: Latents | Unknown) -> Mapping[str, Any] | None:
+    check_decodable(vae, latents)
+    return seen(latents)
+
+
+@node("diffusion/decode_tiles", check=_foreseen, forecast=_decoding, depends=(".recipes", ".decode"))
 def decode_tiles(
     vae: VAE,
     latents: Latents,

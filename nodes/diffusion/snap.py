@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphflow.node import Context, Foreseen, Sketch, Unknown, node
+from graphflow.node import Context, Estimate, Foreseen, Sketch, Unknown, node
 from graphflow.values import Image, Video
 
 from .recipes import VAE
@@ -32,7 +32,12 @@ def _foreseen(
     return Foreseen({"out": latents}, _changes(media, latents))
 
 
-@node("diffusion/latents_like", check=_foreseen, depends=(".values", ".recipes"))
+def _forecast(known: Mapping[str, Any]) -> Estimate:
+    """It opens no model."""
+    return Estimate(0)
+
+
+@node("diffusion/latents_like", check=_foreseen, forecast=_forecast, depends=(".values", ".recipes"))
 def latents_like(
     vae: VAE,
     media: Image | Video,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import node
+from graphflow.node import Alike, Sketch, Unknown, node
 from graphflow.values import Image, Video
 
 from .sheet import spread
@@ -18,7 +20,11 @@ Fps = Annotated[float, Field(gt=0, le=1000)]
 _PARTS = (".tensors",)
 
 
-@node("media/pick_frame", depends=_PARTS)
+def _picked(video: Any) -> Mapping[str, Any] | None:
+    return {"out": Sketch(video.width, video.height)} if isinstance(video, Sketch) else None
+
+
+@node("media/pick_frame", check=_picked, depends=_PARTS)
 def pick_frame(video: Video, *, index: int = 0) -> Image:
     """One frame; 0 is the first, -1 the last. Raises NodeError if there is no such frame."""
     check_video(video)
@@ -42,7 +48,15 @@ def video_to_images(video: Video) -> list[Image]:
     return [Image(pixels=frame) for frame in video.frames]
 
 
-@node("media/images_to_video", depends=_PARTS)
+def _put_together(images: Any, fps: float | Unknown) -> Mapping[str, Any] | None:
+    """As large as the first image, like all of them."""
+    first = images[0] if isinstance(images, list) and images else None
+    if not isinstance(first, Sketch) or isinstance(fps, Unknown):
+        return None
+    return {"out": replace(first, frames=len(images), fps=fps)}
+
+
+@node("media/images_to_video", check=_put_together, depends=_PARTS)
 def images_to_video(images: list[Image], *, fps: Fps = 16.0) -> Video:
     """A video of images of one size, in order.
 
@@ -58,7 +72,13 @@ def images_to_video(images: list[Image], *, fps: Fps = 16.0) -> Video:
     return Video(frames=torch.stack([image.pixels for image in images]), fps=fps)
 
 
-@node("media/trim", depends=_PARTS)
+def _trimmed(video: Any, start: int | Unknown, stop: int | Unknown | None) -> Mapping[str, Any] | None:
+    if not isinstance(video, Sketch) or isinstance(start, Unknown) or isinstance(stop, Unknown):
+        return None
+    return {"out": replace(video, frames=len(range(video.frames or 0)[start:stop]))}
+
+
+@node("media/trim", check=_trimmed, depends=_PARTS)
 def trim(video: Video, *, start: int = 0, stop: int | None = None) -> Video:
     """The frames from number `start` to before `stop`; negative numbers count from the end.
 
@@ -73,7 +93,14 @@ def trim(video: Video, *, start: int = 0, stop: int | None = None) -> Video:
     return Video(frames=frames.clone(), fps=video.fps)
 
 
-@node("media/concat_videos", depends=_PARTS)
+def _joined(videos: Any) -> Mapping[str, Any] | None:
+    """As large and as fast as the first video."""
+    if not isinstance(videos, list) or not videos or not all(isinstance(one, Sketch) for one in videos):
+        return None
+    return {"out": replace(videos[0], frames=sum(one.frames or 0 for one in videos))}
+
+
+@node("media/concat_videos", check=_joined, depends=_PARTS)
 def concat_videos(videos: list[Video], *, rate: Literal["equal", "first"] = "equal") -> Video:
     """One video after the other.
 
@@ -92,7 +119,20 @@ def concat_videos(videos: list[Video], *, rate: Literal["equal", "first"] = "equ
     return Video(frames=torch.cat([video.frames for video in videos]), fps=videos[0].fps)
 
 
-@node("media/change_fps", depends=_PARTS)
+def _paced(video: Any, fps: float | Unknown, mode: str | Unknown) -> Mapping[str, Any] | None:
+    if not isinstance(video, Sketch) or isinstance(fps, Unknown) or isinstance(mode, Unknown):
+        return None
+    count = video.frames or 0
+    frames = count if mode == "retime" else _resampled(count, video.fps, fps)
+    return {"out": replace(video, frames=frames, fps=fps)}
+
+
+def _resampled(frames: int, rate: float, fps: float) -> int:
+    """How many frames a clip has at another rate."""
+    return max(1, round(frames * fps / rate))
+
+
+@node("media/change_fps", check=_paced, depends=_PARTS)
 def change_fps(video: Video, *, fps: Fps = 16.0, mode: Literal["resample", "retime"] = "resample") -> Video:
     """Another number of frames a second.
 
@@ -102,20 +142,27 @@ def change_fps(video: Video, *, fps: Fps = 16.0, mode: Literal["resample", "reti
     check_video(video)
     if mode == "retime":
         return Video(frames=video.frames, fps=fps)
-    count = max(1, round(len(video.frames) * fps / video.fps))
+    count = _resampled(len(video.frames), video.fps, fps)
     last = len(video.frames) - 1
     picked = [min(last, int(k * video.fps / fps + 1e-6)) for k in range(count)]
     return Video(frames=video.frames[picked], fps=fps)
 
 
-@node("media/reverse", depends=_PARTS)
+@node("media/reverse", check=Alike("video"), depends=_PARTS)
 def reverse(video: Video) -> Video:
     """The frames from last to first."""
     check_video(video)
     return Video(frames=video.frames.flip(0), fps=video.fps)
 
 
-@node("media/ping_pong", depends=_PARTS)
+def _there_and_back(video: Any) -> Mapping[str, Any] | None:
+    if not isinstance(video, Sketch):
+        return None
+    count = video.frames or 0
+    return {"out": replace(video, frames=count + max(0, count - 2))}
+
+
+@node("media/ping_pong", check=_there_and_back, depends=_PARTS)
 def ping_pong(video: Video) -> Video:
     """Forwards, then backwards, so that it repeats without a jump; both ends are shown once."""
     import torch

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import node
+from graphflow.node import UNKNOWN, Sketch, Unknown, node
 from graphflow.values import Image, Tensor, Video
 
 from .tensors import array_of, frames_of, scaled, tensor_of
@@ -19,7 +21,17 @@ Side = Annotated[int, Field(ge=1, le=16_384)]
 _PARTS = (".tensors",)
 
 
-@node("media/resize", depends=_PARTS)
+def _resized_to(
+    media: Any, width: int | Unknown | None, height: int | Unknown | None
+) -> Mapping[str, Any] | None:
+    asked: list[Any] = [width, height]
+    if not isinstance(media, Sketch) or UNKNOWN in asked:
+        return None
+    rows, columns = _target(media.height, media.width, *asked)
+    return {"out": replace(media, width=columns, height=rows)}
+
+
+@node("media/resize", check=_resized_to, depends=_PARTS)
 def resize(
     media: P,
     *,
@@ -34,12 +46,27 @@ def resize(
     scaling: `lanczos` for pictures, `nearest` for sharp pixels, `area` to make much smaller.
     """
     frames = frames_of(media)
-    target = _target(frames, width, height)
+    rows, columns = frames.shape[1:3]
+    target = _target(rows, columns, width, height)
     kept = _centre(frames, target) if fit == "cover" else frames
     return _with_frames(media, _resized(kept, *target, scaling))
 
 
-@node("media/crop", depends=_PARTS)
+def _cropped(
+    media: Any,
+    left: int | Unknown,
+    top: int | Unknown,
+    width: int | Unknown | None,
+    height: int | Unknown | None,
+) -> Mapping[str, Any] | None:
+    asked: list[Any] = [left, top, width, height]
+    if not isinstance(media, Sketch) or UNKNOWN in asked:
+        return None
+    across, down = asked[2] or media.width - asked[0], asked[3] or media.height - asked[1]
+    return {"out": replace(media, width=across, height=down)}
+
+
+@node("media/crop", check=_cropped, depends=_PARTS)
 def crop(
     media: P,
     *,
@@ -105,9 +132,8 @@ def _with_frames(media: P, frames: Tensor) -> P:
     return media.model_copy(update=changed)
 
 
-def _target(frames: Tensor, width: int | None, height: int | None) -> tuple[int, int]:
-    """The new height and width."""
-    rows, columns = frames.shape[1:3]
+def _target(rows: int, columns: int, width: int | None, height: int | None) -> tuple[int, int]:
+    """The new height and width. Raises NodeError if neither is asked for."""
     if width is None and height is None:
         raise NodeError("neither width nor height is set", hint="set one or both")
     if width is None:

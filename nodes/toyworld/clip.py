@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from graphflow.node import node
+from graphflow.node import Sketch, Unknown, node
 from graphflow.values import Image, Seed, Video
+
+from .world import FPS
 
 Shape = Literal["circle", "square", "triangle"]
 Color = Literal["red", "green", "blue", "yellow", "purple", "white"]
@@ -25,7 +28,14 @@ class ToyClip(NamedTuple):
     caption: str
 
 
-@node("toyworld/clip", depends=(".render", ".world", ".captions"))
+def _foreseen(frames: int | Unknown, side: int | Unknown) -> Mapping[str, Any] | None:
+    if isinstance(frames, Unknown) or isinstance(side, Unknown):
+        return None
+    still = Sketch(side, side)
+    return {"video": Sketch(side, side, frames, float(FPS)), "first": still, "last": still}
+
+
+@node("toyworld/clip", check=_foreseen, depends=(".render", ".world", ".captions"))
 def clip(
     *,
     shape: Shape = "circle",
@@ -45,7 +55,7 @@ def clip(
     Returns uint8 frames, (frames, side, side, 3), and a caption such as the embedded models were taught.
     """
     from .captions import plain_caption
-    from .render import FPS, render, to_uint8
+    from .render import render, to_uint8
     from .world import Scene
 
     scene = Scene(shape, color, background, size, motion, effect, seed)

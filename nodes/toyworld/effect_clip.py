@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from typing import Annotated, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from graphflow.node import node
+from graphflow.node import Sketch, Unknown, node
 from graphflow.values import Seed, Video
 
 from .clip import Background, Color, Motion, Shape
-from .world import columns, held_out_scenes, sample_scene
+from .world import FPS, columns, held_out_scenes, sample_scene
 
 
 class EffectPair(NamedTuple):
@@ -62,7 +63,13 @@ def effect_scenes(
     return EffectScenes(*columns(drawn), words)
 
 
-@node("toyworld/effect_clip", depends=(".effects", ".render", ".world", ".captions"))
+def _foreseen(frames: int | Unknown, side: int | Unknown) -> Mapping[str, Any] | None:
+    if isinstance(frames, Unknown) or isinstance(side, Unknown):
+        return None
+    return dict.fromkeys(("video", "plain", "mask"), Sketch(side, side, frames, float(FPS)))
+
+
+@node("toyworld/effect_clip", check=_foreseen, depends=(".effects", ".render", ".world", ".captions"))
 def effect_clip(
     *,
     effect: Literal["cakeify", "dissolve"] = "cakeify",
@@ -84,7 +91,7 @@ def effect_clip(
     """
     from .captions import plain_caption
     from .effects import draw_effect
-    from .render import FPS, to_uint8
+    from .render import to_uint8
     from .world import Scene
 
     scene = Scene(shape, color, background, size, motion, seed=seed)

@@ -17,7 +17,6 @@ FRAMES = 13
 """Frames of a clip: 4n + 1, as a video autoencoder with a causal time factor of four needs."""
 SIZE = 64
 """Width and height of a clip in pixels."""
-FPS = 8
 
 EXTENT = {"circle": 1.0, "square": 0.9, "triangle": 1.3}
 """How far a shape reaches from its centroid, in radii (a square counts its half side)."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 from types import MappingProxyType
 
+FPS = 8
+"""Frames a second of every clip."""
+
 RGB = tuple[float, float, float]
 """Red, green and blue, each 0..1."""
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from ..captions import MOTION_PHRASES, SYNONYMS
-from ..render import FPS, FRAMES, SIZE
-from ..world import BACKGROUNDS, COLORS, MOTIONS, SHAPES, SIZES
+from ..render import FRAMES, SIZE
+from ..world import BACKGROUNDS, COLORS, FPS, MOTIONS, SHAPES, SIZES
 from .card import model_card
 from .checkpoint import load_average
 from .codec import COMPONENTS, ChunkCodec, load
