@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
@@ -167,9 +167,13 @@ class _Builder:
         self.problems.append(Problem(code, path, message, hint))
 
     def suggest(self, name: str, known: Collection[str]) -> str:
+        """What may have been meant."""
+        return self.hinted(partial(did_you_mean, name, known))
+
+    def hinted(self, hint: Callable[[], str]) -> str:
         """A hint, for the first problems only: looking for similar names takes time."""
         self.hints -= 1
-        return did_you_mean(name, known) if self.hints >= 0 else ""
+        return hint() if self.hints >= 0 else ""
 
     # ---------------------------------------------------------------- nodes and their settings
 
@@ -189,10 +193,7 @@ class _Builder:
         spec = self.registry.get(flat.type)
         path = f"nodes.{id}"
         if spec is None:
-            hint = self.suggest(flat.type, self.registry.specs)
-            failed = [f for f in self.registry.failures if f.pack == flat.type.partition("/")[0]]
-            if failed:
-                hint = f"its pack did not load: {failed[0].reason}"
+            hint = self.hinted(partial(self.registry.why_missing, flat.type))
             self.problem("node.unknown", f"{path}.type", f"no node type {flat.type!r}", hint)
             return None
         params = self.upgraded(spec, flat, path)

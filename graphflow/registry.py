@@ -16,6 +16,7 @@ from typing import Any
 
 from graphflow.errors import DeclarationError, describe
 from graphflow.node import NodeSpec, spec_of
+from graphflow.workflow import closest, did_you_mean
 
 ENTRY_POINTS = "graphflow.packs"
 
@@ -44,6 +45,20 @@ class Registry:
 
     def get(self, id: str) -> NodeSpec | None:
         return self.specs.get(id)
+
+    def why_missing(self, id: str) -> str:
+        """A hint for a node that is not here: why its pack did not load, or what may have been meant."""
+        pack = _pack_of(id)
+        for failure in self.failures:
+            if failure.pack == pack:
+                return f"its pack did not load: {failure.reason}"
+        near = closest(id, self.specs)
+        if near:
+            return f"did you mean {near!r}?"
+        beside = [known for known in self.specs if _pack_of(known) == pack]
+        if beside or "/" not in id:
+            return did_you_mean(id, beside or self.specs)
+        return f"no pack {pack!r} is installed; name the folder it lies in with --packs or GRAPHFLOW_PACKS"
 
     def with_nodes(self, functions: Iterable[Callable[..., Any]]) -> Registry:
         """A registry that also knows the given node functions."""

@@ -249,11 +249,17 @@ def _field_names(loc: list[str]) -> list[str]:
     return list(model.model_fields)
 
 
+def closest(name: str, known: Collection[str]) -> str:
+    """The known word that `name` is most like; empty if it is like none."""
+    close = difflib.get_close_matches(name[:256], list(itertools.islice(known, 2000)), n=1, cutoff=0.55)
+    return close[0] if close else ""
+
+
 def did_you_mean(name: str, known: Collection[str]) -> str:
     """A hint that names the closest known word, or what there is."""
-    close = difflib.get_close_matches(name[:256], list(itertools.islice(known, 2000)), n=1, cutoff=0.55)
+    close = closest(name, known)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {close!r}?"
     names = sorted(itertools.islice(known, 2000))
     if not names:
         return ""

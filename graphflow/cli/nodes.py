@@ -54,11 +54,9 @@ def matching(registry: Registry, pattern: str) -> list[NodeSpec]:
 
 def known_node(registry: Registry, id: str) -> NodeSpec:
     """The node with this id. Raises DocumentError with the closest name."""
-    from graphflow.workflow import did_you_mean
-
     spec = registry.get(id)
     if spec is None:
-        hint = did_you_mean(id, dict(registry.specs))
+        hint = registry.why_missing(id)
         raise DocumentError([Problem("node.unknown", id, "there is no such node type", hint)])
     return spec
 

@@ -57,6 +57,11 @@ def test_every_unknown_node_is_told_not_only_the_first() -> None:
     assert [p.path for p in found] == ["nodes.a.type", "nodes.b.type"]
 
 
+def test_a_node_of_a_pack_that_is_not_here_says_how_packs_are_named() -> None:
+    (problem,) = problems(a=("zoo/zebra", {}))
+    assert "no pack 'zoo'" in problem.hint and "--packs" in problem.hint
+
+
 def test_an_unknown_node_that_no_output_needs_is_told_too() -> None:
     assert only({"o": "n"}, **NUM, stray=("x/a", {}, {"y": "nobody"})) == ("node.unknown", "nodes.stray.type")
 
