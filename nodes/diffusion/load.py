@@ -194,9 +194,13 @@ def load_model(
 ) -> Model:
     """All parts of a model at once, and the settings it was made for.
 
+    model: an embedded model's name, a folder in diffusers layout, or a hub repository `owner/name`.
+    revision: branch, tag or commit of a hub repository. download: allow fetching from the hub.
     dtype: of text encoder and denoiser; bfloat16 halves the memory of a large model. vae_dtype: float32 is
         what the models' authors advise.
-    For the other settings and errors see the four nodes that load one part each.
+    sampler: `model` is the model's own. shift: moves steps towards high noise, more for larger videos.
+    attention: attention backend by diffusers' name, such as `flash` or `flex`; empty is torch's own.
+    Raises MissingModel if the model is not on this machine.
     """
     folder = _read(model, revision, download)
     return Model(
