@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from graphflow.errors import MissingModel, NodeError
 
 from .families import Configs, Family, family_of
-from .source import INDEX, SIDECAR, ModelSource, TensorEntry, locate, read_json
+from .headers import TensorEntry
+from .source import INDEX, SIDECAR, ModelSource, locate, read_json
 from .values import Native
 
 FILE = Path(__file__).with_name("catalogue.json")

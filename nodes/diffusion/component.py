@@ -14,6 +14,7 @@ from graphflow.values import PLACEMENT, Recipe
 
 from .catalogue import licence_of
 from .families import Configs
+from .headers import TensorEntry, check_header
 from .memory import footprint
 from .modifiers.casting import Casting
 from .modifiers.offload import Offload, Strategy, check_offload, placed
@@ -23,8 +24,6 @@ from .source import (
     INDEX,
     FileSource,
     ModelSource,
-    TensorEntry,
-    check_header,
     identity,
     locate,
     read_json,

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from graphflow.errors import MissingModel, NodeError
 from graphflow.node import Footprint
 
-from .source import INDEX, SIDECAR, TensorEntry, locate, read_header, read_json
+from .headers import TensorEntry, read_header
+from .source import INDEX, SIDECAR, locate, read_json
 
 if TYPE_CHECKING:
     from .component import Component

@@ -13,6 +13,7 @@ from pydantic import Field
 from graphflow.errors import MissingModel, NodeError
 from graphflow.node import node
 
+from .headers import read_header
 from .modifiers.casting import Casting, Storage
 from .modifiers.compile import Backend, Compilation
 from .modifiers.lora import Expert, LoRA, check_header, parts_of
@@ -21,7 +22,7 @@ from .modifiers.parallel import Degree, Parallel
 from .modifiers.quantise import Method, Quantisation, backend_of
 from .modifiers.tiling import tiling_of
 from .recipes import VAE, Component, Denoiser, TextEncoder
-from .source import identify_file, locate, read_header
+from .source import identify_file, locate
 
 Part = TypeVar("Part", bound=Component)
 Quantisable = TypeVar("Quantisable", Denoiser, TextEncoder)

@@ -12,8 +12,9 @@ from typing import Any
 
 from graphflow.errors import NodeError, ValueMismatch
 
+from .headers import read_header
 from .modifiers.quantise import Quantisation, load_options
-from .source import ANEW, read_header
+from .source import ANEW
 from .values import Dtype
 from .weights import check_finite, check_layers, check_loaded
 

@@ -17,6 +17,7 @@ from graphflow.values import NUMERICS, PLACEMENT
 
 from .component import Component, read_configs
 from .families import Family, family, pipelines
+from .headers import TensorEntry
 from .modifiers.attention import attending, check_attention
 from .modifiers.casting import Casting, cast, is_cast
 from .modifiers.compile import Compilation, check_compilation, compiled
@@ -27,7 +28,7 @@ from .modifiers.step_cache import Magnitude, StepCache, caching, check_step_cach
 from .modifiers.tiling import Tiling, tiled
 from .opening import blank_model, component_class, load_file, load_module, load_tool
 from .schedule import Scheduler
-from .source import INDEX, FileSource, TensorEntry, read_json
+from .source import INDEX, FileSource, read_json
 from .values import Geometry, Latents, VAEInfo
 
 OPENING = (".recipes", ".component", ".opening", ".modifiers.quantise", ".modifiers.tiling")
@@ -288,8 +289,6 @@ class Denoiser(Component):
         """Treated in the one order that works; see `modifiers`."""
         modules = live.live()
         with ExitStack() as stack:
-            for module in modules:
-                stack.callback(module._reset_stateful_cache)  # also after a cancel inside a step
             if self.loras and self.casting is None:
                 stack.enter_context(adapted(live.named(), self.loras, self._pipeline()))
             if self.attention is not None:

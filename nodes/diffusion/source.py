@@ -8,14 +8,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
 import os
 import re
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,8 +31,6 @@ ANEW = "copy or download the model anew"
 SIDECAR = "graphflow.json"
 MAX_JSON = 4_000_000
 """Largest config file read, in bytes; real ones are a few kilobytes."""
-MAX_HEADER = 100_000_000
-"""Largest safetensors header, the limit of the format's own reader."""
 _IDENTIFYING = (".json", ".txt", ".model", ".safetensors")
 WHOLE_BYTES = 64_000_000
 """Files up to this size are hashed whole; that takes some hundredths of a second, once."""
@@ -82,18 +78,6 @@ class FileSource(Value):
                 hint="plan again, or restore the file",
             )
         return path
-
-
-class TensorEntry(NamedTuple):
-    """One tensor in a safetensors header."""
-
-    dtype: str
-    """By the format's name, such as `F32` or `BF16`."""
-    shape: tuple[int, ...]
-
-    @property
-    def numbers(self) -> int:
-        return math.prod(self.shape)
 
 
 class Sidecar(BaseModel):
@@ -288,19 +272,21 @@ def _commit(folder: Path) -> str:
 
 
 def contents(*, model: str, revision: str | None = None, download: bool = False, **_: object) -> list[Any]:
-    """Fingerprint of a node that makes recipes of a model: all that decides its identity, and every config.
+    """Fingerprint of a node that makes recipes of a model: all that decides its identity, every config, and
+    which weights are there; of a snapshot, whose identity is its commit, their sizes.
 
-    A snapshot's identity is its commit, whatever has been fetched of it. Raises what `locate` raises.
+    Raises what `locate` raises.
     """
     folder = locate(model, revision=revision, download=download)
     commit = _commit(folder)
     parts, found = [entry.name for entry in os.scandir(folder) if entry.is_dir()], []
     for part in ("", *parts):
         for entry in os.scandir(folder / part):
-            if entry.name.endswith(_IDENTIFYING if part and not commit else ".json"):
+            if entry.name.endswith(_IDENTIFYING if part else ".json") and entry.is_file():
                 state = entry.stat()
-                content = _file_digest(Path(entry.path), state.st_size, state.st_mtime_ns)
-                found.append([part, entry.name, content])
+                known = commit and not entry.name.endswith(".json")
+                place = Path(entry.path), state.st_size, state.st_mtime_ns
+                found.append([part, entry.name, str(state.st_size) if known else _file_digest(*place)])
     return [commit, sorted(found)]
 
 
@@ -353,47 +339,7 @@ def read_sidecar(folder: Path) -> Sidecar:
         raise NodeError(f"{SIDECAR} of model {folder.name!r}: {place}: {first['msg']}") from error
 
 
-def read_header(path: Path) -> dict[str, TensorEntry]:
-    """The header of a safetensors file, by tensor name. Raises NodeError if the file is broken or cut off."""
-    try:
-        size = path.stat().st_size
-        if size < 8:
-            raise ValueError(f"it has {size} bytes")
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(size - 8, MAX_HEADER):
-                raise ValueError("its header is longer than allowed")
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        entries = {name: TensorEntry(e["dtype"], _shape(e["shape"])) for name, e in header.items()}
-        end = 8 + length + max((e["data_offsets"][1] for e in header.values()), default=0)
-        if end != size:
-            raise ValueError(f"it should be {end} bytes long and is {size}")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error, RecursionError) as error:
-        raise NodeError(
-            f"{path.parent.name}/{path.name} is not a safetensors file: {error}",
-            hint="copy or download it anew",
-        ) from error
-    return entries
-
-
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a component."""
     names = os.listdir(folder) if folder.is_dir() else []
     return [folder / name for name in sorted(names) if name.endswith(".safetensors")]
-
-
-def check_header(path: Path) -> None:
-    """Raises NodeError if a safetensors file is broken or cut off; asked once, until the file changes."""
-    state = path.stat()
-    _sound_header(path, state.st_size, state.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=4096)
-def _sound_header(path: Path, size: int, modified: int) -> None:
-    read_header(path)
-
-
-def _shape(sizes: list[int]) -> tuple[int, ...]:
-    math.prod(sizes)  # raises TypeError for anything but numbers
-    return tuple(sizes)

@@ -17,7 +17,8 @@ from pydantic import Field
 from graphflow.errors import NodeError, ValueMismatch
 from graphflow.values import Value
 
-from ..source import FileSource, read_header
+from ..headers import read_header
+from ..source import FileSource
 from ..weights import check_finite
 
 Expert = Literal["both", "first", "second"]

@@ -11,17 +11,16 @@ from graphflow.node import Footprint, Origin, node
 from graphflow.values import Recipe
 
 from ..catalogue import licence_of
+from ..headers import check_header, read_header
 from ..opening import blank_model, component_class, load_module
 from ..source import (
     ANEW,
     INDEX,
     REPOSITORY,
     ModelSource,
-    check_header,
     file_identity,
     identity,
     locate,
-    read_header,
     read_json,
     require_weights,
     weight_files,

@@ -7,7 +7,7 @@ from typing import Any
 from graphflow.errors import NodeError
 from graphflow.values import is_tensor
 
-from ..source import read_header
+from ..headers import read_header
 from .recipes import ModularPart
 
 
