@@ -14,6 +14,7 @@ from typing import Any
 from graphflow.claims import UNKNOWN, Foreseen, Sketch
 from graphflow.errors import GraphflowError, NodeError, Problem, describe, told
 from graphflow.graph import Graph
+from graphflow.known import Recent
 from graphflow.node import NodeSpec
 from graphflow.refs import Const, Many, Out, Ref
 from graphflow.steps import Facts, Plan, Step
@@ -38,14 +39,15 @@ def look(
     steps: Iterable[Step],
     memo: dict[bytes, Any],
     *,
-    files: bool = True,
+    whole: Recent[Recipe] | None = None,
     stored: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Findings:
     """Check steps that are in graph order. memo: keeps what was found, for the next time.
 
-    files: whether models must be such that they can be opened here. stored: what is known of the outputs of
-    steps that need not run, by key. Nodes that read the outside world are not asked again what they read,
-    nor for each item of a list, of which there may be thousands.
+    whole: models that were found to be such that they can be opened here; others are looked at, and added.
+    None: no model need be here. stored: what is known of the outputs of steps that need not run, by key.
+    Nodes that read the outside world are not asked again what they read, nor for each item of a list, of
+    which there may be thousands.
     """
     found = Findings(dict(stored or {}))
     for step in steps:
@@ -56,9 +58,8 @@ def look(
         ):
             continue
         try:
-            if files:
-                for recipe in recipes(step):
-                    _once(memo, step, recipe.inspect, {}, (recipe,))
+            if whole is not None:
+                _inspect(step, memo, whole)
             if step.spec.check is not None:
                 known = {name: outline(step, name, found.outlines) for name in step.spec.looks_at}
                 outputs = _once(memo, step, step.spec.check, known, tuple(known.values()))
@@ -70,6 +71,15 @@ def look(
     return found
 
 
+def _inspect(step: Step, memo: dict[bytes, Any], whole: Recent[Recipe]) -> None:
+    """Look at the files of the models that a step is given, unless that was done."""
+    for recipe in recipes(step):
+        token = str(id(recipe)).encode()  # nobody else's while the table holds the recipe
+        if whole.get(token) is None:
+            _once(memo, step, recipe.inspect, {}, (recipe,))
+            whole[token] = recipe
+
+
 def refusals(plan: Plan, facts: Facts) -> dict[str, GraphflowError]:
     """The steps of a plan that would run and cannot, by key. The plan is told what nodes have to say."""
     todo = set(plan.todo)
@@ -77,7 +87,7 @@ def refusals(plan: Plan, facts: Facts) -> dict[str, GraphflowError]:
     if not any(spec.device or spec.check is not None for spec in specs.values()):
         return {}
     ordered = sorted(plan.steps.values(), key=lambda step: step.order)
-    found = look(ordered, facts.memo, stored=_sketches(plan, todo, facts))
+    found = look(ordered, facts.memo, whole=facts.known.whole, stored=_sketches(plan, todo, facts))
     told = {plan.steps[key].node: text for key, text in reversed(found.notices.items()) if key in todo}
     plan.foreseen = told
     return {key: error for key, error in found.refused.items() if key in todo}

@@ -199,7 +199,7 @@ def forecast(
     models: dict[bytes, Model] = {}
     needs: dict[str, Need] = {}
     ordered = sorted(plan.steps.values(), key=lambda step: step.order)
-    outlines = look(ordered, {}, files=False).outlines
+    outlines = look(ordered, {}).outlines
     for step in ordered:
         estimate = step.spec.forecast(_known(step, outlines)) if step.spec.forecast is not None else None
         used = _recipes(step)

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from graphflow.refs import Const
+from graphflow.values import Recipe
 
 V = TypeVar("V")
 
@@ -52,3 +53,6 @@ class Known:
     """Results of folded nodes that read outside, by settings and fingerprint."""
     models: Recent[bytes] = field(default_factory=Recent)
     """Canonical bytes of what is loaded for a recipe, by the recipe's token."""
+    whole: Recent[Recipe] = field(default_factory=Recent)
+    """Models whose files were found whole, by identity. They come from `folds`, where a loader that finds
+    other files leaves another one."""

@@ -256,7 +256,7 @@ class _Planner:
         ports = {n: r.value for n, r in refs.items() if isinstance(r, Const) and n in node.spec.ports}
         token = step_key(node.static_token, ((n, r.token) for n, r in refs.items())).encode()
         token += self.fingerprint(node, settings)
-        known = self.facts.folds if node.spec.fingerprint is not None else self.facts.memo
+        known = self.facts.known.folds if node.spec.fingerprint is not None else self.facts.memo
         if (folded := known.get(token)) is None:
             with border(node.id, node.spec):
                 result = node.spec.checked(node.spec.function(**ports, **settings))

@@ -88,7 +88,7 @@ class Run:
             environment=environment or Environment(),
             out_dir=str(settings.out_dir),
             nonce=self.id,
-            folds=known.folds,
+            known=known,
         )
         self._failures: dict[tuple[str, tuple[int, ...]], Failure] = {}
         self._done: dict[str, bool] = {}

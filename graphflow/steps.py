@@ -8,9 +8,9 @@ from typing import Any
 
 from graphflow.errors import GraphflowError
 from graphflow.keys import Environment
-from graphflow.known import Recent
+from graphflow.known import Known
 from graphflow.node import NodeSpec
-from graphflow.refs import Const, Ref
+from graphflow.refs import Ref
 
 
 @dataclass(slots=True)
@@ -50,8 +50,8 @@ class Facts:
     """Where effects write; part of their keys."""
     nonce: str = ""
     """Stands in the keys of nodes whose results must not be kept."""
-    folds: Recent[dict[str, Const]] = field(default_factory=Recent)
-    """Folded results that stay true from plan to plan: their token says what the node read."""
+    known: Known = field(default_factory=Known)
+    """What stays true from plan to plan."""
     memo: dict[bytes, Any] = field(default_factory=dict)
     """Folded results, fingerprints and checks, so that planning again costs nothing."""
     check: bool = True

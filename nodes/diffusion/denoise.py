@@ -7,7 +7,6 @@ Everything else - guidance, experts, timesteps - is the pipeline's own code, so 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
@@ -25,7 +24,7 @@ from .families import Begin, Call, Keep, family
 from .guidance import Guide
 from .preview import preview_clip
 from .recipes import MAKING, Denoiser, Experts, Scheduler
-from .shell import cancel_points, shell
+from .shell import cancel_points, parameters, shell
 from .stand_ins import VAEStandIn
 from .stepwise import by_step
 from .tap import Step, Tap, history_of, tapped
@@ -202,7 +201,7 @@ class _Run:
         What it then calls the latents is the whole clip, also where its scheduler sees only a part. For
         other pipelines the scheduler's word is taken.
         """
-        self.reporting = "callback_on_step_end" in inspect.signature(pipe.__call__).parameters
+        self.reporting = "callback_on_step_end" in parameters(type(pipe).__call__)
         if not self.reporting:
             return {}
         pipe._callback_tensor_inputs = list(names)  # some pipelines offer fewer than they have

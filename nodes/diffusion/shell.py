@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,12 +20,18 @@ def shell(family: Family, members: Mapping[str, Any], *, task: str = "text_to_vi
     import diffusers
 
     cls = getattr(diffusers, family.tasks[task].pipeline)
-    wanted = inspect.signature(cls.__init__).parameters
+    wanted = parameters(cls.__init__)
     absent = {name: None for name, p in wanted.items() if name != "self" and p.default is p.empty}
     known = {name: value for name, value in config.items() if name in wanted}
     pipe = cls(**{**absent, **family.absent, **members, **known})
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+@functools.cache
+def parameters(function: Any) -> Mapping[str, inspect.Parameter]:
+    """What a function of a library takes, by name."""
+    return inspect.signature(function).parameters
 
 
 @contextmanager

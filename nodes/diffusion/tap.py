@@ -145,7 +145,7 @@ def _tapped_class(base: Any) -> Any:
             base.set_timesteps(self, *args, **kwargs)
             tap = self._tap
             tap.whole, tap.done = (self.timesteps, self.sigmas), 0
-            tap.levels = [float(sigma) for sigma in self.sigmas]
+            tap.levels = self.sigmas.tolist()
             tap.end = tap.ends(self) if tap.ends is not None else tap.end
             shown = tap.start - tap.skipped
             self.timesteps = self.timesteps[shown : tap.end]

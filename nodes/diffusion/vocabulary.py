@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from graphflow.errors import MissingModel, NodeError
@@ -48,7 +50,14 @@ def _vocabulary(source: ModelSource) -> dict[str, Any]:
     """By kind of word; empty for models that know all words, and for ones that are not here."""
     try:
         file = locate(source.model, revision=source.revision) / SIDECAR
-    except MissingModel:
+        state = file.stat()
+    except (MissingModel, FileNotFoundError):
         return {}
+    return _told(file, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _told(file: Path, size: int, modified: int) -> dict[str, Any]:
+    """The vocabulary in a sidecar; read anew when the file changes."""
     found = read_json(file).get("vocabulary")
     return found if isinstance(found, dict) else {}

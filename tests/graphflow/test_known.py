@@ -43,7 +43,7 @@ def test_a_folded_node_that_reads_outside_reads_again_only_when_its_fingerprint_
     known = Known()
 
     def made() -> object:
-        ref = World().plan(graph, folds=known.folds).outputs["o"]
+        ref = World().plan(graph, known=known).outputs["o"]
         assert isinstance(ref, Const)
         return ref.value
 

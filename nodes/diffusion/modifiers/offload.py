@@ -82,11 +82,14 @@ def _move(module: Any, device: str) -> None:
 
 
 def _tensors(module: Any) -> Iterator[Any]:
-    """Parameters and buffers, tied ones twice: to look for those takes three times as long."""
-    for part in module.modules():
+    """Parameters and buffers, tied ones twice: to look for those takes several times as long."""
+    parts = [module]
+    while parts:
+        part = parts.pop()
         for tensor in (*part._parameters.values(), *part._buffers.values()):
             if tensor is not None:
                 yield tensor
+        parts.extend(child for child in part._modules.values() if child is not None)
 
 
 @contextmanager

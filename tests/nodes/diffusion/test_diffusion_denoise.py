@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
-from graphflow_nodes.diffusion import empty_latents, noise_latents
+from graphflow_nodes.diffusion import denoise, empty_latents, noise_latents
+from graphflow_nodes.diffusion.modifiers.step_cache import FirstBlock
 from graphflow_nodes.diffusion.recipes import Scheduler
 
 from graphflow.errors import Cancelled, NodeError, ValueMismatch
-from graphflow.testing import run_node
+from graphflow.testing import LocalContext, run_node
 from graphflow.values import MAX_SEED, decode, encode
 from tests.support.wan_bench import Bench
 
@@ -167,19 +169,23 @@ def test_step_caches_see_the_noise_level_of_the_whole(
 
 def test_cancel_with_a_step_cache_leaves_no_trace(bench: Benches) -> None:
     """A half-used cache would break the next run; it is emptied on the way out."""
-    from diffusers import FirstBlockCacheConfig
+    tiny, prompt, latents = (
+        bench("wan21"),
+        bench("wan21").encode(),
+        run_node(empty_latents, bench("wan21").model.vae),
+    )
+    cached = tiny.model.denoiser.model_copy(update={"step_cache": FirstBlock(threshold=0.5)})
 
-    tiny, prompt = bench("wan21"), bench("wan21").encode()
-    with tiny.context().use(tiny.model.denoiser) as experts:
-        experts.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.5))
-    try:
-        whole = tiny.denoise(prompt=prompt)
-        for point in (6, 7, 8):
-            with pytest.raises(Cancelled):
-                tiny.denoise(prompt=prompt, context=tiny.context(cancel_after=point))
-            assert torch.equal(tiny.denoise(prompt=prompt).samples, whole.samples)
-    finally:
-        experts.transformer.disable_cache()
+    def made(context: LocalContext) -> Any:
+        return run_node(
+            denoise, cached, tiny.model.scheduler, prompt, latents, context=context, seed=3
+        ).samples
+
+    whole = made(tiny.context())
+    for point in (6, 7, 8):
+        with pytest.raises(Cancelled):
+            made(tiny.context(cancel_after=point))
+        assert torch.equal(made(tiny.context()), whole)
 
 
 def test_hooks_are_taken_away(bench: Benches) -> None:

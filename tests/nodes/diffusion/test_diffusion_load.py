@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from graphflow_nodes.diffusion import (
     empty_latents,
+    encode_prompt,
     load_denoiser,
     load_model,
     load_scheduler,
@@ -29,8 +30,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphflow.errors import GraphflowError, MissingModel, NodeError, ValueMismatch
+from graphflow.graph import build
+from graphflow.known import Known
+from graphflow.plan import plan
+from graphflow.registry import Registry
+from graphflow.steps import Facts
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import decode, encode
+from graphflow.workflow import from_raw
 from tests.support.wan_bench import Bench
 
 Folders = Callable[[str], Path]
@@ -407,3 +414,29 @@ def test_a_snapshot_that_is_completed_is_read_again(tmp_path: Path) -> None:
     (folder / "vae").mkdir()
     (folder / "vae" / "config.json").write_text("{}")
     assert identity(folder) == before[0] and contents(model=str(folder)) != before
+    before = contents(model=str(folder))
+    (folder / "vae" / "model.safetensors").write_bytes(b"weights")
+    assert contents(model=str(folder)) != before
+
+
+def test_a_model_whose_weights_vanish_between_two_plans_is_refused_by_the_second(copy: Path) -> None:
+    nodes = {
+        "model": {"type": "diffusion/load_model", "params": {"model": str(copy)}},
+        "encode": {
+            "type": "diffusion/encode_prompt",
+            "params": {"prompt": "a ball"},
+            "inputs": {"text_encoder": "model.text_encoder"},
+        },
+    }
+    registry = Registry().with_nodes([load_model, encode_prompt])
+    graph = build(from_raw({"graphflow": 1, "nodes": nodes, "outputs": {"o": "encode"}}), registry)
+    known = Known()
+
+    def failures() -> list[str]:
+        facts = Facts(stored=lambda step: False, peek=lambda key: None, known=known)
+        return [error.message for error in plan(graph, facts).failures.values()]
+
+    assert [failures(), failures()] == [[], []]
+    for weights in (copy / "text_encoder").glob("*.safetensors"):
+        weights.rename(weights.with_suffix(".away"))
+    assert "lacks weights" in failures()[0]
