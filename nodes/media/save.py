@@ -42,8 +42,8 @@ def save_video(
 ) -> SavedFile:
     """Save a video: mp4 (H.264), webm (VP9) or gif, with the workflow inside.
 
-    name: begins the file's name, in the run's output folder; what follows is made of the contents, so
-        that one result never overwrites another.
+    name: begins the file's name, in the run's output folder; what follows stands for all that
+        made it, so that no result overwrites another.
     audio: its sound, written as AAC into mp4 and as Opus into webm; it is cut where the frames end.
     fps: frames a second; empty keeps the video's own. A gif has at most 50.
     crf: quality of mp4 and webm; 0 is best, 16 looks like the frames, 23 is small.
@@ -93,8 +93,8 @@ def save_image(
 ) -> SavedFile:
     """Save an image: png (exact), jpeg, or webp (exact at quality 100), with the workflow inside.
 
-    name: begins the file's name, in the run's output folder; what follows is made of the contents, so
-        that one result never overwrites another.
+    name: begins the file's name, in the run's output folder; what follows stands for all that
+        made it, so that no result overwrites another.
     quality: of jpeg and webp, 100 is best.
     upscale: enlarge this many times; `nearest` keeps pixels sharp.
     embed_workflow: False leaves prompts and settings out of the file; it cannot be replayed then.
@@ -118,8 +118,8 @@ def save_frames(
 ) -> SavedFile:
     """Save every frame as a PNG in one zip file, with the workflow as `graphflow.json` beside them.
 
-    name: begins the file's name, in the run's output folder; what follows is made of the contents, so
-        that one result never overwrites another.
+    name: begins the file's name, in the run's output folder; what follows stands for all that
+        made it, so that no result overwrites another.
     embed_workflow: False leaves prompts and settings out of the file; it cannot be replayed then.
     Names are frame_00000.png and on; `media/load_frames` reads the file back exactly.
     Raises NodeError for a video without frames, StorageError if it cannot be written.
