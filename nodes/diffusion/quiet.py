@@ -1,7 +1,8 @@
 """What libraries log while they are imported, and nobody can act on, stays off people's terminals.
 
 transformers and diffusers import torchao wherever it is installed, whether or not anything is quantised; it
-then tells which of its kernels were built for other machines. Only these very messages are kept back.
+then tells which of its kernels were built for other machines. To do as one of them says would do harm: with
+torchvision, images are prepared in other numbers. Only these very messages are kept back.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 
 DULL = {
     "torchao": "Failed to load ",
+    "transformers.utils.import_utils": " requires torchvision (not installed); falling back to ",
     "torch.utils._pytree": " is an Enum subclass and is now natively supported",
     "diffusers.quantizers.torchao.torchao_quantizer": "Unable to import `torchao` Tensor objects",
     "diffusers.guiders.guider_utils": "Guiders are currently an experimental feature",

@@ -15,6 +15,7 @@ warnings.simplefilter("ignore")
 import graphflow_nodes.diffusion
 from diffusers import WanPipeline
 from diffusers.quantizers import DiffusersAutoQuantizer
+from transformers import CLIPImageProcessor
 """
 
 
