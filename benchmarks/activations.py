@@ -63,7 +63,11 @@ def peak_bytes(
         tensors = [one for one in given.values() if isinstance(one, torch.Tensor)]
         counter = Counter([*model.parameters(), *model.buffers(), *tensors])
         with counter:
-            getattr(model, method)(**given, return_dict=False)
+            call = getattr(model, method)
+            kinds = {one.kind for one in inspect.signature(call).parameters.values()}
+            named = "return_dict" in inspect.signature(call).parameters
+            plain = {"return_dict": False} if named or inspect.Parameter.VAR_KEYWORD in kinds else {}
+            call(**given, **plain)
     return counter.peak
 
 
@@ -170,7 +174,9 @@ def _full(case: Case) -> Mapping[str, Any]:
 _CHANNELS = {
     "AutoencoderKLWan": 16,
     "AutoencoderKLLTXVideo": 128,
+    "AutoencoderKLLTX2Video": 128,
     "AutoencoderKLHunyuanVideo": 16,
+    "AutoencoderKLHunyuanVideo15": 32,
 }
 
 
@@ -221,6 +227,7 @@ _RESIDUAL = {
     "patch_size": 2, "is_residual": True, "latents_mean": [0.0] * 48, "latents_std": [1.0] * 48,
     "temperal_downsample": [False, True, True],
 }  # fmt: skip
+_LTX2_VAE = {"spatial_compression_ratio": 32, "temporal_compression_ratio": 8}
 
 TRANSFORMERS = (
     Case("WanTransformer3DModel", _WAN, (9, 60, 104)),
@@ -239,17 +246,25 @@ DECODERS = (
     Case("AutoencoderKLWan", {"base_dim": 48}, (5, 24, 40), pixels=(8, 4)),
     Case("AutoencoderKLWan", _RESIDUAL, (5, 22, 40), pixels=(16, 4)),
     Case("AutoencoderKLLTXVideo", {}, (5, 8, 12), pixels=(32, 8)),
+    Case("AutoencoderKLLTX2Video", _LTX2_VAE, (1, 8, 12), pixels=(32, 8)),
+    Case("AutoencoderKLLTX2Video", _LTX2_VAE, (3, 8, 12), pixels=(32, 8)),
+    Case("AutoencoderKLLTX2Video", _LTX2_VAE, (16, 16, 24), pixels=(32, 8)),
     Case("AutoencoderKLHunyuanVideo", {}, (5, 30, 52), pixels=(8, 4)),
+    Case("AutoencoderKLHunyuanVideo15", {}, (5, 8, 12), pixels=(16, 4)),
 )
 ENCODERS = (
     Case("AutoencoderKLWan", {}, (5, 30, 52), pixels=(8, 4), encodes=True),
     Case("AutoencoderKLWan", _RESIDUAL, (5, 22, 40), pixels=(16, 4), encodes=True),
     Case("AutoencoderKLLTXVideo", {}, (5, 8, 12), pixels=(32, 8), encodes=True),
+    Case("AutoencoderKLLTX2Video", _LTX2_VAE, (1, 8, 12), pixels=(32, 8), encodes=True),
+    Case("AutoencoderKLLTX2Video", _LTX2_VAE, (5, 8, 12), pixels=(32, 8), encodes=True),
     Case("AutoencoderKLHunyuanVideo", {}, (5, 30, 52), pixels=(8, 4), encodes=True),
+    Case("AutoencoderKLHunyuanVideo15", {}, (5, 8, 12), pixels=(16, 4), encodes=True),
 )
 TILED = (
     Case("AutoencoderKLWan", {}, (5, 60, 104), pixels=(8, 4), tile=256),
     Case("AutoencoderKLLTXVideo", {}, (5, 16, 24), pixels=(32, 8), tile=256),
+    Case("AutoencoderKLLTX2Video", _LTX2_VAE, (5, 16, 24), pixels=(32, 8), tile=256),
 )
 
 

@@ -104,6 +104,7 @@ DECODING: Mapping[str, Coding] = {
     "AutoencoderKLWan": Coding(50.8, 3.1, still=18.1, tiled=3.6),
     "AutoencoderKLWan, residual": Coding(21.1, 3.1, still=5.7, tiled=6.0),
     "AutoencoderKLLTXVideo": Coding(0.27, 0.2, UNBOUNDED, still=0.6, half=1.45),
+    "AutoencoderKLLTX2Video": Coding(0.17, 0.0, UNBOUNDED, still=0.364, tiled=3.5, half=1.0),
     "AutoencoderKLHunyuanVideo": Coding(9.06, 3.2, 17, still=11.6, tiled=4.0),
     "AutoencoderKLHunyuanVideo15": Coding(6.0, 0.0, UNBOUNDED, still=7.1),
 }
@@ -112,6 +113,7 @@ ENCODING: Mapping[str, Coding] = {
     "AutoencoderKLWan": Coding(36.7, 0.2, still=10.1),
     "AutoencoderKLWan, residual": Coding(11.3, 3.1, still=3.1),
     "AutoencoderKLLTXVideo": Coding(0.315, 0.2, UNBOUNDED, still=0.57),
+    "AutoencoderKLLTX2Video": Coding(0.0, 40.6, still=0.185),
     "AutoencoderKLHunyuanVideo": Coding(5.13, 0.2, 17, still=7.1),
     "AutoencoderKLHunyuanVideo15": Coding(6.0, 0.0, UNBOUNDED, still=7.1),
 }
@@ -222,6 +224,39 @@ def encoder_bytes(kind: str, config: Mapping[str, Any], pixels: int, frames: int
     stages = config.get("block_out_channels") or (128,)
     channels = int(config.get("base_dim") or min(stages))
     return round(_width(dtype) * rule.numbers(channels, frames) * pixels)
+
+
+@dataclass(frozen=True)
+class Voicing:
+    """Coefficients of one vocoder class."""
+
+    hidden: str
+    """Entry of the config with the channels of its first stage; every later stage has half as many."""
+    stages: str
+    """Entry with the factors by which the stages lengthen the sound."""
+    channel: float
+    """Numbers for each sample and channel of the last stage."""
+
+
+VOICING: Mapping[str, Voicing] = {
+    "LTX2Vocoder": Voicing("hidden_channels", "upsample_factors", 10.0),
+    "LTX2VocoderWithBWE": Voicing("bwe_hidden_channels", "bwe_upsample_factors", 14.1),
+}
+
+SPECTRUM = 1805.0
+"""Numbers for each latent cell of sound and channel of the audio VAE."""
+
+
+def spectrum_bytes(config: Mapping[str, Any], cells: int, dtype: str) -> int:
+    """Of decoding latents of sound to a spectrogram. cells: their length."""
+    return round(_width(dtype) * SPECTRUM * int(config.get("base_channels", 128)) * cells)
+
+
+def vocoder_bytes(kind: str, config: Mapping[str, Any], samples: int, dtype: str) -> int:
+    """Of making waves of a spectrogram. kind: of `VOICING`. samples: of one channel, at the rate they get."""
+    rule = VOICING[kind]
+    last = int(config.get(rule.hidden, 1024)) / (1 << len(config.get(rule.stages, (1,) * 5)))
+    return round(_width(dtype) * rule.channel * last * samples)
 
 
 def _variant(kind: str, config: Mapping[str, Any]) -> str:

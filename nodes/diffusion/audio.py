@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, Unknown, node
+from graphflow.errors import MissingModel, NodeError, ValueMismatch
+from graphflow.node import Context, Estimate, Unknown, node
 from graphflow.values import Audio
 
+from .activations import VOICING, spectrum_bytes, vocoder_bytes
 from .component import Component, read_configs
 from .families import code_digest, family_of
 from .opening import load_module
@@ -71,7 +73,29 @@ def _foreseen(decoder: AudioDecoder | Unknown, latents: Latents | Unknown) -> No
         _check(decoder, latents)
 
 
-@node("diffusion/decode_audio", check=_foreseen, depends=(".component", ".shell", ".values"))
+def _forecast(known: Mapping[str, Any]) -> Estimate | None:
+    """What the larger of its two halves needs: the spectrogram, or the waves."""
+    decoder, latents = known.get("decoder"), known.get("latents")
+    if not (isinstance(decoder, AudioDecoder) and isinstance(latents, Latents)):
+        return None
+    try:
+        folder = locate(decoder.source.model, revision=decoder.source.revision)
+    except MissingModel:
+        return None
+    vae, vocoder = (read_json(folder / part / "config.json") for part in decoder.parts())
+    sound, kind = decoder.sound, str(vocoder.get("_class_name"))
+    cells = sound.latent_shape(latents.frames, latents.fps)[2]
+    rate = int(vocoder.get("output_sampling_rate", sound.rate))
+    samples = round(cells * sound.compression * sound.hop * rate / sound.rate)
+    need = spectrum_bytes(vae, cells, decoder.dtype)
+    if kind in VOICING:
+        need = max(need, vocoder_bytes(kind, vocoder, samples, decoder.dtype))
+    return Estimate(need, 2 * 4 * samples, measured=kind in VOICING)
+
+
+@node(
+    "diffusion/decode_audio", check=_foreseen, forecast=_forecast, depends=(".component", ".shell", ".values")
+)
 def decode_audio(decoder: AudioDecoder, latents: Latents, ctx: Context) -> Audio:
     """Decode the sound of a denoised clip. It lasts about as long as the frames.
 

@@ -17,8 +17,6 @@ from tests.workflows.test_templates import SHAPES as SHAPES_MADE
 
 SILENT = ("effect_", "full_finetune", "preference_train", "edit_pairs_from_clip")
 """Of training, and of what judges pairs, nobody has measured the memory."""
-UNKNOWN = {"text_to_video_with_sound": ["sound"]}
-
 SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "picked": ("media/pick_frame", "video=toy.video", {"index": -1}),
     "trimmed": ("media/trim", "video=toy.video", {"start": 2, "stop": -3}),
@@ -118,4 +116,4 @@ def test_the_clip_of_a_template_is_foreseen(name: str, workspace: Workspace) -> 
 def test_every_template_tells_its_memory_before_it_runs(name: str, workspace: Workspace) -> None:
     loaded, folder = templates.find(name)
     graph = workspace.graph(loaded, folder=folder)
-    assert forecast(workspace.prepare(graph).plan()).unknown == UNKNOWN.get(name, [])
+    assert forecast(workspace.prepare(graph).plan()).unknown == []

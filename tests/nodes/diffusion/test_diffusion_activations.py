@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from graphflow_nodes.diffusion.activations import TILE, decoding, denoising, encoding
+import torch
+from graphflow_nodes.diffusion.activations import (
+    TILE,
+    VOICING,
+    decoding,
+    denoising,
+    encoding,
+    spectrum_bytes,
+    vocoder_bytes,
+)
 from graphflow_nodes.diffusion.denoise import denoise
 from graphflow_nodes.diffusion.latents import empty_latents
 from graphflow_nodes.diffusion.load import Model, load_model
 from graphflow_nodes.diffusion.recipes import Tiling
 
-from benchmarks.activations import DECODERS, ENCODERS, TRANSFORMERS, Case, forecast, measured
+from benchmarks.activations import (
+    DECODERS,
+    ENCODERS,
+    TILED,
+    TRANSFORMERS,
+    Case,
+    forecast,
+    measured,
+    peak_bytes,
+)
 from graphflow.testing import check_node, run_node
 
 
@@ -22,9 +41,27 @@ def test_transformers_of_published_sizes(case: Case, dtype: str) -> None:
     assert forecast(case, dtype) == pytest.approx(measured(case, dtype), rel=0.05)
 
 
-@pytest.mark.parametrize("case", [*DECODERS, *ENCODERS], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*DECODERS, *ENCODERS, TILED[-1]], ids=lambda case: case.name)
 def test_autoencoders_of_published_sizes(case: Case) -> None:
     assert forecast(case, "float32") == pytest.approx(measured(case, "float32"), rel=0.05)
+
+
+@pytest.mark.parametrize("kind", sorted(VOICING))
+def test_sound_of_published_sizes(kind: str) -> None:
+    """The audio VAE and vocoders of LTX-2 as their classes have them; 25 latent cells are a second."""
+    import diffusers
+    from diffusers.pipelines.ltx2 import vocoder
+
+    cells, vae, cls = 250, diffusers.AutoencoderKLLTX2Audio, getattr(vocoder, kind)
+    columns, rate = 4 * cells - 3, 48000 if kind.endswith("BWE") else 24000  # the first cell is one column
+    told = spectrum_bytes({}, cells, "float32")
+    found = peak_bytes(lambda: vae().eval(), lambda: {"z": torch.empty(1, 8, cells, 16)}, "decode")
+    assert told == pytest.approx(found, rel=0.05)
+    defaults = {name: one.default for name, one in inspect.signature(cls.__init__).parameters.items()}
+    told = vocoder_bytes(kind, defaults, columns * rate // 100, "float32")
+    _, spectrum, *_ = inspect.signature(cls.forward).parameters
+    found = peak_bytes(lambda: cls().eval(), lambda: {spectrum: torch.empty(1, 2, columns, 64)})
+    assert told == pytest.approx(found, rel=0.05)
 
 
 @pytest.fixture
