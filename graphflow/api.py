@@ -84,6 +84,9 @@ class Handle:
         self.id = id
         self._spec = spec
 
+    def __repr__(self) -> str:
+        return f"<node {self.id}: {self._spec.id} -> {', '.join(self._spec.outputs)}>"
+
     def __getitem__(self, output: str) -> Output:
         if output not in self._spec.outputs:
             raise KeyError(
@@ -149,7 +152,7 @@ class Builder:
         self._raw["nodes"][name] = {
             "type": spec.id,
             "version": spec.version,
-            "params": json.loads(json.dumps(params, allow_nan=False)),
+            "params": {name: _plain(f"{spec.id}.{name}", value) for name, value in params.items()},
             "inputs": inputs,
         }
         return Handle(name, spec)
@@ -173,6 +176,14 @@ class Builder:
     def _free_id(self, stem: str) -> str:
         names: Mapping[str, Any] = self._raw["nodes"]
         return next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, 100_000))) if n not in names)
+
+
+def _plain(where: str, literal: Any) -> Any:
+    """A literal as JSON has it: tuples are lists. Raises TypeError for what is no JSON."""
+    try:
+        return json.loads(json.dumps(literal, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"{where} is not JSON: {error}") from None
 
 
 def _is_wire(value: Any) -> bool:

@@ -14,7 +14,7 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
-from graphflow.errors import DeclarationError, describe
+from graphflow.errors import DeclarationError, DocumentError, Problem, describe
 from graphflow.node import NodeSpec, spec_of
 from graphflow.workflow import closest, did_you_mean
 
@@ -162,6 +162,26 @@ def _specs_in(module: ModuleType) -> dict[str, NodeSpec]:
         if spec is not None and found.setdefault(spec.id, spec) is not spec:
             raise DeclarationError(f"declares {spec.id!r} twice")
     return found
+
+
+def checked_folders(given: Iterable[Path | str]) -> tuple[Path, ...]:
+    """Folders of packs. Raises DocumentError for one that is not a folder, or that is a pack itself."""
+    folders = tuple(Path(folder).expanduser() for folder in given)
+    problems = [problem for folder in folders if (problem := _wrong_folder(folder)) is not None]
+    if problems:
+        raise DocumentError(problems)
+    return folders
+
+
+def _wrong_folder(folder: Path) -> Problem | None:
+    """A pack itself would be searched for packs, and none be found."""
+    if not folder.is_dir():
+        text = "this is not a folder" if folder.exists() else "no such folder"
+        return Problem("packs.missing", str(folder), text)
+    if (folder / "__init__.py").is_file():
+        hint = f"name the folder it lies in: {folder.parent}"
+        return Problem("packs.missing", str(folder), "this is a pack, not a folder of packs", hint)
+    return None
 
 
 def _pack_paths(folders: Iterable[Path]) -> Iterator[Path]:

@@ -27,7 +27,7 @@ class Failure:
     """The input that it is about, if it is about one."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Result:
     """How a run ended."""
 
@@ -39,6 +39,10 @@ class Result:
     failures: list[Failure] = field(default_factory=list)
     held: dict[str, Any] = field(default_factory=dict)
     """Outputs that are not in the cache, by name: good for this run only."""
+
+    def __repr__(self) -> str:
+        outputs = ", ".join(self.plan.outputs) or "no outputs"
+        return f"<result {self.status}: {outputs}, {self.computed} computed, {len(self.failures)} failed>"
 
     def ref(self, name: str) -> Ref:
         return without_gone(self.plan.outputs[name])

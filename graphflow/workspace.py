@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import platformdirs
 
@@ -16,13 +16,14 @@ from graphflow.cache.disk import DiskStore, StoreNotice
 from graphflow.cache.memory import MemoryCache
 from graphflow.cache.tiers import Cache
 from graphflow.context import Settings
-from graphflow.environment import default_device, detect
+from graphflow.environment import check_devices, default_device, detect
+from graphflow.errors import DocumentError, Problem
 from graphflow.expand import Loader
 from graphflow.graph import Graph, build
 from graphflow.known import Known
 from graphflow.node import NodeSpec
 from graphflow.pool import Pool
-from graphflow.registry import Registry, load_registry
+from graphflow.registry import Registry, checked_folders, load_registry
 from graphflow.result import Result
 from graphflow.run import Run
 from graphflow.runners import Runner
@@ -30,7 +31,7 @@ from graphflow.runners.inline import InlineRunner
 from graphflow.runners.limits import Limits
 from graphflow.telling import Listener
 from graphflow.values import MAX_SEED
-from graphflow.workflow import Document, with_values
+from graphflow.workflow import Document, did_you_mean, with_values
 
 DATA_DIR = "GRAPHFLOW_DATA_DIR"
 """Environment variable that names the data folder, which holds the cache."""
@@ -40,6 +41,11 @@ MEMORY_BYTES = 2 * 2**30
 
 DISK_BYTES = 50 * 2**30
 """Results kept on disk before the least worthwhile go."""
+
+RunnerKind = Literal["inline", "process"]
+OnError = Literal["skip", "stop"]
+RUNNERS: tuple[str, ...] = get_args(RunnerKind)
+ON_ERROR: tuple[str, ...] = get_args(OnError)
 
 
 class Workspace:
@@ -56,19 +62,21 @@ class Workspace:
         self,
         data_dir: Path | str | None = None,
         *,
-        packs: Iterable[Path] = (),
+        packs: Path | str | Iterable[Path | str] = (),
         registry: Registry | None = None,
-        runner: Literal["inline", "process"] = "inline",
+        runner: RunnerKind = "inline",
         device: str | Sequence[str] | None = None,
         pool_bytes: int | None = None,
         memory_bytes: int = MEMORY_BYTES,
         disk_bytes: int | None = DISK_BYTES,
         limits: Limits | None = None,
     ) -> None:
+        if runner not in RUNNERS:
+            raise ValueError(f"a runner is {' or '.join(RUNNERS)}, not {runner!r}")
         if limits is not None and runner != "process":
             raise ValueError("limits need runner='process': threads cannot be stopped")
         self.data_dir = Path(data_dir) if data_dir is not None else default_data_dir()
-        self.packs = tuple(packs)
+        self.packs = checked_folders([packs] if isinstance(packs, (Path, str)) else packs)
         self.registry = registry if registry is not None else load_registry(self.packs)
         self.devices = _devices(device)
         self.device = self.devices[0]
@@ -162,15 +170,22 @@ class Workspace:
         out_dir: Path | str = "output",
         on_event: Listener | None = None,
         targets: Iterable[str] | None = None,
-        on_error: Literal["skip", "stop"] = "skip",
+        on_error: OnError = "skip",
         watch: bool = False,
         checkpoint_seconds: float = 15.0,
         device: str | None = None,
     ) -> Run:
         """A run that is ready to `execute`; see graphflow.run.Run for the arguments.
 
-        device: one of `devices`; None takes the first.
+        targets: nodes to run, with what they need; None takes outputs and effects.
+        device: one of `devices`; None or an empty text takes the first.
+        Raises DocumentError for a target that is not in the graph, ValueError for another wrong argument.
         """
+        if on_error not in ON_ERROR:
+            raise ValueError(f"on_error is {' or '.join(ON_ERROR)}, not {on_error!r}")
+        if device and device not in self.devices:
+            raise ValueError(f"device is one of {', '.join(self.devices)}, not {device!r}")
+        targets = None if targets is None else check_targets(graph, targets, "target")
         self.notices.clear()
         out_dir = Path(out_dir).absolute()
         files.sweep_folder(out_dir)  # what a killed run left half written
@@ -212,10 +227,22 @@ class Workspace:
 
 
 def _devices(device: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Each once. Raises ValueError if they are not of one kind: keys would depend on which one is free."""
+    """Each once. Raises DocumentError for what is none, or if they are not of one kind."""
     found = tuple(dict.fromkeys([device] if isinstance(device, str) else device or [default_device()]))
-    if len({one.partition(":")[0] for one in found}) > 1:
-        raise ValueError(f"devices of one kind, not {', '.join(found)}")
+    check_devices(found, "device")
+    return found
+
+
+def check_targets(graph: Graph, targets: Iterable[str], where: str) -> list[str]:
+    """The nodes to run. Raises DocumentError, about `where`, for those that are not in the graph."""
+    found = list(targets)
+    problems = [
+        Problem("node.missing", f"{where} {id}", "there is no such node", did_you_mean(id, graph.nodes))
+        for id in found
+        if id not in graph.nodes
+    ]
+    if problems:
+        raise DocumentError(problems)
     return found
 
 

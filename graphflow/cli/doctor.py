@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def _folder(folder: Path) -> Iterator[Check]:
     )
 
 
-def _packs(folders: list[Path]) -> Iterator[Check]:
+def _packs(folders: Sequence[Path]) -> Iterator[Check]:
     from graphflow.registry import load_registry
 
     registry = load_registry(folders)

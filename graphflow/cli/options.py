@@ -136,25 +136,12 @@ def opened_by(ctx: typer.Context) -> Opened:
     return found
 
 
-def pack_folders(given: Sequence[Path | str] | None) -> list[Path]:
-    """Folders of `--packs` and GRAPHFLOW_PACKS. Raises DocumentError for one that is not a folder."""
+def pack_folders(given: Sequence[Path | str] | None) -> tuple[Path, ...]:
+    """Folders of `--packs` and GRAPHFLOW_PACKS. Raises DocumentError for one that holds no packs."""
+    from graphflow.registry import checked_folders
+
     listed = [part for part in os.environ.get(PACKS, "").split(os.pathsep) if part]
-    folders = [Path(part).expanduser() for part in [*(given or []), *listed]]
-    problems = [problem for folder in folders if (problem := _wrong_packs(folder)) is not None]
-    if problems:
-        raise DocumentError(problems)
-    return folders
-
-
-def _wrong_packs(folder: Path) -> Problem | None:
-    """What is wrong with a folder of packs; a pack itself would be searched for packs, and none be found."""
-    if not folder.is_dir():
-        text = "this is not a folder" if folder.exists() else "no such folder"
-        return Problem("packs.missing", str(folder), text)
-    if (folder / "__init__.py").is_file():
-        hint = f"name the folder it lies in: {folder.parent}"
-        return Problem("packs.missing", str(folder), "this is a pack, not a folder of packs", hint)
-    return None
+    return checked_folders([*(given or []), *listed])
 
 
 def parse_size(text: str, option: str) -> int:

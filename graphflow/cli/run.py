@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from graphflow.run import Run
     from graphflow.runners.limits import Limits
     from graphflow.workspace import Workspace
-
-DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:\d{1,3})?")
 
 WORKER_BYTES = 100 * 10**6
 """Memory that a process of `--runner process` takes without any node, with room to spare."""
@@ -150,16 +147,11 @@ def open_workspace(
     create: make the data folder if it is not there, to find out now rather than after an hour's work.
     """
     from graphflow import files
+    from graphflow.environment import check_devices
     from graphflow.workspace import Workspace, default_data_dir
 
-    named = [device] if isinstance(device, str) else list(device or ())
-    for one in named:
-        if not DEVICE.fullmatch(one):
-            problem = Problem("device", "--device", f"{one!r} is no device", "such as cpu or cuda:0")
-            raise DocumentError([problem])
-    if len({one.partition(":")[0] for one in named}) > 1:
-        text = "devices of several kinds compute different results"
-        raise DocumentError([Problem("device", "--device", text, "name devices of one kind")])
+    if device is not None:
+        check_devices([device] if isinstance(device, str) else device, "--device")
     folder = data_dir.expanduser() if data_dir is not None else default_data_dir()
     if create:
         files.make_folder(folder)
@@ -216,22 +208,9 @@ def check_folder(path: Path, option: str) -> None:
 
 def checked_targets(graph: Graph, only: list[str] | None) -> list[str] | None:
     """The nodes of `--only`. Raises DocumentError for one that is not in the graph."""
-    from graphflow.workflow import did_you_mean
+    from graphflow.workspace import check_targets
 
-    unknown = [id for id in only or [] if id not in graph.nodes]
-    if unknown:
-        raise DocumentError(
-            [
-                Problem(
-                    "node.missing",
-                    f"--only {id}",
-                    "there is no such node",
-                    did_you_mean(id, dict(graph.nodes)),
-                )
-                for id in unknown
-            ]
-        )
-    return only or None
+    return check_targets(graph, only, "--only") if only else None
 
 
 def _reporter(*, as_json: bool) -> Any:

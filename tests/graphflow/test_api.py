@@ -160,14 +160,23 @@ def test_nodes_get_names_of_their_own(workspace: Workspace) -> None:
         build(num, id="mine")
 
 
+def test_a_node_and_a_result_are_shown_in_a_line(workspace: Workspace) -> None:
+    build = Builder()
+    assert repr(build(num)) == "<node num: test/num -> out>"
+    graph = workspace.graph(workflow.from_raw(raw({"o": "n"}, n="num")))
+    assert repr(workspace.run(graph)).startswith("<result finished: o, 0 computed")
+
+
 def test_mistakes_in_code_are_told_where_they_are_made() -> None:
     build = Builder()
     with pytest.raises(TypeError, match="not declared"):
         build(len)
     with pytest.raises(TypeError, match="1 ports, 2"):
         build(boom, build(num), build(num))
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"test/num\.value is not JSON"):
         build(num, value=object())
+    with pytest.raises(TypeError, match=r"test/num\.value is not JSON"):
+        build(num, value=float("nan"))
     build.output("o", "no wire!")
     with pytest.raises(DocumentError):
         build.document()

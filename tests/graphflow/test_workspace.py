@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from graphflow import workflow
+from graphflow.errors import DocumentError
 from graphflow.graph import build
 from graphflow.runners.limits import Limits
 from graphflow.runners.process import ProcessRunner
@@ -89,6 +91,38 @@ def test_parameters_reach_through_workflows_in_workflows(tmp_path: Path, workspa
     graph = build(document, REGISTRY, folder=tmp_path, load=load_inner)
     spec, setting, value = workspace.parameters(document, graph)["p"]
     assert (spec.id, setting, value) == ("test/double", "plus", 5)
+
+
+def test_what_a_workspace_cannot_be_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(**options: Any) -> None:
+        Workspace(tmp_path, **options)
+
+    for device in ("toaster", ["cpu", "cuda:0"]):
+        with pytest.raises(DocumentError, match="device"):
+            made(device=device)
+    monkeypatch.setenv("GRAPHFLOW_DEVICE", "toaster")
+    with pytest.raises(DocumentError, match="GRAPHFLOW_DEVICE: 'toaster' is no device"):
+        made()
+    with pytest.raises(ValueError, match="inline or process, not 'ray'"):
+        made(device="cpu", runner="ray")
+    with pytest.raises(DocumentError, match="no such folder"):
+        made(device="cpu", packs=["nowhere"])
+
+
+def test_one_folder_of_packs_may_be_a_text(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "data", packs=str(tmp_path), device="cpu") as workspace:
+        assert workspace.packs == (tmp_path,)
+
+
+def test_a_run_that_cannot_be_is_told_before_it_begins(workspace: Workspace) -> None:
+    graph = workspace.graph(workflow.from_raw(raw({"o": "n"}, n="num")))
+    wrong: Any = "cry"
+    with pytest.raises(ValueError, match="skip or stop, not 'cry'"):
+        workspace.prepare(graph, on_error=wrong)
+    with pytest.raises(ValueError, match="cpu, not 'cuda:9'"):
+        workspace.prepare(graph, device="cuda:9")
+    with pytest.raises(DocumentError, match="no such node"):
+        workspace.prepare(graph, targets=["num"])
 
 
 def test_a_run_takes_its_options(workspace: Workspace, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from graphflow import events, workflow
-from graphflow.errors import StorageError
+from graphflow.errors import DocumentError, StorageError
 from graphflow.history import History
 from graphflow.node import Context, node
 from graphflow.queued import Submission
@@ -259,7 +259,7 @@ def test_a_stop_gives_back_the_runs_of_every_device(two: Desk) -> None:
 
 
 def test_devices_of_different_kinds_would_make_different_results_and_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="of one kind"):
+    with pytest.raises(DocumentError, match="of one kind"):
         Workspace(tmp_path, registry=NODES, device=("cpu", "cuda:0"))
 
 
