@@ -15,15 +15,24 @@ from graphflow.values import Video
 from .activations import decoding
 from .checks import check_origin
 from .families import family
-from .recipes import OPENING, VAE, Tiling
+from .modifiers.tiling import check_tiles, tiling_of
+from .recipes import OPENING, VAE
 from .shell import cancel_points
 from .values import Latents
 
 
 def _foreseen(
-    vae: VAE | Unknown, latents: Latents | Unknown, fps: float | Unknown | None
+    vae: VAE | Unknown,
+    latents: Latents | Unknown,
+    tile: int | Unknown | None,
+    overlap: int | Unknown,
+    fps: float | Unknown | None,
 ) -> Mapping[str, Any] | None:
     check_decodable(vae, latents)
+    if isinstance(vae, Unknown) or isinstance(latents, Unknown):
+        return seen(latents, fps)
+    if not (isinstance(tile, Unknown) or isinstance(overlap, Unknown)):
+        _in_tiles(vae, latents, tile, overlap)
     return seen(latents, fps)
 
 
@@ -70,7 +79,7 @@ def decode(
     samples = check_latents(vae, latents)[:, :, latents.reference_frames :]
     chosen = {"decode_timestep": decode_timestep, "decode_noise_scale": decode_noise_scale}
     clip = latents.model_copy(update={"decode": _settings(vae, latents, chosen)})
-    recipe = vae if tile is None else vae.model_copy(update={"tiling": _tiling(tile, overlap)})
+    recipe = _in_tiles(vae, latents, tile, overlap)
     with ctx.use(recipe) as live, torch.no_grad(), _watched(live, ctx, samples.shape[2]):
         pixels = family(vae.family).decode(live, samples.to(ctx.device), clip)
     return Video(frames=to_uint8(pixels[0]), fps=fps or latents.fps)
@@ -101,10 +110,14 @@ def _settings(vae: VAE, latents: Latents, chosen: Mapping[str, float | None]) ->
     return {**vae.native.decode, **latents.decode, **given}
 
 
-def _tiling(tile: int, overlap: int) -> Tiling:
-    if overlap >= tile:
-        raise NodeError(f"overlap {overlap} is not smaller than tile {tile}", where="overlap")
-    return Tiling(tile=tile, stride=tile - overlap)
+def _in_tiles(vae: VAE, latents: Latents, tile: int | None, overlap: int) -> VAE:
+    """The VAE with tiles that were asked for, or its own, if it can decode these latents in them."""
+    if tile is not None:
+        vae = vae.model_copy(update={"tiling": tiling_of(tile, overlap)})
+    if vae.tiling is not None:
+        size = latents.width, latents.height
+        check_tiles(vae.tiling, vae.info.config, latents.geometry.spatial, *size)
+    return vae
 
 
 def _empty() -> NodeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Annotated, Any
@@ -12,20 +12,56 @@ from pydantic import Field
 from graphflow.errors import NodeError
 from graphflow.values import Value
 
+LEAST = 16
+"""Pixels between tiles."""
+
 
 class Tiling(Value):
     """Square tiles, in pixels."""
 
     tile: Annotated[int, Field(ge=32)]
-    stride: Annotated[int, Field(ge=16)]
+    stride: Annotated[int, Field(ge=LEAST)]
     """From the start of one tile to the start of the next; smaller than `tile`."""
 
 
 def tiling_of(tile: int, overlap: int) -> Tiling:
-    """Tiles of `tile` pixels that overlap by `overlap`. Raises NodeError if they never move on."""
+    """Tiles of `tile` pixels that overlap by `overlap`. Raises NodeError if they hardly move on."""
     if overlap >= tile:
         raise NodeError(f"overlap {overlap} is not smaller than tile {tile}", where="overlap")
+    if tile - overlap < LEAST:
+        text = (
+            f"overlap {overlap} leaves {tile - overlap} of {tile} pixels; tiles move on by {LEAST} at least"
+        )
+        raise NodeError(text, where="overlap", hint=f"lower the overlap to at most {tile - LEAST}")
     return Tiling(tile=tile, stride=tile - overlap)
+
+
+def check_tiles(tiling: Tiling, config: Mapping[str, Any], cell: int, width: int, height: int) -> None:
+    """Refuse tiles that a decoder cannot work on. Raises NodeError.
+
+    config: of the VAE. cell: pixels along one side of a latent cell. A decoder that mirrors the edges of its
+    input, as LTX-2's, needs two cells on each side, so a last tile of one would fail.
+    """
+    step = tiling.stride // cell
+    if step < 1:
+        raise NodeError(
+            f"tiles that move on by {tiling.stride} pixels are less than a latent cell apart, {cell} pixels",
+            where="overlap",
+            hint=f"lower the overlap to at most {tiling.tile - cell}",
+        )
+    if config.get("decoder_spatial_padding_mode") != "reflect":
+        return
+    sides = {"width": width // cell, "height": height // cell}
+    if all(cells <= tiling.tile // cell for cells in sides.values()):
+        return  # one tile is all
+    for name, cells in sides.items():
+        if tiling.tile // cell < 2 or (cells > 1 and (cells - 1) % step == 0):
+            raise NodeError(
+                f"in a {name} of {cells * cell} pixels the last of these tiles would be one latent cell, "
+                "which this decoder cannot work on",
+                where="overlap",
+                hint=f"change the overlap by {cell} pixels, or the tile",
+            )
 
 
 @contextmanager
