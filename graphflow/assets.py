@@ -266,7 +266,8 @@ class Incoming:
     def finish(self) -> Asset:
         """All bytes are there: keep the file. Raises AssetError if some are missing or it is not accepted."""
         if self.received == 0 or (self.size is not None and self.received != self.size):
-            raise AssetError(f"only {self.received} bytes came", code="asset.size")
+            text = f"only {self.received} of {self.size} bytes came" if self.received else "the file is empty"
+            raise AssetError(text, code="asset.size")
         self._stack.close()
         media_type = SUFFIXES[self._path.suffix]
         digest = self._hash.hexdigest()

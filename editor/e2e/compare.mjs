@@ -135,12 +135,13 @@ export async function a_result_of_another_open_workflow({ page }) {
 }
 
 export async function an_earlier_result_comes_back_with_what_made_it({ page, picture }) {
-  await openDocument(page, { ...CLIPS, name: 'brought back' });
+  const clip = { ...CLIPS.nodes.clip, params: { seed: 31 } };
+  await openDocument(page, { ...CLIPS, name: 'brought back', nodes: { ...CLIPS.nodes, clip } });
   await run(page);
   await page.getByTestId('node-saved').locator('video').waitFor();
   await page.getByTestId('node-clip').locator('.node-header').click();
   const inspector = page.getByRole('complementary', { name: 'inspector' });
-  await inspector.getByLabel('seed of clip', { exact: true }).fill('4');
+  await inspector.getByLabel('seed of clip', { exact: true }).fill('41');
   await press(page, 'Tab');
   await run(page);
   await page.getByText('nothing to run: all is in the cache').waitFor();
@@ -149,14 +150,14 @@ export async function an_earlier_result_comes_back_with_what_made_it({ page, pic
   await press(page, 'h');
   const cards = page.getByRole('dialog', { name: 'Earlier results of back' }).getByRole('article');
   await cards.nth(0).getByText('as it is set now').waitFor();
-  await cards.nth(1).getByText('clip · seed: 3').waitFor();
+  await cards.nth(1).getByText('clip · seed: 31').waitFor();
   await picture('brought_back');
   await cards.nth(1).getByRole('button', { name: 'use these settings' }).click();
   await page.getByRole('log').getByText('back and 1 node before it are set as').waitFor();
-  assert.equal((await documentOf(page)).nodes.clip.params.seed, 3);
+  assert.equal((await documentOf(page)).nodes.clip.params.seed, 31);
   await page.getByText('nothing to run: all is in the cache').waitFor();
   await press(page, 'Control+z');
-  assert.equal((await documentOf(page)).nodes.clip.params.seed, 4, 'one step undoes it');
+  assert.equal((await documentOf(page)).nodes.clip.params.seed, 41, 'one step undoes it');
 
   await page.getByTestId('node-clip').locator('.node-header').click();
   await press(page, 'Delete');
@@ -165,5 +166,5 @@ export async function an_earlier_result_comes_back_with_what_made_it({ page, pic
   await cards.nth(1).getByText('clip is not there any more').waitFor();
   await cards.nth(1).getByRole('button', { name: 'open the workflow that made it' }).click();
   await page.getByTestId('node-clip').waitFor();
-  assert.equal((await documentOf(page)).nodes.clip.params.seed, 3, 'all of it as it ran');
+  assert.equal((await documentOf(page)).nodes.clip.params.seed, 31, 'all of it as it ran');
 }

@@ -142,7 +142,7 @@ export async function a_copy_of_a_window_has_drafts_of_its_own({ page, server, b
     await other.getByTestId('node-clip').waitFor();
     seeds.push((await documentOf(other)).nodes.clip.params.seed);
     await other.getByRole('button', { name: 'first screen' }).click();
-    await other.waitForFunction((count) => document.querySelectorAll('.draft').length === count, left - 1);
+    await tiles.nth(left - 1).waitFor({ state: 'detached' });
   }
   assert.deepEqual(seeds.sort(), [52, 53], 'the edits of both windows are there');
 }

@@ -10,6 +10,7 @@ import * as first from './first_time.mjs';
 import * as keyboard from './keyboard.mjs';
 import * as large from './large.mjs';
 import * as levels from './levels.mjs';
+import * as mistakes from './mistakes.mjs';
 import * as plain from './plain_http.mjs';
 import * as runs from './runs.mjs';
 import * as safety from './safety.mjs';
@@ -19,7 +20,7 @@ import * as tablet from './tablet.mjs';
 
 /** Two lanes at a time, each with a server of its own: the one draws, the other mostly waits for nodes. */
 const LANES = [
-  { canvas, settings, saving, drafts, safety, large },
+  { canvas, settings, saving, drafts, safety, mistakes, large },
   { first, compare, runs, levels, keyboard, tablet, plain },
 ];
 

@@ -13,13 +13,14 @@ import { Inspector } from './panels/Inspector';
 import { Problems } from './panels/Problems';
 import { SidePanels } from './panels';
 import { StatusBar } from './screens/StatusBar';
-import { Toasts } from './screens/Toasts';
+import { Toasts } from './parts/Toasts';
 import { TopBar } from './screens/TopBar';
 import { useActive, useTabs } from './store/tabs';
 import { useUi } from './store/ui';
 
 export function App() {
   const theme = useUi((state) => state.theme);
+  const dialog = useUi((state) => state.dialog);
   const inspector = useUi((state) => state.inspector);
   const active = useTabs((state) => state.active);
   const mode = useActive((tab) => tab.mode, 'graph');
@@ -49,7 +50,7 @@ export function App() {
         <StatusBar />
         <NodePalette />
         <Dialogs />
-        <Toasts />
+        {dialog === undefined && <Toasts />}
       </div>
     </ReactFlowProvider>
   );

@@ -210,7 +210,10 @@ class Desk:
             raise DocumentError([Problem("server.message", "", "name an upload, or a run and its file")])
         path = self.assets.get(asset).path if asset is not None else self.file_of(str(run), number)[0]
         if path.suffix == ".json":
-            return {"document": raw_document(workflow.load(path))}
+            try:
+                return {"document": raw_document(workflow.load(path))}
+            except DocumentError as error:  # without the path here, which the sender does not know
+                raise DocumentError(error.problems) from None
         found = carried(path)
         if "workflow" not in found:
             return {"document": None}

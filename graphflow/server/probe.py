@@ -118,6 +118,7 @@ def found(fields: Fields, data: bytes) -> Iterator[tuple[Fields, bytes]]:
     except StopIteration:
         told = {"error": "holds nothing that can be decoded"}
     except Exception as error:  # border: decoders may raise anything; the text is all that is wanted
-        text = str(error).replace(path, "the file").replace(os.path.dirname(path), "")
+        text = str(getattr(error, "strerror", None) or error)  # of an OSError without number and path
+        text = text.replace(f" {path!r}", "").replace(path, "the file").replace(os.path.dirname(path), "")
         told = {"error": f"cannot be decoded: {text or type(error).__name__}"}
     yield {}, json.dumps(told).encode()

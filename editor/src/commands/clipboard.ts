@@ -1,6 +1,8 @@
-/** Copy, cut and paste by key, as the browser tells of them: that works on pages that may not reach for the clipboard themselves. */
+/** Copy, cut and paste by key, files included, as the browser tells of them: that works on pages that may not reach for the clipboard themselves. */
 
-import { copyText, pasteText } from './edit';
+import { middle } from '../canvas/stage';
+import { copyText, nothingToPaste, pasteText } from './edit';
+import { openDropped } from './files';
 
 /** Gives a function that stops it. */
 export function hearClipboard(): () => void {
@@ -8,7 +10,10 @@ export function hearClipboard(): () => void {
     if (event.target instanceof HTMLElement && event.target.closest('input, textarea')) return;
     if (document.querySelector('[role=dialog]') !== null) return;
     if (event.type === 'paste') {
-      if (pasteText(event.clipboardData?.getData('text/plain') ?? '')) event.preventDefault();
+      const files = [...(event.clipboardData?.files ?? [])];
+      if (files.length > 0) void openDropped(files, middle());
+      else if (!pasteText(event.clipboardData?.getData('text/plain') ?? '')) nothingToPaste();
+      event.preventDefault();
       return;
     }
     const text = copyText(event.type === 'cut');

@@ -70,8 +70,11 @@ export function pasteText(text: string): boolean {
 
 async function pasteClipboard(): Promise<void> {
   const text = await navigator.clipboard?.readText().catch(() => '');
-  if (!pasteText(text || clipboard.last) && !pasteText(clipboard.last))
-    say('there is no workflow in the clipboard');
+  if (!pasteText(text || clipboard.last) && !pasteText(clipboard.last)) nothingToPaste();
+}
+
+export function nothingToPaste(): void {
+  say('there is no workflow in the clipboard', 'info', 'copy nodes, or the whole text of a workflow’s file');
 }
 
 function duplicate(): void {

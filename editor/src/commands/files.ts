@@ -101,8 +101,10 @@ const LOADERS: Readonly<Record<string, string>> = {
  */
 export async function openDropped(files: readonly File[], at?: Point): Promise<void> {
   for (const [index, file] of files.entries()) {
+    let sent = false;
     try {
       const asset = await upload(file);
+      sent = true;
       const told = await socket.ask({ type: 'inspect', asset: asset.asset }, 'inspected');
       if (told.document !== null) {
         await openDocument(told.document as unknown as Workflow, file.name.replace(/\.\w+$/, ''));
@@ -114,14 +116,16 @@ export async function openDropped(files: readonly File[], at?: Point): Promise<v
         say(
           `${file.name} carries no workflow`,
           'bad',
-          activeTab() ? '' : 'open a workflow first to use it as an input',
+          activeTab()
+            ? 'a picture, video or sound becomes a node that loads it; a file that graphflow made opens its workflow'
+            : 'open a workflow first to use it as an input',
         );
         continue;
       }
       const id = placeNode(loader, at ? { x: at.x + index * 30, y: at.y + index * 30 } : { x: 0, y: 0 });
       edit('load a file', (doc) => setParam(doc, id, 'path', `asset:${asset.asset}`));
     } catch (error) {
-      complain(error);
+      complain(error, sent ? file.name : '');
     }
   }
 }

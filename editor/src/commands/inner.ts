@@ -66,6 +66,7 @@ export const INNER: readonly Command[] = [
       openDialog('ask', {
         title: 'Name of the new workflow',
         value: 'part',
+        check: innerNameProblem,
         onAnswer: (name: string) => void collapseAs(name.trim()),
       }),
   },

@@ -47,9 +47,15 @@ export function askName(tab: Tab): void {
   const level = tab.from !== undefined;
   openDialog('ask', {
     title: level ? 'Name of the copy' : 'Save the workflow as',
+    check: level ? innerNameProblem : nameProblem,
     value: level ? `${tab.title}_copy` : (tab.saved?.name ?? tab.title),
     onAnswer: (name: string) => void (level ? duplicate(tab, name.trim()) : saveAs(tab, name.trim(), null)),
   });
+}
+
+/** What is wrong with the name of a workflow; empty if nothing. The server may know more. */
+export function nameProblem(name: string): string {
+  return /^[^./][^/]{0,99}$/.test(name) ? '' : 'a workflow’s name has no / and does not begin with a dot';
 }
 
 /** What is wrong with the name of a workflow that is used as a node; empty if nothing. */

@@ -3,7 +3,8 @@
 import type { Workflow } from '../document/types';
 import type { RawCatalogue } from '../schema/defs';
 import type { AssetInfo, ResultInfo, TemplateInfo } from './messages';
-import { Refusal } from './socket';
+import { lostRefusal, Refusal } from './socket';
+import { unfit } from './unfit';
 
 export interface ModelInfo {
   /** What a workflow names it by. */
@@ -18,9 +19,17 @@ export interface ModelInfo {
   readonly runs: boolean;
 }
 
-async function get<T>(url: string): Promise<T> {
-  const answer = await fetch(url, { headers: { accept: 'application/json' } });
+/** Ask by HTTP. Throws a Refusal, also if nobody is there. */
+async function asked(url: string, init: RequestInit): Promise<Response> {
+  const answer = await fetch(url, init).catch(() => {
+    throw lostRefusal();
+  });
   if (!answer.ok) throw await refusal(answer);
+  return answer;
+}
+
+async function get<T>(url: string): Promise<T> {
+  const answer = await asked(url, { headers: { accept: 'application/json' } });
   return (await answer.json()) as T;
 }
 
@@ -103,15 +112,21 @@ export async function models(): Promise<ModelInfo[]> {
 export const uploads = (kind: string): Promise<AssetInfo[]> =>
   get(`/api/uploads?kind=${encodeURIComponent(kind)}`);
 
-/** Send a file; a workflow names it `asset:ID`. */
-export async function upload(file: File): Promise<AssetInfo> {
-  const answer = await fetch(`/api/uploads?name=${encodeURIComponent(file.name)}`, {
-    method: 'POST',
-    body: file,
-    headers: { 'content-type': 'application/octet-stream' },
-  });
-  if (!answer.ok) throw await refusal(answer);
-  return (await answer.json()) as AssetInfo;
+/** Send a file; a workflow names it `asset:ID`. accepts: the kind that is wanted, such as `image`. Throws a Refusal that names the file. */
+export async function upload(file: File, accepts = ''): Promise<AssetInfo> {
+  const problem = unfit(file, accepts);
+  if (problem !== '') throw new Refusal('asset.type', problem, accepts && `choose a file of kind ${accepts}`);
+  try {
+    const answer = await asked(`/api/uploads?name=${encodeURIComponent(file.name)}`, {
+      method: 'POST',
+      body: file,
+      headers: { 'content-type': 'application/octet-stream' },
+    });
+    return (await answer.json()) as AssetInfo;
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.code === 'connection') throw error;
+    throw new Refusal(error.code, `${file.name}: ${error.message}`, error.hint);
+  }
 }
 
 /** What a step made, as far as it can be shown. */

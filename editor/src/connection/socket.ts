@@ -26,6 +26,12 @@ export class Refusal extends Error {
   }
 }
 
+/** Nobody is there to ask. */
+export function lostRefusal(): Refusal {
+  const hint = 'what you do is kept in this browser; try again when the last line says “connected”';
+  return new Refusal('connection', 'there is no connection to the server', hint);
+}
+
 const PAUSES = [300, 600, 1_200, 2_500, 5_000] as const;
 
 interface Pending {
@@ -113,7 +119,7 @@ export class Socket {
   ask<T extends Asked['type']>(request: Ask, answer: T): Promise<AnswerOf<T>> {
     const socket = this.socket;
     if (socket === undefined || socket.readyState !== WebSocket.OPEN) {
-      return Promise.reject(new Refusal('connection', 'there is no connection to the server'));
+      return Promise.reject(lostRefusal());
     }
     const id = this.next++;
     return new Promise((resolve, reject) => {

@@ -1,5 +1,6 @@
 /** Asks for one line of text. */
 
+import { useState } from 'react';
 import { Window } from '../parts/Window';
 import { closeDialog } from '../store/ui';
 
@@ -7,9 +8,12 @@ interface Props {
   readonly title: string;
   readonly value: string;
   readonly onAnswer: (text: string) => void;
+  /** What is wrong with an answer; empty if nothing. */
+  readonly check?: (text: string) => string;
 }
 
-export function AskDialog({ title, value, onAnswer }: Props) {
+export function AskDialog({ title, value, onAnswer, check }: Props) {
+  const [problem, setProblem] = useState('');
   return (
     <Window title={title}>
       <form
@@ -17,6 +21,9 @@ export function AskDialog({ title, value, onAnswer }: Props) {
         onSubmit={(event) => {
           event.preventDefault();
           const text = String(new FormData(event.currentTarget).get('text') ?? '');
+          const wrong = check?.(text.trim()) ?? '';
+          setProblem(wrong);
+          if (wrong !== '') return;
           closeDialog();
           if (text.trim() !== '') onAnswer(text);
         }}
@@ -34,6 +41,11 @@ export function AskDialog({ title, value, onAnswer }: Props) {
           OK
         </button>
       </form>
+      {problem !== '' && (
+        <p className="failure" role="alert">
+          {problem}
+        </p>
+      )}
     </Window>
   );
 }

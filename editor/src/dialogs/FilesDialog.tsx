@@ -28,7 +28,7 @@ export function FilesDialog({ accepts, value, label, onChange }: Props) {
   const send = (file: File | undefined): void => {
     if (file === undefined) return;
     setBusy(true);
-    upload(file)
+    upload(file, accepts)
       .then((asset) => take(`asset:${asset.asset}`), complain)
       .finally(() => setBusy(false));
   };

@@ -179,7 +179,11 @@ function Picture({ id, title }: { id: string; title: string }) {
     found === 'gone' ? undefined : Object.values(found.outputs).find((one) => one.kind !== 'none');
   return (
     <div className="picture">
-      {shown ? <ShownView shown={shown} title={title} /> : <span className="empty">not kept</span>}
+      {shown ? (
+        <ShownView shown={shown} title={title} />
+      ) : (
+        <span className="empty">{found === 'gone' ? 'not kept' : 'no picture'}</span>
+      )}
     </div>
   );
 }

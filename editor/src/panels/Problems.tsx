@@ -87,7 +87,7 @@ export function Problems() {
   };
   return (
     <section className={lines.length > 0 ? 'problems' : 'problems mere-notices'} aria-label="problems">
-      <header>
+      <header role="status">
         <Icon name={lines.length > 0 ? 'warn' : 'info'} size={14} />{' '}
         <b>{counted(lines.length, notices.length)}</b>
         <span className="spring" />

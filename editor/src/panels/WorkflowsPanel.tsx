@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useState } from 'react';
 import { openSaved, openTemplate } from '../commands/files';
+import { nameProblem } from '../commands/saving';
 import { socket } from '../connection/socket';
 import type { Listed } from '../connection/messages';
 import { Button } from '../parts/Button';
@@ -30,7 +31,7 @@ export function useLibrary(): Listed | undefined {
 }
 
 const ask = (title: string, value: string, onAnswer: (text: string) => void): void =>
-  openDialog('ask', { title, value, onAnswer });
+  openDialog('ask', { title, value, onAnswer, check: nameProblem });
 
 function itemsOf(name: string): MenuItem[] {
   const rename = async (to: string): Promise<void> => {

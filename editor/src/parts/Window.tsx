@@ -3,6 +3,7 @@
 import { useEffect, useRef, type ReactNode } from 'react';
 import { closeDialog } from '../store/ui';
 import { Button } from './Button';
+import { Toasts } from './Toasts';
 
 interface Props {
   readonly title: string;
@@ -45,6 +46,7 @@ export function Window({ title, children, wide, bare, onClose = closeDialog }: P
         )}
         {children}
       </div>
+      <Toasts />
     </dialog>
   );
 }

@@ -1,6 +1,6 @@
 /** A workflow without its graph: the declared parameters, the button, the result. */
 
-import { useMemo } from 'react';
+import { useEffect, useMemo, useRef } from 'react';
 import { perform } from '../commands';
 import { useTabRun, useUnderWay } from '../canvas/state';
 import { own } from '../document/records';
@@ -14,6 +14,7 @@ import { NodeResult } from '../results/NodeResult';
 import type { Setting } from '../schema/defs';
 import { defOf, useCatalogue } from '../store/catalogue';
 import { edit, useActive, useDoc } from '../store/tabs';
+import { useProblems } from '../panels/Problems';
 import { resultsOf } from '../store/runs';
 import { Control } from '../widgets/Control';
 
@@ -44,6 +45,9 @@ function resultNodes(doc: Workflow): string[] {
 }
 
 const MANY = 6;
+
+/** Problems that are told; who mends these sees the next ones. */
+const FEW = 4;
 
 export function AppView() {
   const doc = useDoc();
@@ -140,14 +144,21 @@ function Results({ doc }: { doc: Workflow }) {
   const previewed = useTabRun((run) => run.previewed);
   const shown = ids.filter((id) => resultsOf(run, id, defOf(own(doc.nodes, id)?.type ?? '')) !== undefined);
   const failed = Object.values(live).find((one) => one.state === 'failed');
+  const problems = useProblems().slice(0, FEW);
+  const underWay = useUnderWay();
+  const ref = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (underWay) ref.current?.scrollIntoView({ block: 'nearest' }); // on a narrow page it stands below the form
+  }, [underWay]);
   const watch = working !== undefined && previewed[working] ? working : undefined;
   return (
-    <div className="app-results" aria-live="polite">
-      {failed && (
-        <p className="notice bad" role="alert">
-          {failed.message} {failed.hint}
+    <div className="app-results" aria-live="polite" ref={ref}>
+      {(failed ? [failed] : problems).map(({ message, hint }, place) => (
+        <p key={place} className="notice bad" role={failed && 'alert'}>
+          {message}
+          {hint && <small>{hint}</small>}
         </p>
-      )}
+      ))}
       {watch !== undefined ? (
         <Big id={watch} doc={doc} caption="in the making" />
       ) : (

@@ -45,6 +45,7 @@ function Forecast() {
   const queued = useQueued();
   const problems = useProblems();
   const notices = useNotices();
+  const empty = Object.keys(useDoc().nodes).length === 0;
   const wrong = problems.length + notices.length > 0 && (
     <button
       type="button"
@@ -67,7 +68,7 @@ function Forecast() {
       </>
     );
   }
-  if (total === undefined) return wrong || null;
+  if (total === undefined || empty) return wrong || null;
   const parts = [
     total.steps === 0
       ? problems.length > 0

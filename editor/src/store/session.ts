@@ -29,6 +29,7 @@ import {
   updateRun,
   useRuns,
   watched,
+  type TabRun,
 } from './runs';
 import { isDirty, tabOf, updateTab, useTabs, type Tab } from './tabs';
 import { complain, say, useUi } from './ui';
@@ -101,6 +102,10 @@ export async function submit(chosen: readonly string[] | null = null): Promise<v
   const chain = chainOf(tabs, active);
   const tab = chain[0];
   if (tab === undefined) return;
+  if (Object.keys(tab.line.now.nodes).length === 0) {
+    say('there is nothing to run yet', 'info', 'double-click the canvas, or press A, to add a node');
+    return;
+  }
   try {
     const document = plain(runnable(tab.line.now));
     const request = randomHex(16);
@@ -171,13 +176,19 @@ export async function cancel(run?: string): Promise<void> {
   await socket.ask({ type: 'cancel', run: id }, 'done').catch(complain);
 }
 
+/** Whether the list of problems names a node that failed. */
+const anyFailed = ({ live, stories }: TabRun): boolean =>
+  [...Object.values(live), ...Object.values(stories)].some((one) => one.state === 'failed');
+
 function ended(info: RunInfo): void {
   const tabs = Object.entries(useRuns.getState().tabs).filter(([, run]) => run.run === info.run);
   if (tabs.length === 0) return;
   void socket.ask({ type: 'unwatch', run: info.run }, 'done').catch(() => undefined);
   explainSoon();
   if (info.state === 'failed') {
-    say(info.message || 'the run failed', 'bad');
+    const { active } = useTabs.getState();
+    const seen = tabs.some(([tab, run]) => tab === active && anyFailed(run)); // it stands there already
+    if (!seen) say(`${info.name}: ${info.message || 'the run failed'}`, 'bad');
     useUi.setState({ problems: true });
   } else if (info.state === 'cancelled') say('cancelled; what is done is kept');
   for (const [tab, run] of tabs) {

@@ -85,10 +85,18 @@ export function hush(id: number): void {
   useUi.setState((state) => ({ toasts: state.toasts.filter((toast) => toast.id !== id) }));
 }
 
-/** Say what went wrong. */
-export function complain(error: unknown): void {
-  const known = error as { message?: string; hint?: string };
-  say(known.message ?? String(error), 'bad', known.hint);
+interface Told {
+  readonly message?: string;
+  readonly hint?: string;
+}
+
+/** Say what went wrong; of several problems the first. about: what it is about, if the text does not say that. */
+export function complain(error: unknown, about = ''): void {
+  const told = error as Told & { problems?: readonly Told[] };
+  const known = told.problems?.[0] ?? told;
+  const more = (told.problems?.length ?? 0) - 1;
+  const text = `${about}${about && ': '}${known.message ?? String(error)}${more > 0 ? ` (and ${more} more)` : ''}`;
+  say(text, 'bad', known.hint);
 }
 
 export function openDialog(name: string, props?: unknown): void {

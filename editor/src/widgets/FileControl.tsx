@@ -26,7 +26,7 @@ export function FileControl({ setting, value, onChange, label }: ControlProps) {
   const send = async (file: File): Promise<void> => {
     setBusy(true);
     try {
-      onChange(`asset:${(await upload(file)).asset}`);
+      onChange(`asset:${(await upload(file, setting.accepts)).asset}`);
     } catch (error) {
       complain(error);
     } finally {

@@ -104,6 +104,7 @@ def test_a_workflow_file_that_is_dropped_is_opened_checked_and_brought_up_to_dat
             bad = (await live.ask("POST", "/api/uploads?name=w.json", b'{"nodes": []}')).json["asset"]
             refused = await speaker.ask(p.Inspect, asset=bad)
             assert refused.type == "failure" and refused.problems[0].code == "document.version"
+            assert str(live.server.desk.assets.root) not in refused.message
 
     asyncio.run(story())
 

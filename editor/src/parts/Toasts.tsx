@@ -1,6 +1,6 @@
-/** Short messages in a corner. */
+/** Short messages in a corner; while a window is open they belong to it, since what is behind one cannot be reached. */
 
-import { Button } from '../parts/Button';
+import { Button } from './Button';
 import { hush, useUi } from '../store/ui';
 
 export function Toasts() {
