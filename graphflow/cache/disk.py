@@ -243,7 +243,7 @@ class DiskStore:
             free = shutil.disk_usage(self.root).free
         if size + MIN_FREE_BYTES > free:
             raise StorageError(
-                f"{free:,} bytes are free, a result of {size:,} does not fit",
+                f"a result of {size:,} bytes does not fit: {free:,} are free, {MIN_FREE_BYTES:,} stay so",
                 where=str(self.root),
                 code="storage.full",
                 hint="free some space, or run 'graphflow cache gc'",

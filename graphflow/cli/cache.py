@@ -11,7 +11,7 @@ import typer
 from graphflow.cli import exits
 from graphflow.cli.options import AsJson, DataDir, parse_size
 from graphflow.cli.output import bytes_text, count_text, say, say_json, seconds_text, table, warn
-from graphflow.errors import DocumentError, Problem
+from graphflow.errors import DocumentError, Problem, StorageError
 
 if TYPE_CHECKING:
     from graphflow.cache.disk import DiskStore
@@ -137,6 +137,9 @@ def open_store(data_dir: Path | None) -> DiskStore:
     from graphflow.workspace import DISK_BYTES, default_data_dir
 
     folder = data_dir.expanduser() if data_dir is not None else default_data_dir()
+    if folder.exists() and not folder.is_dir():
+        hint = "choose another --data-dir"
+        raise StorageError("this is a file, not a folder", where=str(folder), hint=hint, code="storage.type")
     return DiskStore(
         folder / "cache", limit_bytes=DISK_BYTES, notify=lambda notice: warn(f"notice  {notice.message}")
     )

@@ -27,6 +27,13 @@ def test_stats(call: Any, ran: Path) -> None:
     assert {row["node"] for row in found["nodes"]} == {"desk/word", "desk/turned", "desk/save"}
 
 
+@pytest.mark.parametrize("command", ["stats", "verify", "gc", "checkpoints"])
+def test_a_file_is_no_data_folder(call: Any, place: Path, command: str) -> None:
+    (place / "occupied").write_text("mine")
+    done = call("cache", command, "--data-dir", "occupied")
+    assert done.code == exits.STORAGE and "occupied: this is a file" in done.err
+
+
 def test_an_empty_or_absent_folder(call: Any, place: Path) -> None:
     assert "results      0" in call("cache", "stats", "--data-dir", "nowhere").out
     assert call("cache", "verify", "--data-dir", "nowhere").code == 0
