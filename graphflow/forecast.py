@@ -208,7 +208,7 @@ def forecast(
         for token, recipe in used.items():
             if token not in models:
                 models[token] = (known or {}).get(token) or _model(recipe)
-        for node in dict.fromkeys((step.node, *(node for node, _ in step.twins))):
+        for node in dict.fromkeys((step.node, *(node for node, _ in plan.twins.get(step.key, ())))):
             needs[node] = _larger(needs.get(node), Need(node, tuple(used), estimate), models)
     return Forecast(models, tuple(needs.values()))
 

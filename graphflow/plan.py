@@ -21,7 +21,7 @@ from graphflow.keys import canon, digest, step_key
 from graphflow.origins import origins
 from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
 from graphflow.settings import check_wired_setting
-from graphflow.steps import Facts, Plan, Step
+from graphflow.steps import Facts, Plan, Stage, Step
 from graphflow.workflow import LIMITS
 
 
@@ -56,7 +56,9 @@ class _Planner:
         self.gone: set[str] = set()
         self.notices: dict[str, str] = {}
         self.environment = facts.environment.token()
-        self.position = {id: i for i, id in enumerate(graph.nodes)}
+        self.twins: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
+        places = enumerate(graph.nodes.values())
+        self.stages = {n.id: Stage(n.id, n.spec, n.settings, tuple(n.inputs), i) for i, n in places}
 
     def planned(self, wanted: list[str]) -> Plan:
         for id in wanted:
@@ -183,11 +185,12 @@ class _Planner:
         if self.mapped > LIMITS.mapped_items:
             raise NodeError(f"more than {LIMITS.mapped_items} items", where=node.id, code="limit.steps")
         deeper = {name: depth - 1 for name, depth in levels.items()}
-        rows = [
-            self.attempt(node, {**refs, **{n: columns[n][i] for n in mapped}}, deeper, (*item, i))
-            for i in range(lengths[mapped[0]])
-        ]
-        return {output: many([row[output] for row in rows]) for output in node.spec.outputs}
+        made: dict[str, list[Ref]] = {output: [] for output in node.spec.outputs}
+        for i in range(lengths[mapped[0]]):
+            row = {**refs, **{n: columns[n][i] for n in mapped}}
+            for output, ref in self.attempt(node, row, deeper, (*item, i)).items():
+                made[output].append(ref)
+        return {output: many(column) for output, column in made.items()}
 
     def items(self, ref: Ref) -> list[Ref] | Gone | Waiting:
         """A list's items, or why they are not known."""
@@ -288,13 +291,11 @@ class _Planner:
             with border(node.id, spec):
                 raise self.refused[key]
         if key in self.steps:
-            self.steps[key].twins.append((node.id, item))
+            self.twins.setdefault(key, []).append((node.id, item))
         else:
             deps = tuple(dict.fromkeys(k for ref in refs.values() for k in keys_in(ref)))
-            order = (self.position[node.id], *item)
-            self.steps[key] = Step(
-                key, node.id, spec, item, node.settings, refs, deps, order, fingerprint, content
-            )
+            wired = tuple(refs.values())
+            self.steps[key] = Step(key, self.stages[node.id], item, wired, deps, fingerprint, content)
         return {name: Out(key, name) for name in spec.outputs}
 
     def known_settings(self, node: GraphNode, refs: Mapping[str, Ref]) -> dict[str, Any] | Gone | Waiting:
@@ -373,6 +374,7 @@ class _Planner:
             failed_items=self.failures,
             gone=frozenset(self.gone),
             refs=self.refs,
+            twins=self.twins,
             notices=self.notices,
         )
 

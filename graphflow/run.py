@@ -187,8 +187,8 @@ class Run:
         wanted = self._readers.keys() | self._kept
         self._pin(wanted)
         for key in self._pinned - wanted:
+            self._pinned.discard(key)
             self.runner.unpin(key)
-        self._pinned = set(wanted)
 
     def _pin(self, keys: Iterable[str]) -> None:
         for key in set(keys) - self._pinned:
@@ -211,7 +211,7 @@ class Run:
 
     def _tell_twins(self, key: str) -> None:
         """Nodes and items that are the same work as a step find its result in the cache."""
-        for node, item in self._plan.steps[key].twins if key in self._plan.steps else ():
+        for node, item in self._plan.twins.get(key, ()):
             if (node, item) not in self._twins_told:
                 self._twins_told.add((node, item))
                 self._teller.emit(events.NodeCached, node=node, item=item, key=key)

@@ -7,6 +7,7 @@ as it can: with memory for one model, N items through three models cost three lo
 from __future__ import annotations
 
 import heapq
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,14 +58,15 @@ class Schedule:
         """Counts starts and ends."""
         self._begun: dict[str, int] = {}
         """When each running step was started."""
-        self._made: dict[str, int] = {}
-        """When each result was last made."""
+        self._made: OrderedDict[str, int] = OrderedDict()
+        """When results were last made, as far back as a running step was started."""
 
     # ------------------------------------------------------------------------ filling
 
     def adopt(self, plan: Plan) -> None:
         """Take over a plan; also a later plan of the same run, which keeps what is running."""
-        self.steps.update(plan.steps)
+        earlier = {key: step for key, step in self.steps.items() if key not in plan.steps}
+        self.steps = {**earlier, **plan.steps} if earlier else plan.steps
         self.available.update(plan.stored)
         self.available.difference_update(plan.todo)
         self.pending = {key for key in plan.todo if key not in self.running}
@@ -80,7 +82,10 @@ class Schedule:
         deps = self.steps[key].deps
         if key not in self.blockers:
             for dep in deps:
-                self.dependents.setdefault(dep, []).append(key)
+                if dep in self.dependents:
+                    self.dependents[dep].append(key)
+                else:
+                    self.dependents[dep] = [key]
         self.blockers[key] = sum(dep not in self.available for dep in deps)
         if not self.blockers[key]:
             self._ready(key)
@@ -123,6 +128,10 @@ class Schedule:
         self._release(key)
         self._clock += 1
         self._made[key] = self._clock
+        self._made.move_to_end(key)
+        oldest = next(iter(self._begun.values()), self._clock)
+        while next(iter(self._made.values())) < oldest:
+            self._made.popitem(last=False)
         if key in self.available:
             return
         self.available.add(key)

@@ -13,26 +13,59 @@ from graphflow.node import NodeSpec
 from graphflow.refs import Ref
 
 
-@dataclass(slots=True)
-class Step:
-    """One call of one node. Steps with the same key are the same work and are done once."""
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What all steps of one node share, however many items of a list it is mapped over."""
 
-    key: str
     node: str
     spec: NodeSpec
+    settings: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    """Names of what is wired into it."""
+    place: int
+    """In graph order."""
+
+
+@dataclass(slots=True)
+class Step:
+    """One call of one node. Steps with the same key are the same work and are done once.
+
+    A plan has one for each item of a list, perhaps a hundred thousand, so it holds little of its own.
+    """
+
+    key: str
+    stage: Stage
     item: tuple[int, ...]
     """Position in the mapped lists; empty if the node is not mapped."""
-    settings: Mapping[str, Any]
-    inputs: Mapping[str, Ref]
+    refs: tuple[Ref, ...]
+    """What is wired into it, in the order of the stage's inputs."""
     deps: tuple[str, ...]
-    order: tuple[int, ...] = ()
-    """Place in the plan: graph order first, then list order, which makes stages."""
     fingerprint: bytes = b""
     """State of the outside world that stands in the key, for nodes that read it."""
     content: str = ""
     """Names what is computed. It is the key, except for effects, whose key also says where they write."""
-    twins: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
-    """Other nodes and items that are the same work and share the result."""
+
+    @property
+    def node(self) -> str:
+        return self.stage.node
+
+    @property
+    def spec(self) -> NodeSpec:
+        return self.stage.spec
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return self.stage.settings
+
+    @property
+    def inputs(self) -> dict[str, Ref]:
+        """What is wired into it, by name."""
+        return dict(zip(self.stage.inputs, self.refs, strict=True))
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Place in the plan: graph order first, then list order, which makes stages."""
+        return self.stage.place, *self.item
 
 
 @dataclass(frozen=True)
@@ -82,6 +115,8 @@ class Plan:
     """Nodes that lost at least one result to a failure, upstream or of their own step."""
     refs: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
     """What stands on the outputs of every node that the targets ask for; a run lets go of it."""
+    twins: Mapping[str, list[tuple[str, tuple[int, ...]]]] = field(default_factory=dict)
+    """Other nodes and items that are the same work as a step and share its result, by key."""
     notices: Mapping[str, str] = field(default_factory=dict)
     """What a node has to say to people before anything runs, by node."""
     foreseen: Mapping[str, str] = field(default_factory=dict)

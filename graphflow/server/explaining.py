@@ -138,7 +138,7 @@ def _keys(planned: Plan) -> dict[str, dict[str, str]]:
     """Addresses of the results of every node, by item."""
     found: dict[str, dict[str, str]] = {}
     for step in planned.steps.values():
-        for node, item in ((step.node, step.item), *step.twins):
+        for node, item in ((step.node, step.item), *planned.twins.get(step.key, ())):
             items = found.setdefault(node, {})
             if len(items) < MAX_KEYS:
                 items[".".join(map(str, item))] = step.key

@@ -10,7 +10,9 @@ from pydantic import Field
 
 from graphflow.errors import StorageError
 from graphflow.node import Context, node
-from graphflow.values import SavedFile, Value
+from graphflow.values import SavedFile
+
+from .values import Row
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".m4v")
 MAX_FILES = 1_000_000
@@ -19,7 +21,7 @@ MAX_CAPTION = 20_000
 """Bytes of a caption's file."""
 
 
-class VideoFile(Value):
+class VideoFile(Row):
     """A file on this machine, perhaps a video. digest: its sha256; empty with the reason if it was
     unreadable."""
 

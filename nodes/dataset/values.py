@@ -21,7 +21,15 @@ Crop = tuple[int, int, int, int]
 """Top, left, height and width in pixels of the file's frames."""
 
 
-class Item(Value):
+class Row(Value):
+    """Something of which there are thousands."""
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Do not remember which fields were given: nobody asks, and it takes as much memory as the fields."""
+        object.__setattr__(self, "__pydantic_fields_set__", frozenset())
+
+
+class Item(Row):
     """What all rows of a dataset share."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
@@ -37,10 +45,6 @@ class Item(Value):
     reason: str = ""
     split: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,50}$")] = ""
     """Such as `train`; empty until it is split."""
-
-    def model_post_init(self, context: Any, /) -> None:
-        """Do not remember which fields were given: nobody asks, and it takes as much memory as the fields."""
-        object.__setattr__(self, "__pydantic_fields_set__", frozenset())
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         made = super().model_copy(deep=deep)

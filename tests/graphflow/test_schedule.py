@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from graphflow.node import spec_of
 from graphflow.refs import Const, Out, many
 from graphflow.schedule import Schedule, lane_of
-from graphflow.steps import Plan, Step
+from graphflow.steps import Plan, Stage, Step
 from tests.support.engine import World, built, double, name, think
 
 CPU, DEVICE = spec_of(double), spec_of(think)
@@ -26,13 +26,16 @@ def planned(deps: dict[str, list[str]], stored: tuple[str, ...] = (), device: tu
     steps = {
         key: Step(
             key=key,
-            node=key,
-            spec=DEVICE if key in device else CPU,  # type: ignore[arg-type]
+            stage=Stage(
+                node=key,
+                spec=DEVICE if key in device else CPU,  # type: ignore[arg-type]
+                settings={},
+                inputs=tuple(f"i{i}" for i in range(len(needs))),
+                place=place,
+            ),
             item=(),
-            settings={},
-            inputs={f"i{i}": Out(dep, "out") for i, dep in enumerate(needs)},
+            refs=tuple(Out(dep, "out") for dep in needs),
             deps=tuple(needs),
-            order=(place,),
         )
         for place, (key, needs) in enumerate(deps.items())
     }
@@ -282,8 +285,8 @@ def test_work_for_the_open_model_goes_first_although_it_stands_later_in_the_plan
 
 def test_models_are_also_found_in_a_list_of_models() -> None:
     models = many([Const(m, b"t%d" % i) for i, m in enumerate(map(_toy, "ab"))])
-    plan = planned({"k": []}, device=("k",))
-    plan.steps["k"].inputs = {"models": models}
+    plan = planned({"k": ["models"]}, device=("k",), stored=("models",))
+    plan.steps["k"].refs = (models,)
     schedule = Schedule({"device": 1})
     schedule.adopt(plan)
     schedule.next()
