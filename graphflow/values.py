@@ -316,6 +316,8 @@ def _unpack(tree: Any, tensors: Mapping[str, Tensor] | _Refs, types: Mapping[str
     if not isinstance(tree, dict):
         return tree
     match tree[_TAG]:
+        case "values" | "dicts":
+            return [*_rows(tree, tensors, types)]
         case "tensor":
             name = tree["n"]
             return TensorRef(name, tensors.get(name, ())) if isinstance(tensors, _Refs) else tensors[name]
@@ -328,15 +330,32 @@ def _unpack(tree: Any, tensors: Mapping[str, Tensor] | _Refs, types: Mapping[str
         case "value":
             fields = {k: _unpack(v, tensors, types) for k, v in tree["f"].items()}
             return _value(tree["t"], fields, tensors, types)
-        case "values":
-            names = tree["f"].keys()
-            columns = [_unpack(column, tensors, types) for column in tree["f"].values()]
-            rows = zip(*columns, strict=True)
-            return [_value(tree["t"], dict(zip(names, row, strict=True)), tensors, types) for row in rows]
-        case "dicts":
-            columns = [_unpack(column, tensors, types) for column in tree["v"]]
-            return [dict(zip(tree["k"], row, strict=True)) for row in zip(*columns, strict=True)]
     raise CodecError(f"unknown tag {tree[_TAG]!r}")
+
+
+def _rows(
+    tree: dict[str, Any], tensors: Mapping[str, Tensor] | _Refs, types: Mapping[str, type[Value]]
+) -> Iterator[Any]:
+    """The rows of a list that was stored as columns, one at a time."""
+    values = tree[_TAG] == "values"
+    names, columns = ([*tree["f"]], [*tree["f"].values()]) if values else (tree["k"], tree["v"])
+    for row in zip(*(_cells(column, tensors, types) for column in columns), strict=True):
+        fields = dict(zip(names, row, strict=True))
+        yield _value(tree["t"], fields, tensors, types) if values else fields
+
+
+def _cells(
+    column: Any, tensors: Mapping[str, Tensor] | _Refs, types: Mapping[str, type[Value]]
+) -> Iterator[Any]:
+    """The cells of a column, which it loses: ten thousand rows are not there twice, packed and unpacked."""
+    if not isinstance(column, list):
+        yield from _rows(column, tensors, types)
+        return
+    known: dict[str, str] = {}
+    column.reverse()
+    while column:
+        cell = _unpack(column.pop(), tensors, types)
+        yield known.setdefault(cell, cell) if type(cell) is str else cell
 
 
 def _name(key: Any) -> Any:
