@@ -30,6 +30,8 @@ def split_experts(denoiser: Denoiser) -> TwoExperts:
     first: runs from pure noise to where the model's second expert takes over, and stops there. second: goes
     on with the latents of the first. Each keeps what the denoiser was treated with and concerns it; LoRAs of
     the other are left out.
+    Give both denoise nodes the same scheduler, prompt and `guidance`, which says for both whether there is
+    any, and the second one `guidance_2`. Steps and seed are the first one's.
     Raises NodeError for a denoiser with one expert.
     """
     if len(denoiser.parts()) != 2:
