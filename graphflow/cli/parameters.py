@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from graphflow import templates
 from graphflow.errors import DocumentError, GraphflowError, Problem
-from graphflow.expand import PREFIX
+from graphflow.expand import is_workflow
 from graphflow.node import NodeSpec
 from graphflow.registry import Registry
 from graphflow.settings import check_setting, limits_text
@@ -81,23 +81,33 @@ def described(document: Document, registry: Registry, folder: Path | None = None
 def _target(
     document: Document, registry: Registry, folder: Path | None, id: str, setting: str
 ) -> tuple[NodeSpec, str, Any] | None:
-    """The node spec, setting and present value behind a parameter, through inner workflows."""
+    """The node spec, setting and present value behind a parameter, through inner workflows.
+
+    A value that a workflow's node is given counts before the inner parameter's default, and that before the
+    inner node's own.
+    """
+    given: dict[str, Any] = {}
     for _ in range(LIMITS.nesting):
         entry = document.nodes.get(id)
         if entry is None:
             return None
         spec = registry.get(entry.type)
         if spec is not None:
-            return _setting(spec, setting, entry.params)
-        if not entry.type.startswith((PREFIX, ".")):
+            return _setting(spec, setting, {setting: given["value"]} if given else entry.params)
+        if not is_workflow(entry.type):
             return None
         try:
             document, folder = templates.load_inner(entry.type, folder)
         except GraphflowError:
             return None  # the graph reports it, with its place
-        if setting in entry.params or setting not in document.parameters:
+        if setting not in document.parameters:
             return None
-        id, setting = document.parameters[setting].targets[0]
+        inner = document.parameters[setting]
+        if setting in entry.params:
+            given.setdefault("value", entry.params[setting])
+        elif inner.default is not None:
+            given.setdefault("value", inner.default)
+        id, setting = inner.targets[0]
     return None
 
 

@@ -149,3 +149,21 @@ def test_a_parameter_of_an_inner_workflow(tmp_path: Any) -> None:
     found: Described = described(outer, REGISTRY, tmp_path)["size"]
     assert found.setting == "count" and parse(found, "4") == 4
     assert described(outer, REGISTRY, None) == {}
+
+
+def test_the_outermost_value_of_an_inner_setting_counts(tmp_path: Any) -> None:
+    (tmp_path / "inner.json").write_text(
+        """{"graphflow": 1, "nodes": {"n": {"type": "p/all", "params": {"count": 3, "text": "own"}}},
+            "parameters": {"size": {"to": "n.count"}, "word": {"to": "n.text", "default": "inner"}}}"""
+    )
+    outer = {
+        "graphflow": 1,
+        "parameters": {"size": {"to": "i.size"}, "word": {"to": "i.word"}},
+        "nodes": {"i": {"type": "./inner.json"}},
+    }
+    found = described(from_raw(outer), REGISTRY, tmp_path)
+    assert (found["size"].default, found["word"].default) == (3, "inner")
+    outer["nodes"] = {"i": {"type": "./inner.json", "params": {"size": 7, "word": "outer"}}}
+    found = described(from_raw(outer), REGISTRY, tmp_path)
+    assert (found["size"].default, found["word"].default) == (7, "outer")
+    assert parse(found["size"], "4") == 4
