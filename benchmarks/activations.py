@@ -196,6 +196,19 @@ def _inputs(case: Case, dtype: torch.dtype) -> dict[str, Any]:
             size = {"num_frames": frames, "height": height, "width": width}
             scale = {"rope_interpolation_scale": (0.32, 32, 32)}
             return {**found, **size, **scale, "encoder_attention_mask": mask}
+        case "LTX2VideoTransformer3DModel":
+            sound = round(((frames - 1) * 8 + 1) * 25 / 24)  # 25 cells of it a second, 24 frames
+            clips = {
+                "hidden_states": (rows, frames * height * width, 128),
+                "audio_hidden_states": (rows, sound, 128),
+            }
+            found = _empty(clips, dtype)
+            said = ("encoder_hidden_states", "audio_encoder_hidden_states")
+            found |= _empty(dict.fromkeys(said, (rows, 1024, 3840)), dtype)
+            masks = ("encoder_attention_mask", "audio_encoder_attention_mask")
+            found |= dict.fromkeys(masks, torch.ones(rows, 1024, dtype=torch.int64))
+            size = {"num_frames": frames, "height": height, "width": width, "audio_num_frames": sound}
+            return {**found, **size, "timestep": torch.zeros(rows), "sigma": torch.zeros(rows)}
         case "HunyuanVideoTransformer3DModel":
             shapes = {"hidden_states": clip, "encoder_hidden_states": (rows, 256, 4096), "guidance": (rows,)}
             mask = torch.ones(rows, 256, dtype=torch.int64)
@@ -227,6 +240,7 @@ _RESIDUAL = {
     "patch_size": 2, "is_residual": True, "latents_mean": [0.0] * 48, "latents_std": [1.0] * 48,
     "temperal_downsample": [False, True, True],
 }  # fmt: skip
+_LTX2 = {"num_attention_heads": 32, "attention_head_dim": 128, "num_layers": 2}
 _LTX2_VAE = {"spatial_compression_ratio": 32, "temporal_compression_ratio": 8}
 
 TRANSFORMERS = (
@@ -238,6 +252,8 @@ TRANSFORMERS = (
     Case("SkyReelsV2Transformer3DModel", _WAN, (9, 68, 120)),
     Case("LTXVideoTransformer3DModel", _LTX, (21, 16, 24)),
     Case("LTXVideoTransformer3DModel", _LTX, (13, 22, 38), rows=2),
+    Case("LTX2VideoTransformer3DModel", _LTX2, (16, 16, 24), rows=2),
+    Case("LTX2VideoTransformer3DModel", _LTX2, (8, 10, 12)),
     Case("HunyuanVideoTransformer3DModel", _HUNYUAN, (9, 60, 104)),
 )
 DECODERS = (

@@ -63,7 +63,7 @@ DENOISING: Mapping[str, Denoising] = {
     "WanAnimateTransformer3DModel": Denoising((Stage(6.1, 2.0),), (Stage(6.3, 2.0), Stage(13.1))),
     "SkyReelsV2Transformer3DModel": _WAN,
     "LTXVideoTransformer3DModel": _LTX,
-    "LTX2VideoTransformer3DModel": Denoising((Stage(19.0),), (Stage(22.5),), batched=True),
+    "LTX2VideoTransformer3DModel": Denoising((Stage(19.1),), (Stage(22.1),), batched=True),
     "HunyuanVideoTransformer3DModel": Denoising((Stage(16.5),), (Stage(18.5),), text=256),
     "HunyuanVideoFramepackTransformer3DModel": Denoising((Stage(16.5),), (Stage(18.5),), text=256 + 729),
     "HunyuanVideo15Transformer3DModel": Denoising(
