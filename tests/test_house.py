@@ -37,7 +37,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         "result",
         "run explain",
         "workspace testing",
-        "api queued made database",
+        "api queued made database outputs",
         "history assets",
         "server",
         "async_client",

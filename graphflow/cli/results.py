@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from graphflow import events
+from graphflow import events, outputs
 from graphflow.cli import exits, pictures
 from graphflow.cli.output import bytes_text, say, seconds_text, table, warn
 from graphflow.cli.pictures import shown
 from graphflow.errors import StorageError
 from graphflow.events import Event
-from graphflow.execute import MissingInput
-from graphflow.refs import Const, Ref, keys_in, without_gone
-from graphflow.values import SavedFile, Value
+from graphflow.refs import keys_in
+from graphflow.values import SavedFile
 
 if TYPE_CHECKING:
     from graphflow.graph import Graph
@@ -134,29 +133,14 @@ def _words(counts: Counter[str]) -> str:
 
 def saved_files(result: Result) -> list[SavedFile]:
     """Every file that the run's effects wrote or found standing, in graph order."""
-    refs = [ref for outputs in result.plan.targets.values() for ref in outputs.values()]
+    refs = [ref for found in result.plan.targets.values() for ref in found.values()]
     refs += result.plan.outputs.values()
     found: dict[str, SavedFile] = {}
     for ref in refs:
         if any(result.plan.steps[key].spec.effect is not None for key in keys_in(ref)):
-            for file in _files_in(_fetched(result, ref)):
+            for file in outputs.files_in(outputs.told(result, ref, SavedFile)):
                 found.setdefault(file.path, file)
     return list(found.values())
-
-
-def _fetched(result: Result, ref: Ref) -> Any:
-    try:
-        return result.runner.fetch(without_gone(ref))
-    except (MissingInput, AssertionError):
-        return None
-
-
-def _files_in(value: Any) -> Iterator[SavedFile]:
-    if isinstance(value, SavedFile):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _files_in(item)
 
 
 def _plain_outputs(graph: Graph, result: Result) -> None:
@@ -165,28 +149,10 @@ def _plain_outputs(graph: Graph, result: Result) -> None:
         ref = result.plan.outputs.get(name)
         if ref is None or graph.nodes[wire.node].spec.effect is not None:
             continue
-        value = ref.value if isinstance(ref, Const) else _peeked(result, name)
-        if value is not None and _is_plain(value):
+        value = outputs.told(result, ref, graph.nodes[wire.node].spec.outputs[wire.output])
+        if value is not None and outputs.is_plain(value):
             text = str(value)
             say(f"{name} = {text if len(text) <= 2000 else text[:2000] + ' ...'}")
-
-
-def _peeked(result: Result, name: str) -> Any:
-    ref = without_gone(result.plan.outputs[name])
-    keys = list(keys_in(ref))
-    if not keys or not all(_plain_type(result.plan.steps[key].spec.outputs.values()) for key in keys):
-        return None
-    return _fetched(result, ref)
-
-
-def _plain_type(hints: Any) -> bool:
-    return all(hint in (int, float, str, bool) or "list" in str(hint) for hint in hints)
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(_is_plain(item) for item in value)
-    return isinstance(value, (bool, int, float, str)) and not isinstance(value, Value)
 
 
 # ------------------------------------------------------------------------------------ the record

@@ -16,9 +16,9 @@ from threading import Condition, Event, Lock, Thread
 from typing import Any, Literal
 
 from graphflow import events, explain, workflow
-from graphflow.assets import results_of
 from graphflow.errors import GraphflowError, StorageError, describe
 from graphflow.history import History
+from graphflow.outputs import results_of
 from graphflow.queued import QueuedRun, Refused
 from graphflow.result import Result
 from graphflow.run import Run

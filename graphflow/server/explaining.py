@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from graphflow import explain
-from graphflow.assets import is_plain, plain
 from graphflow.context import Settings
 from graphflow.errors import GraphflowError
 from graphflow.explain import Story
 from graphflow.forecast import Model, Peak, forecast
 from graphflow.graph import Graph
 from graphflow.history import History
+from graphflow.outputs import is_plain, plain
 from graphflow.record import resolved
 from graphflow.refs import Const
 from graphflow.run import Run

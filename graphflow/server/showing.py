@@ -18,11 +18,11 @@ from threading import Event as Flag
 from threading import Lock
 from typing import Any, Literal
 
-from graphflow.assets import is_plain, plain
 from graphflow.context import Settings
 from graphflow.errors import GraphflowError, from_code
 from graphflow.execute import Done, Failed, Missed, MissingInput, Work, stands
 from graphflow.node import NodeSpec
+from graphflow.outputs import is_plain, plain
 from graphflow.refs import Out
 from graphflow.runners import Message, Runner, Stopped
 from graphflow.server.answers import Shown
