@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,14 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from graphflow_nodes.diffusion.processes import LONGEST_WAIT, MEETING, beside
+from graphflow_nodes.diffusion.recipes import Denoiser
 
 from graphflow.errors import NodeError
 from graphflow.node import Context
 from graphflow.values import decode, encode
 
-from .values import TrainSettings
+from .lesson import Example
+from .values import Expert, TrainSettings
 
 HEADER, TENSORS = "work.msgpack", "work.safetensors"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every process of a training is given."""
+
+    denoiser: Denoiser
+    settings: TrainSettings
+    seed: int
+    expert: Expert
+    examples: Sequence[Example]
+    preference: tuple[float, float] | None = None
+    """`beta` and `anchor`, if it learns from preferences."""
 
 
 @dataclass(frozen=True)
@@ -90,18 +106,18 @@ def devices_for(device: str, processes: int) -> list[str]:
 
 
 @contextmanager
-def gathered(ctx: Context, processes: int, work: Mapping[str, Any]) -> Iterator[Group | None]:
+def gathered(ctx: Context, processes: int, work: Work) -> Iterator[Group | None]:
     """The group of this process and of others that it starts for the time of the training; None for one.
 
-    work: what the others are given, see `member`. They end with this process: their connection closes.
-    Raises NodeError if one of them cannot begin.
+    They end with this process: their connection closes. Raises NodeError if one of them cannot begin.
     """
     if processes == 1:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="graphflow-") as name:
         folder = Path(name)
-        _write(folder, {**work, "devices": devices_for(ctx.device, processes)})
+        devices = devices_for(ctx.device, processes)
+        _write(folder, {**packed(work), "state": ctx.restore(), "devices": devices})
         with beside(folder, "graphflow_nodes.training.member", processes) as others:
             others.await_ready(_not_begun, ctx.check)
             yield joined(folder, 0, processes)
@@ -121,6 +137,17 @@ def joined(folder: Path, rank: int, size: int) -> Group:
     options._devices = [torch_dist.ProcessGroupGloo.create_device(hostname="127.0.0.1")]
     store = torch_dist.FileStore(str(folder / MEETING), size)
     return Group(rank, size, torch_dist.ProcessGroupGloo(store, rank, size, options))
+
+
+def packed(work: Work) -> dict[str, Any]:
+    """As plain data and values, which travel."""
+    return {**vars(work), "examples": [tuple(vars(one).values()) for one in work.examples]}
+
+
+def unpacked(told: Mapping[str, Any]) -> Work:
+    """The same on the other side."""
+    fields = {one.name: told[one.name] for one in dataclasses.fields(Work)}
+    return Work(**{**fields, "examples": [Example(*one) for one in told["examples"]]})
 
 
 def _write(folder: Path, work: Mapping[str, Any]) -> None:

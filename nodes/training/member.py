@@ -15,7 +15,7 @@ from graphflow_nodes.diffusion.processes import say_ready
 from graphflow.errors import NodeError
 from graphflow.node import State
 
-from .group import joined, read
+from .group import joined, read, unpacked
 
 LOADED = ("graphflow_nodes.diffusion", "graphflow_nodes.training")
 """What defines the values that a training is given."""
@@ -46,30 +46,30 @@ def main() -> None:
     folder, rank = Path(sys.argv[1]), int(sys.argv[2])
     for name in LOADED:
         importlib.import_module(name)
-    work = read(folder)
+    told = read(folder)
     with suppress(NodeError):  # the first process has ended, and tells why
-        train(folder, rank, work)
+        train(folder, rank, told)
 
 
-def train(folder: Path, rank: int, work: dict[str, Any]) -> None:
+def train(folder: Path, rank: int, told: dict[str, Any]) -> None:
     """The same training as the first process', with this one's share of the batches."""
     from .adapters import chosen, learning
-    from .lesson import Example, Lesson
+    from .lesson import Lesson
     from .optimise import Training
+    from .train_dpo import loss_of
 
-    denoiser, settings, seed = work["denoiser"], work["settings"], work["seed"]
-    device = work["devices"][rank]
-    examples = [Example(*one) for one in work["examples"]]
+    work, device = unpacked(told), told["devices"][rank]
+    denoiser, settings = work.denoiser, work.settings
     live = denoiser.base().open(denoiser.home(device))
     with denoiser.applied(live, device) as experts:
-        module = chosen(experts, work["expert"])
-        lesson = Lesson(denoiser, experts, examples, settings, seed, device)
-        with learning(module, settings, seed) as named:
-            context: Any = Beside(device, work["state"])
+        module = chosen(experts, work.expert)
+        lesson = Lesson(denoiser, experts, work.examples, settings, work.seed, device)
+        with learning(module, settings, work.seed) as named:
+            context: Any = Beside(device, told["state"])
             say_ready(folder, rank)
-            group = joined(folder, rank, len(work["devices"]))
-            half = denoiser.dtype != "float32"
-            Training(context, settings, named, lambda at: lesson.loss(module, at), half, group=group).run()
+            group = joined(folder, rank, len(told["devices"]))
+            loss, half = loss_of(work, lesson, module), denoiser.dtype != "float32"
+            Training(context, settings, named, loss, half, group=group).run()
 
 
 if __name__ == "__main__":

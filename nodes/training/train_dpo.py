@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from graphflow.node import Context, node
 from graphflow.values import Seed
 
 from .adapters import chosen, learning, lora_of, ranged
+from .group import Work, check_share, gathered
 from .lesson import Lesson, check_training, examples_of, foreseen
 from .noise import generator
 from .optimise import Training
@@ -40,6 +42,7 @@ def dpo_lora(
     beta: Annotated[float, Field(gt=0, le=1e6)] = BETA,
     anchor: Annotated[float, Field(ge=0, le=1000)] = 0.0,
     validate_every: Annotated[int, Field(ge=1)] = 50,
+    processes: Annotated[int, Field(ge=1, le=64)] = 1,
 ) -> TrainedLoRA:
     """Train a LoRA by direct preference: preferred clips become likelier than rejected ones of the same
     prompt.
@@ -50,7 +53,7 @@ def dpo_lora(
     beta: large keeps close to the base model. anchor: how much it counts if preferred clips too become less
         likely than in the base model, which the method else allows and which spoils pictures (Pal et al.
         2024).
-    settings: `batch` counts pairs; focus and prior play no part.
+    settings: `batch` counts pairs; focus and prior play no part. processes: as in train_lora.
     The others are as in train_lora. Resumes from its last checkpoint, bit for bit.
     Raises ValueMismatch for lists that are not aligned or clips of another model, NodeError for what
     cannot be trained.
@@ -60,7 +63,9 @@ def dpo_lora(
     pairs = {"twins": True, "batch": 2 * settings.batch, "first_frame": 0.0}
     paired = chosen_settings.model_copy(update=pairs)
     examples = examples_of(denoiser, paired, preferred, prompts, None, rejected, prompts)
-    with ctx.use(denoiser) as experts:
+    work = Work(denoiser, paired, seed, expert, examples, (beta, anchor))
+    check_share(paired, processes)
+    with ctx.use(denoiser) as experts, gathered(ctx, processes, work) as group:
         module = chosen(experts, expert)
         lesson = Lesson(denoiser, experts, examples, paired, seed, ctx.device)
         watch = Watch(ctx, lesson, scheduler, validation or (), validate_every)
@@ -69,13 +74,21 @@ def dpo_lora(
                 ctx,
                 paired,
                 named,
-                Preferring(lesson, module, beta, anchor),
+                loss_of(work, lesson, module),
                 denoiser.dtype != "float32",
                 watch,
+                group=group,
             )
             losses = training.run()
             lora = lora_of(denoiser, expert, settings, named)
     return TrainedLoRA(lora, Losses(values=tuple(losses)))
+
+
+def loss_of(work: Work, lesson: Lesson, module: Any) -> Callable[[int], Any]:
+    """The loss on a batch, by its number: of preferences if there are any, else of the clips."""
+    if work.preference is None:
+        return lambda at: lesson.loss(module, at)
+    return Preferring(lesson, module, *work.preference)
 
 
 @dataclass(frozen=True)

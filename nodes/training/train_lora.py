@@ -12,7 +12,7 @@ from graphflow.node import Context, node
 from graphflow.values import Seed, Video
 
 from .adapters import chosen, learning, lora_of, ranged
-from .group import check_share, gathered
+from .group import Work, check_share, gathered
 from .lesson import Lesson, check_training, examples_of, foreseen
 from .optimise import Training
 from .values import Expert, LoRAWeights, Losses, TrainSettings
@@ -68,11 +68,7 @@ def train_lora(
     check_training(denoiser, settings, expert)
     chosen_settings = ranged(denoiser, expert, settings)
     examples = examples_of(denoiser, settings, latents, prompts, masks, prior_latents, prior_prompts)
-    work = {
-        "denoiser": denoiser, "settings": chosen_settings, "seed": seed, "expert": expert,
-        "examples": [(one.latents, one.prompt, one.focus, one.weight) for one in examples],
-        "state": ctx.restore() if processes > 1 else None,
-    }  # fmt: skip
+    work = Work(denoiser, chosen_settings, seed, expert, examples)
     check_share(chosen_settings, processes)
     with ctx.use(denoiser) as experts, gathered(ctx, processes, work) as group:
         module = chosen(experts, expert)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from graphflow_nodes.diffusion import processes
-from graphflow_nodes.training import settings, train_lora
+from graphflow_nodes.training import dpo_lora, settings, train_lora
 from graphflow_nodes.training.group import Group, check_share, devices_for, joined
 from graphflow_nodes.training.values import TrainSettings
 
@@ -68,6 +68,18 @@ def test_two_processes_learn_what_one_learns_from_the_same_batches_also_where_on
     for name, tensor in whole.lora.tensors.items():
         assert torch.allclose(tensor, resumed.lora.tensors[name], rtol=1e-2, atol=1e-5), name
     assert any(bool(tensor.any()) for name, tensor in resumed.lora.tensors.items() if "lora_B" in name)
+
+
+def test_two_processes_learn_from_preferences_what_one_learns(course: Courses, started: Started) -> None:
+    tiny = course("wan21")
+    how = run_node(settings, preset="toy", rank=4, batch=1, accumulate=2, warmup=0, rate=1e-3, steps=2)
+    given = (tiny.model.denoiser, tiny.latents, tiny.prior_latents, tiny.prompts, how)
+    alone, together = (run_node(dpo_lora, *given, beta=100.0, processes=several) for several in (1, 2))
+    assert len(started) == 1
+    assert together.losses.values == pytest.approx(alone.losses.values, rel=1e-4)
+    assert together.losses.values[0] != together.losses.values[1]
+    for name, tensor in alone.lora.tensors.items():
+        assert torch.allclose(tensor, together.lora.tensors[name], rtol=1e-2, atol=1e-5), name
 
 
 def test_cancelled_they_all_end(course: Courses, started: Started) -> None:
