@@ -157,7 +157,7 @@ def open_workspace(
         files.make_folder(folder)
     if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
         raise StorageError(
-            "the data folder cannot be read", where=str(folder), code="storage.permission",
+            "the data folder cannot be read", where=str(folder), code="storage.denied",
             hint="change its permissions, or choose another with --data-dir",
         )  # fmt: skip
     kind: Any = runner
