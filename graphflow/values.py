@@ -89,12 +89,11 @@ def _outlined(value: object) -> object:
 
 @dataclass(frozen=True)
 class Role:
-    """Says what a recipe's field does to results: `identity`, `numerics` or `placement`."""
+    """Says what a recipe's field does to results: `numerics` or `placement`; without one it is identity."""
 
-    kind: Literal["identity", "numerics", "placement"]
+    kind: Literal["numerics", "placement"]
 
 
-IDENTITY = Role("identity")
 NUMERICS = Role("numerics")
 PLACEMENT = Role("placement")
 
