@@ -70,3 +70,16 @@ def test_the_top_of_a_report_becomes_a_picture(gallery: ModuleType, tmp_path: Pa
     pixels = gallery.photograph(Path(saved.path)).pixels
     assert tuple(pixels.shape) == (gallery.PAGE[1], gallery.PAGE[0], 3)
     assert len(torch.unique(pixels.reshape(-1, 3), dim=0)) > 50, "an empty page"
+
+
+LOADED = ("model", "refiner", "upsampler")
+"""Parameters that name a model: with a real one the tiny ones of the others would not go together."""
+
+
+@pytest.mark.parametrize("name", list(templates.templates()))
+def test_for_real_every_model_of_a_template_is_named(gallery: ModuleType, name: str) -> None:
+    document, _ = templates.find(name)
+    real = document.ui.get("real", {})
+    assert set(real) <= {*document.parameters, *gallery.FACTS}
+    if real:
+        assert [one for one in LOADED if one in document.parameters and one not in real] == []
