@@ -3,6 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { browse, lacking, open, PICTURES, Server } from './lab.mjs';
+import * as arranging from './arranging.mjs';
 import * as canvas from './canvas.mjs';
 import * as compare from './compare.mjs';
 import * as drafts from './drafts.mjs';
@@ -12,6 +13,7 @@ import * as large from './large.mjs';
 import * as levels from './levels.mjs';
 import * as mistakes from './mistakes.mjs';
 import * as plain from './plain_http.mjs';
+import * as results from './results.mjs';
 import * as runs from './runs.mjs';
 import * as safety from './safety.mjs';
 import * as saving from './saving.mjs';
@@ -20,8 +22,8 @@ import * as tablet from './tablet.mjs';
 
 /** Two lanes at a time, each with a server of its own: the one draws, the other mostly waits for nodes. */
 const LANES = [
-  { canvas, settings, saving, drafts, safety, mistakes, large },
-  { first, compare, runs, levels, keyboard, tablet, plain },
+  { canvas, arranging, settings, saving, drafts, safety, mistakes, large },
+  { first, compare, results, runs, levels, keyboard, tablet, plain },
 ];
 
 /** Most failures that are played a second time, without another lane beside them. */

@@ -19,7 +19,7 @@ MAX_SERIES = 40
 MAX_POINTS = 1_000
 """Points of one curve; of a longer one they are picked evenly."""
 
-MAX_ROWS = 500
+MAX_ROWS, MAX_COLUMNS = 500, 100
 
 MAX_TEXT = 200
 """Characters in a cell of a table, and of the name of a curve."""
@@ -31,9 +31,13 @@ def curves(name: str, value: Any) -> list[Series]:
 
 
 def rows(value: Any) -> list[dict[str, Any]]:
-    """The values that a value is made of, a row each: texts and numbers, without empty columns."""
+    """The values that a value is made of, a row each: texts and numbers, without empty columns.
+
+    What a part is made of in turn, such as the measurements of a clip, adds its first number to the row,
+    called by its first text.
+    """
     parts = next(_many(value), ())
-    found = [_scalars(part) for part in parts[:MAX_ROWS]]
+    found = [_row(part) for part in parts[:MAX_ROWS]]
     said = {name for row in found for name, cell in row.items() if cell not in ("", None)}
     return [{name: cell for name, cell in row.items() if name in said} for row in found]
 
@@ -80,6 +84,17 @@ def _many(value: Any) -> Iterator[Sequence[Value]]:
     elif isinstance(value, Value):
         for name in type(value).model_fields:
             yield from _many(getattr(value, name))
+
+
+def _row(value: Value) -> dict[str, Any]:
+    found = _scalars(value)
+    for part in next(_many(value), ())[:MAX_COLUMNS]:
+        cells = _scalars(part).values()
+        name = next((cell for cell in cells if isinstance(cell, str) and cell), "")
+        number = next((cell for cell in cells if isinstance(cell, (int, float))), None)
+        if name and number is not None:
+            found.setdefault(name, number)
+    return found
 
 
 def _scalars(value: Value) -> dict[str, Any]:

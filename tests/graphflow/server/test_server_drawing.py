@@ -68,5 +68,9 @@ def test_the_parts_of_a_value_are_rows_of_their_texts_and_numbers() -> None:
         {"metric": "flicker", "unit": "%", "value": 0.2},
         {"metric": "sharpness", "unit": "", "value": 2.0},
     ]
-    assert rows([clip]) == [{"item": "a fox"}]
+    other = Clip(item="a cat", measured=(FLICKER,))
+    assert rows([clip, other]) == [
+        {"item": "a fox", "flicker": 0.2, "sharpness": 2.0},
+        {"item": "a cat", "flicker": 0.2},
+    ], "what a part is made of are columns, called by their texts"
     assert rows(Measured(metric="alone")) == [] and rows([1.0, 2.0]) == []
