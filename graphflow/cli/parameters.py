@@ -144,6 +144,10 @@ def parse(parameter: Described, text: str) -> Any:
     if parameter.is_seed and text.lower() in OPEN_SEED:
         return None
     try:
+        text.encode()
+    except UnicodeEncodeError:  # bytes of the command line that are no text
+        raise _wrong(parameter, text, "it is not UTF-8 text") from None
+    try:
         value = _value(parameter, text)
         check_setting(parameter.spec, parameter.setting, json.dumps(value, allow_nan=False))
     except ValidationError as error:

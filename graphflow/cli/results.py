@@ -61,7 +61,7 @@ def conclude(
     for node, text in result.plan.notices.items():
         warn(f"heed      {node}: {text}")
     if not quiet:
-        say(_summary(result, told))
+        say(summary(result, told))
     return exit_code(result)
 
 
@@ -84,9 +84,13 @@ def exit_code(result: Result) -> int:
     return exits.ITEMS if result.failures else exits.OK
 
 
-def _summary(result: Result, told: Sequence[Event]) -> str:
+def summary(result: Result, told: Sequence[Event]) -> str:
+    """How the run ended, in a line. A step that ended without being computed here was by another run."""
     cached = sum(isinstance(event, events.NodeCached) for event in told)
+    elsewhere = sum(isinstance(event, events.NodeFinished) for event in told) - result.computed
     parts = [f"{result.computed} computed", f"{cached} from the cache"]
+    if elsewhere > 0:
+        parts.append(f"{elsewhere} by another run meanwhile")
     if result.failures:
         parts.append(f"{len(result.failures)} failed")
     return f"{result.status} in {seconds_text(result.seconds)}: {', '.join(parts)}"

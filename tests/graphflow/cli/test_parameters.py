@@ -112,6 +112,11 @@ def test_what_does_not_fit_names_the_parameter_and_what_it_takes(name: str, text
     assert problem.hint.startswith("it takes ") and len(str(problem)) < 400
 
 
+def test_bytes_that_are_no_text_are_called_that() -> None:
+    with pytest.raises(DocumentError, match="it is not UTF-8 text"):
+        parse(KNOWN["text"], "\udcff")
+
+
 @given(st.sampled_from(SETTINGS), st.text(max_size=30))
 def test_any_text_is_a_value_or_one_clear_error(name: str, text: str) -> None:
     try:

@@ -12,6 +12,7 @@ import pytest
 
 from graphflow.cli import exits, progress, results
 from graphflow.events import NodeCached, NodeFinished
+from graphflow.result import Result
 from tests.support.engine import built
 
 
@@ -76,6 +77,16 @@ def test_a_data_folder_that_nobody_may_make(call: Any, write: Any) -> None:
     done = call("run", "words.json", "--data-dir", "/sys/graphflow-data")  # refused to the superuser too
     assert done.code == exits.STORAGE and "/sys/graphflow-data" in done.err
     assert "Traceback" not in done.err
+
+
+def test_what_another_run_computed_meanwhile_is_counted_as_such() -> None:
+    """Two runs of one workflow on one data folder: the second waits for what the first is computing."""
+    plan: Any = None
+    told = [NodeFinished(run="r", node=name, item=(), seconds=0.0, bytes=0, stored="disk") for name in "abc"]
+    result = Result("finished", plan, plan, 2.0, computed=1)
+    line = "finished in 2.0 s: 1 computed, 0 from the cache"
+    assert results.summary(result, told) == f"{line}, 2 by another run meanwhile"
+    assert results.summary(result, told[:1]) == line
 
 
 def test_rows_of_the_table() -> None:
