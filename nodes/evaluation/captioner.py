@@ -10,7 +10,7 @@ from pydantic import Field
 from graphflow.node import node
 from graphflow.values import Recipe, Tensor
 
-from .weights import Dtype, Weights, model_type, pixels_for, recipe
+from .weights import Dtype, Weights, pixels_for, recipe
 
 Tell = Callable[[Tensor], list[str]]
 """An opened captioner: pictures, uint8 (pictures, height, width, 3), to a sentence for each."""
@@ -29,12 +29,9 @@ class BlipCaptioner(Captioner, Weights):
     words: int = 20
 
     def open(self, device: str) -> Tell:
-        from transformers import AutoTokenizer, BlipForConditionalGeneration
+        from transformers import BlipForConditionalGeneration
 
-        folder = self.folder()
-        model_type(folder, ("blip",))
-        model = self.loaded(BlipForConditionalGeneration, device)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model, tokenizer = self.loaded(BlipForConditionalGeneration, device, "blip"), self.tokenizer()
         return lambda pictures: _told(self, model, tokenizer, pictures, device)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from graphflow.node import node
 from graphflow.values import Recipe, Tensor
 
-from .weights import Dtype, Weights, model_type, pixels_for, recipe
+from .weights import Dtype, Weights, pixels_for, recipe
 
 
 class Detection(NamedTuple):
@@ -34,12 +34,9 @@ class OwlDetector(Detector, Weights):
     """OWL-ViT by transformers: any words, no list of classes."""
 
     def open(self, device: str) -> Detect:
-        from transformers import AutoTokenizer, OwlViTForObjectDetection
+        from transformers import OwlViTForObjectDetection
 
-        folder = self.folder()
-        model_type(folder, ("owlvit",))
-        model = self.loaded(OwlViTForObjectDetection, device)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model, tokenizer = self.loaded(OwlViTForObjectDetection, device, "owlvit"), self.tokenizer()
         return lambda frame, words, least: _found(self, model, tokenizer, frame, words, least, device)
 
 

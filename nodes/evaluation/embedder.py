@@ -45,11 +45,11 @@ class _Opened:
     def __init__(self, recipe: TransformersEmbedder, device: str) -> None:
         import transformers
 
-        self.folder = recipe.folder()
+        self.recipe, self.folder = recipe, recipe.folder()
         self.kind = model_type(self.folder, KINDS)
         names = {"clip": "CLIPModel", "siglip": "SiglipModel", "dinov2": "Dinov2Model", "vit": "ViTModel"}
         self.device = device
-        self.model = recipe.loaded(getattr(transformers, names[self.kind]), device)
+        self.model = recipe.loaded(getattr(transformers, names[self.kind]), device, self.kind)
         config = self.model.config
         self.side = int(getattr(config, "vision_config", config).image_size)
 
@@ -77,9 +77,7 @@ class _Opened:
             raise NodeError(
                 f"a {self.kind} model knows no texts", where="embedder", hint="use CLIP or SigLIP"
             )
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+        tokenizer = self.recipe.tokenizer()
         most = self.model.config.text_config.max_position_embeddings
         padding = "max_length" if self.kind == "siglip" else True
         given = tokenizer(list(texts), padding=padding, truncation=True, max_length=most, return_tensors="pt")

@@ -11,7 +11,7 @@ from graphflow.errors import NodeError
 from graphflow.node import node
 from graphflow.values import Recipe, Tensor
 
-from .weights import Dtype, Weights, model_type, pixels_for, recipe
+from .weights import Dtype, Weights, pixels_for, recipe
 
 Answer = Callable[[Tensor, str], float]
 """An opened judge: frames, uint8 (frames, height, width, 3), and a question, to the probability of `yes`
@@ -30,12 +30,9 @@ class LlavaJudge(Judge, Weights):
     """LLaVA by transformers; the probability of the answer's first word, nothing is sampled."""
 
     def open(self, device: str) -> Answer:
-        from transformers import AutoTokenizer, LlavaForConditionalGeneration
+        from transformers import LlavaForConditionalGeneration
 
-        folder = self.folder()
-        model_type(folder, ("llava",))
-        model = self.loaded(LlavaForConditionalGeneration, device)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model, tokenizer = self.loaded(LlavaForConditionalGeneration, device, "llava"), self.tokenizer()
         return lambda frames, question: _yes(self, model, tokenizer, frames, question, device)
 
 

@@ -10,7 +10,7 @@ from graphflow.node import node
 from graphflow.values import Tensor
 
 from .flow import FlowModel, Flows
-from .weights import Dtype, Weights, model_type, recipe
+from .weights import Dtype, Weights, recipe
 
 SCALE = 20
 """Pixels in a unit of what the network gives, as its authors scale it."""
@@ -22,8 +22,7 @@ class PerceiverFlow(FlowModel, Weights):
     def open(self, device: str) -> Flows:
         from transformers import PerceiverForOpticalFlow
 
-        model_type(self.folder(), ("perceiver",))
-        model = self.loaded(PerceiverForOpticalFlow, device)
+        model = self.loaded(PerceiverForOpticalFlow, device, "perceiver")
         return lambda first, second: _flows(model, first, second, device)
 
 

@@ -11,7 +11,7 @@ from graphflow.node import node
 from graphflow.values import Recipe, Tensor
 
 from .vbench_parts import spread
-from .weights import Dtype, Weights, model_type, pixels_for, recipe
+from .weights import Dtype, Weights, pixels_for, recipe
 
 Recognise = Callable[[Tensor], Mapping[str, float]]
 """An opened recogniser: frames, uint8 (frames, height, width, 3), to every action that it knows, each with
@@ -29,8 +29,7 @@ class VideoMAERecogniser(Recogniser, Weights):
     def open(self, device: str) -> Recognise:
         from transformers import VideoMAEForVideoClassification
 
-        model_type(self.folder(), ("videomae",))
-        model = self.loaded(VideoMAEForVideoClassification, device)
+        model = self.loaded(VideoMAEForVideoClassification, device, "videomae")
         return lambda frames: _actions(self, model, frames, device)
 
 

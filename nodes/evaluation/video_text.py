@@ -10,7 +10,7 @@ from pydantic import Field
 from graphflow.node import node
 from graphflow.values import Recipe, Tensor
 
-from .weights import Dtype, Weights, model_type, pixels_for, recipe
+from .weights import Dtype, Weights, pixels_for, recipe
 
 Fit = Callable[[Tensor, str], float]
 """An opened model: frames, uint8 (frames, height, width, 3), and a text, to the cosine of both, -1..1."""
@@ -25,12 +25,9 @@ class XClip(VideoText, Weights):
     """X-CLIP by transformers. It sees the middles of as many equal parts of the clip as it has frames."""
 
     def open(self, device: str) -> Fit:
-        from transformers import AutoTokenizer, XCLIPModel
+        from transformers import XCLIPModel
 
-        folder = self.folder()
-        model_type(folder, ("xclip",))
-        model = self.loaded(XCLIPModel, device)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model, tokenizer = self.loaded(XCLIPModel, device, "xclip"), self.tokenizer()
         return lambda frames, text: _cosine(self, model, tokenizer, frames, text, device)
 
 

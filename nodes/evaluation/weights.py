@@ -44,14 +44,25 @@ class Weights(Recipe):
         """Where the files are. Raises MissingModel."""
         return folder_of(self.model, self.revision, self.download)
 
-    def loaded(self, kind: Any, device: str) -> Any:
-        """A transformers model of that class, ready to compute. Only safetensors are read."""
+    def loaded(self, kind: Any, device: str, *known: str) -> Any:
+        """A transformers model of that class, ready to compute. Only safetensors are read.
+
+        known: the types of model that may be there. Raises MissingModel, NodeError for another type.
+        """
         import torch
 
+        folder = self.folder()
+        model_type(folder, known)
         live = kind.from_pretrained(
-            self.folder(), local_files_only=True, use_safetensors=True, dtype=getattr(torch, self.dtype)
+            folder, local_files_only=True, use_safetensors=True, dtype=getattr(torch, self.dtype)
         )
         return live.to(device).eval().requires_grad_(False)
+
+    def tokenizer(self) -> Any:
+        """What makes tokens of its texts."""
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self.folder(), local_files_only=True)
 
 
 def folder_of(model: str, revision: str | None, download: bool) -> Path:
