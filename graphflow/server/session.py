@@ -340,8 +340,9 @@ class Session:
 
 
 def failure(id: int, error: GraphflowError) -> p.Failure:
-    """A request's refusal, for the wire."""
-    where = f"{error.where}: " if error.where else ""
+    """A request's refusal, for the wire. Where a file lies is not told."""
+    where = "on the server" if PurePath(error.where).is_absolute() else error.where
+    where = f"{where}: " if where else ""
     return p.Failure(
         id=id, code=error.error_code, message=where + error.message, hint=error.hint,
         problems=problem_texts(error)[:200],

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -23,6 +24,7 @@ from graphflow.history import History
 from graphflow.queued import QueuedRun
 from graphflow.server import protocol as p
 from graphflow.server.limits import ServerLimits
+from graphflow.server.session import failure
 from graphflow.server.snapshot import snapshot
 from tests.graphflow.server.conftest import GATE, NUMBERS, Live, Serve, Speaker, gated
 from tests.support.engine import raw
@@ -416,6 +418,13 @@ def test_a_fault_of_the_program_is_a_refusal_without_details_and_is_in_the_log(
 
     asyncio.run(story())
     assert "ZeroDivisionError: a fault" in capsys.readouterr().err
+
+
+def test_a_refusal_tells_what_the_disk_said_and_not_where_files_lie(tmp_path: Path) -> None:
+    full = StorageError("the disk is full", where=str(tmp_path / "history.sqlite"), hint="free some space")
+    told = failure(1, full)
+    assert (told.message, told.hint) == ("on the server: the disk is full", "free some space")
+    assert failure(1, StorageError("there is no such workflow", where="clips")).message.startswith("clips: ")
 
 
 def test_a_message_that_is_too_large_ends_the_connection(serve: Serve) -> None:
