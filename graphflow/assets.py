@@ -157,6 +157,17 @@ class Assets:
             return {name: self.named(one) for name, one in value.items()}
         return [self.named(one) for one in value] if isinstance(value, list) else value
 
+    def worded(self, text: str) -> str:
+        """A text for people: uploads go by the names under which they were sent, not by their places here."""
+        place = re.escape(f"{self.root}{os.sep}") + f"({_ID.pattern})" + re.escape(os.sep) + r"file\.\w+"
+        return re.sub(place, self._name_of, text) if str(self.root) in text else text
+
+    def _name_of(self, found: re.Match[str]) -> str:
+        try:
+            return self.get(found[1]).name
+        except AssetError:
+            return "an upload that is gone"
+
     def reserve(self, id: str, size: int) -> None:
         """Hold room for bytes of a file that comes. Raises AssetError, code `asset.full`."""
         if not self.quota.reserve(id, size):

@@ -67,16 +67,17 @@ class Server:
         folder = workspace.data_dir / "server"
         self.history = History(folder / "history.sqlite")
         self.hub = Hub(self.history, lambda run, on: self.dispatch.watch(run, on))
+        uploads = workspace.data_dir / "uploads"
+        assets = Assets(uploads, probe, limit=limits.upload_bytes, total=limits.uploads_bytes)
         self.dispatch = Dispatch(
             workspace,
             self.history,
             tell=self.hub.tell,
             changed=self.hub.changed,
+            worded=assets.worded,
             parallel=parallel,
             checkpoint_seconds=checkpoint_seconds,
         )
-        uploads = workspace.data_dir / "uploads"
-        assets = Assets(uploads, probe, limit=limits.upload_bytes, total=limits.uploads_bytes)
         library = Library(workspace.data_dir / "workflows", changed=self.hub.kept)
         self.desk = Desk(workspace, self.history, self.dispatch, assets, library, Drafts(folder / "drafts"))
         self.http = Http(self.desk, self.hub, limits)

@@ -149,7 +149,8 @@ class Dispatch:
 
     A run takes the device that is free first; runs on one device share it, node by node.
 
-    changed: hears of a run whose state changed, from any thread.
+    changed: hears of a run whose state changed, from any thread. worded: puts what nodes say of files into
+    the words of those who sent them.
     """
 
     def __init__(
@@ -159,6 +160,7 @@ class Dispatch:
         *,
         tell: Tell,
         changed: Callable[[str], None],
+        worded: Callable[[str], str] = str,
         parallel: int = 1,
         checkpoint_seconds: float = 15.0,
     ) -> None:
@@ -168,6 +170,7 @@ class Dispatch:
         self.out_dir = workspace.data_dir / "output"
         self._tell = tell
         self._changed = changed
+        self._worded = worded
         self._checkpoint_seconds = checkpoint_seconds
         self._lock = Lock()
         """Guards the next two; never held while anything is written."""
@@ -274,7 +277,12 @@ class Dispatch:
                 results = results_of(job.graph, result, self.out_dir)
                 failures = [asdict(failure) for failure in result.failures[:MAX_FAILURES]]
                 results["failures"] = [
-                    {**one, "node": active.paths.get(one["node"], one["node"])} for one in failures
+                    {
+                        **one,
+                        "node": active.paths.get(one["node"], one["node"]),
+                        "message": self._worded(one["message"]),
+                    }
+                    for one in failures
                 ]
                 self._remember(active, job, result)
             elif result.failures:
@@ -285,6 +293,7 @@ class Dispatch:
         except Exception as error:  # border: a fault of ours in one run must not end the queue
             traceback.print_exc()
             fault, message = "internal", describe(error)
+        message = self._worded(message)
         if fault:
             code = fault
             active.last = [events.RunFailed(run=active.run.id, seconds=0.0, code=code, message=message)]
@@ -305,6 +314,8 @@ class Dispatch:
         document, active.paths = without_paths(workflow.parse(run.document))
 
         def listen(event: events.Event) -> None:
+            if isinstance(event, (events.NodeFailed, events.NodeNotice, events.RunFailed)):
+                event = replace(event, message=self._worded(event.message))
             if isinstance(event, LAST):
                 active.last = [event]
                 return

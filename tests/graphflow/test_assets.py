@@ -72,6 +72,15 @@ def test_an_upload_is_there_after_a_restart_with_what_was_found_inside(tmp_path:
     assert again.facts == {"kind": "image", "width": 8, "height": 6}
 
 
+def test_texts_call_an_upload_by_the_name_under_which_it_was_sent(tmp_path: Path) -> None:
+    where = store(tmp_path)
+    kept = put(where, "My Dog.png", picture())
+    assert where.worded(f"{kept.path}: too small, {kept.path}") == "My Dog.png: too small, My Dog.png"
+    gone = kept.path.parent.parent / ("0" * 32) / "file.png"
+    assert where.worded(f"no {gone} is left") == "no an upload that is gone is left"
+    assert where.worded(f"{tmp_path}/else") == f"{tmp_path}/else"
+
+
 def test_sound_and_video_are_recognised(tmp_path: Path) -> None:
     heard = put(store(tmp_path), "a.wav", sound())
     assert heard.facts == {"kind": "audio", "seconds": 1.0, "rate": 8000}

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from graphflow.errors import NodeError
 from graphflow.node import Context, node
 from graphflow.server import protocol as p
 from graphflow.server.app import Server
@@ -61,7 +62,13 @@ def write(x: int, ctx: Context, *, name: str = "note", suffix: str = ".txt") -> 
     return saved.model_copy(update={"media_type": kinds[suffix]})
 
 
-NODES = REGISTRY.with_nodes((gate, write))
+@node("test/refuse")
+def refuse(*, path: str) -> int:
+    """Finds no file good enough."""
+    raise NodeError(f"{path}: this is not what is wanted")
+
+
+NODES = REGISTRY.with_nodes((gate, write, refuse))
 
 NUMBERS = raw({"out": "b.out"}, a=("num", {"value": 20}), b=("double", {"plus": 2}, {"x": "a"}))
 """A workflow with one plain output: 42."""

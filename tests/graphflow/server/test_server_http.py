@@ -321,6 +321,22 @@ def test_an_upload_that_is_not_what_is_taken_leaves_nothing_behind(
     asyncio.run(story())
 
 
+def test_what_a_node_says_of_an_upload_goes_by_the_name_under_which_it_was_sent(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            sent = (await live.ask("POST", "/api/uploads?name=My%20notes.txt", b"a word")).json["asset"]
+            document = raw({"out": "r"}, r=("refuse", {"path": f"asset:{sent}"}))
+            speaker = await live.socket()
+            run = (await speaker.ask(p.Submit, document=document)).run.run
+            ended = await live.until(run)
+            assert ended["message"] == "My notes.txt: this is not what is wanted"
+            told = [one.message for one in live.server.history.events(run) if hasattr(one, "message")]
+            assert told and all(one.endswith(ended["message"]) for one in told), told
+            assert str(live.server.desk.assets.root) not in str(told)
+
+    asyncio.run(story())
+
+
 def test_uploads_that_fill_their_room_are_refused_with_what_to_do(serve: Serve) -> None:
     async def story() -> None:
         async with serve(limits=ServerLimits(uploads_bytes=1000)) as live:
