@@ -105,8 +105,9 @@ def inside(root: Path, name: str) -> Path:
         raise _bad_name(name, "is not valid text") from None
     if not name or len(encoded) > MAX_PATH_BYTES:
         raise _bad_name(name, f"must have 1 to {MAX_PATH_BYTES} bytes")
-    for part in name.split("/"):
-        _check_part(name, part)
+    for reason in map(wrong_part, name.split("/")):
+        if reason:
+            raise _bad_name(name, reason)
     try:
         base = root.resolve()
         path = (base / name).resolve()
@@ -117,18 +118,22 @@ def inside(root: Path, name: str) -> Path:
     return path
 
 
-def _check_part(name: str, part: str) -> None:
-    """Refuse one part of a name; the first test also refuses absolute names and doubled slashes."""
+def wrong_part(part: str) -> str:
+    """Why a text cannot be one part of a name, on some system; empty if it can.
+
+    The first test also refuses absolute names and doubled slashes.
+    """
     if part in ("", ".", ".."):
-        raise _bad_name(name, "must be a plain relative name")
+        return "must be a plain relative name"
     if _FORBIDDEN.search(part):
-        raise _bad_name(name, "has a forbidden character")
+        return "has a forbidden character"
     if part[-1] in ". " or part[0] == " ":
-        raise _bad_name(name, "starts or ends with a space, or ends with a dot")
+        return "starts or ends with a space, or ends with a dot"
     if _RESERVED.fullmatch(part.split(".")[0].rstrip()):
-        raise _bad_name(name, "is reserved by an operating system")
+        return "is reserved by an operating system"
     if len(part.encode()) > MAX_NAME_BYTES:
-        raise _bad_name(name, f"has a part longer than {MAX_NAME_BYTES} bytes")
+        return f"has a part longer than {MAX_NAME_BYTES} bytes"
+    return ""
 
 
 def _bad_name(name: str, reason: str) -> StorageError:

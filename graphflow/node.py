@@ -19,12 +19,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, get_origin
+from typing import Annotated, Any, Protocol, TypeVar, get_origin
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
 from graphflow.claims import UNKNOWN, Alike, Estimate, Footprint, Foreseen, Origin, Sketch, Unknown
 from graphflow.errors import DeclarationError, NodeError
+from graphflow.files import wrong_part
 from graphflow.signature import Port, read_signature, where_is
 from graphflow.types import is_namedtuple, mentions, metadata_of
 from graphflow.values import Recipe, SavedFile, SeedMark, Value
@@ -49,6 +51,23 @@ before, or whose file could be looked at, there is a Sketch."""
 
 Gate = Callable[..., str]
 """(origins of a value, settings by name) to a notice for people, empty for none; refuses by raising."""
+
+
+_LONGEST_END = "-0123456789-999.safetensors"
+
+
+def _check_file_name(name: str) -> str:
+    """What would fail when the file is written, after all the work for it, is refused with the settings."""
+    reason = wrong_part(name + _LONGEST_END)
+    if reason:
+        raise PydanticCustomError("file_name", "as a file's name it {reason}", {"reason": reason})
+    return name
+
+
+FileName = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$"), AfterValidator(_check_file_name)
+]
+"""A setting: the first part of the name of a file that `Context.save` writes."""
 
 
 class Context(Protocol):
@@ -316,6 +335,7 @@ __all__ = [
     "Alike",
     "Context",
     "Estimate",
+    "FileName",
     "Footprint",
     "Foreseen",
     "NodeSpec",

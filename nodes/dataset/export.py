@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, node
+from graphflow.node import Context, FileName, node
 from graphflow.values import Image, SavedFile
 
 from .publish import CARD, name_of, publish, stands
-from .settings import Name
 from .values import EditPair, Session, kept
 
 PairFormat = Literal["parquet", "webdataset", "imagefolder", "jsonl"]
@@ -45,7 +44,7 @@ def export_pairs(
     pairs: list[EditPair],
     ctx: Context,
     *,
-    name: Name = "edit_pairs",
+    name: FileName = "edit_pairs",
     format: PairFormat = "parquet",
     columns: Columns = "canonical",
     rows_a_file: RowsAFile = 1000,
@@ -85,7 +84,7 @@ def export_pairs(
 
 
 @node("dataset/export_sessions", cache=False, effect=stands, depends=_PARTS)
-def export_sessions(sessions: list[Session], ctx: Context, *, name: Name = "edit_sessions") -> Export:
+def export_sessions(sessions: list[Session], ctx: Context, *, name: FileName = "edit_sessions") -> Export:
     """Write sessions as JSONL: for each the paths of its images in order and the turns between them.
 
     A line is `{"id", "clip_id", "images": [...], "captions": [...], "turns": [{"instruction", "edit_type",

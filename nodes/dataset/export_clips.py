@@ -13,14 +13,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from graphflow.errors import StorageError
-from graphflow.node import Context, node
+from graphflow.node import Context, FileName, node
 from graphflow.values import Image
 
 from .caption import frames_of_clip, middle_frame
 from .export import SHOWN, Export, RowsAFile, by_split, something
 from .filter import row_of
 from .publish import CARD, name_of, publish, stands
-from .settings import Name
 from .values import Clip, kept
 
 Format = Literal["videofolder", "webdataset", "jsonl", "parquet"]
@@ -36,7 +35,7 @@ def export_clips(
     clips: list[Clip],
     ctx: Context,
     *,
-    name: Name = "clips",
+    name: FileName = "clips",
     format: Format = "videofolder",
     crf: Annotated[int, Field(ge=0, le=51)] = 16,
     rows_a_file: RowsAFile = 1000,

@@ -12,8 +12,6 @@ Flow = Literal["dis", "farneback"]
 """How motion is measured."""
 Stage = Annotated[str, Field(min_length=1, max_length=60)]
 """The name of a filter, as the funnel shows it."""
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
-"""First part of a file's name."""
 Where = Annotated[str, Field(min_length=1, max_length=2000)]
 """An expression over the columns."""
 Strategy = Literal["first_last", "every_k", "best_late_sharp", "max_change_min_bg", "keyframes"]

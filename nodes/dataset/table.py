@@ -9,12 +9,11 @@ from types import MappingProxyType
 from typing import Any
 
 from graphflow.errors import NodeError, StorageError
-from graphflow.node import Context, node
+from graphflow.node import Context, FileName, node
 from graphflow.values import SavedFile
 
 from .listing import file_digest
 from .reading import still_stands
-from .settings import Name
 from .values import Clip, with_scores
 
 FIELDS = (
@@ -30,7 +29,7 @@ def _fingerprint(*, path: str) -> str:
 
 
 @node("dataset/save_table", cache=False, effect=still_stands, depends=(".values",))
-def save_table(clips: list[Clip], ctx: Context, *, name: Name = "scores") -> SavedFile:
+def save_table(clips: list[Clip], ctx: Context, *, name: FileName = "scores") -> SavedFile:
     """Write all clips with their columns as a parquet table, those refused too, with the stage and reason.
 
     `dataset/load_table` reads it back; nodes after that add columns. Raises StorageError if it cannot be

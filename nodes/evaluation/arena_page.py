@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 from graphflow.errors import ValueMismatch
-from graphflow.node import Context, node
+from graphflow.node import Context, FileName, node
 from graphflow.values import SavedFile, Video
 
 from .arena import Pair
 from .files import save, still_stands
 from .frames import frames_of
-from .report import Name, Text
+from .report import Text
 
 SCRIPT = """
 const pairs = [...document.querySelectorAll(".pair")];
@@ -59,7 +59,7 @@ def arena_page(
     right: list[Video],
     ctx: Context,
     *,
-    name: Name = "arena",
+    name: FileName = "arena",
     question: Text = "Which clip is better?",
 ) -> SavedFile:
     """Save a page for blind votes: pair after pair, by click or arrow keys, with nothing fetched or sent.

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from graphflow.errors import ValueMismatch
-from graphflow.node import Context, node
+from graphflow.node import Context, FileName, node
 from graphflow.values import SavedFile, Video
 
 from .arena import Ranking
@@ -17,7 +17,6 @@ from .compare import Comparison
 from .files import save, still_stands
 from .values import ScoreTable
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
 Text = Annotated[str, Field(max_length=500)]
 
 _PARTS = (
@@ -42,7 +41,7 @@ def report(
     ranking: Ranking | None = None,
     bench: Bench | None = None,
     *,
-    name: Name = "report",
+    name: FileName = "report",
     title: Text = "Evaluation",
     pareto_x: Text = "dynamic_degree",
     pareto_y: Text = "motion_smoothness",

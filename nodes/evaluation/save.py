@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field
-
-from graphflow.node import Context, node
+from graphflow.node import Context, FileName, node
 from graphflow.values import SavedFile
 
 from .files import save, still_stands
 from .values import ScoreTable
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
 MEDIA = {"json": "application/json", "parquet": "application/vnd.apache.parquet"}
 COLUMNS = ("key", "item", "system", "metric", "value", "direction", "unit", "reason")
 
 
 @node("evaluation/save_scores", cache=False, effect=still_stands, depends=(".values",))
 def save_scores(
-    table: ScoreTable, ctx: Context, *, name: Name = "scores", format: Literal["json", "parquet"] = "json"
+    table: ScoreTable, ctx: Context, *, name: FileName = "scores", format: Literal["json", "parquet"] = "json"
 ) -> SavedFile:
     """Save a score table, marked with the content key of what made it.
 

@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, node
+from graphflow.node import Context, FileName, node
 from graphflow.values import Audio, SavedFile
 
 from .embed import provenance_text
 from .files import content_hash, save, source_file, still_stands
 from .hearing import Passage, decode_audio
-from .save import Name
 from .soundtrack import AAC, FLAC, WAV, check_audio, encode_audio, sound_of
 
 Seconds = Annotated[float, Field(ge=0, le=1_000_000)]
@@ -65,7 +64,7 @@ def save_audio(
     audio: Audio,
     ctx: Context,
     *,
-    name: Name = "audio",
+    name: FileName = "audio",
     format: Literal["wav", "flac", "m4a"] = "wav",
     bits: Literal[16, 24, 32] = 16,
     kbps: Annotated[int, Field(ge=16, le=512)] = 192,

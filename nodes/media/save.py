@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from graphflow.errors import NodeError
-from graphflow.node import Context, node
+from graphflow.node import Context, FileName, node
 from graphflow.values import Audio, Image, SavedFile, Tensor, Video
 
 from .embed import KEY, MAX_JPEG_TEXT, MAX_TEXT, exif_with, provenance_text
@@ -19,9 +19,6 @@ from .encode import H264, VP9, encode_gif, encode_video
 from .files import save, still_stands
 from .soundtrack import sound_of
 from .tensors import Scaling, array_of, check_picture, check_video, scaled
-
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
-"""First part of a file's name."""
 
 _PARTS = (".containers", ".embed", ".encode", ".files", ".soundtrack", ".tensors")
 
@@ -32,7 +29,7 @@ def save_video(
     ctx: Context,
     audio: Audio | None = None,
     *,
-    name: Name = "video",
+    name: FileName = "video",
     format: Literal["mp4", "webm", "gif"] = "mp4",
     fps: Annotated[float, Field(gt=0, le=1000)] | None = None,
     crf: Annotated[int, Field(ge=0, le=51)] = 16,
@@ -84,7 +81,7 @@ def save_image(
     image: Image,
     ctx: Context,
     *,
-    name: Name = "image",
+    name: FileName = "image",
     format: Literal["png", "jpeg", "webp"] = "png",
     quality: Annotated[int, Field(ge=1, le=100)] = 95,
     upscale: Annotated[int, Field(ge=1, le=16)] = 1,
@@ -114,7 +111,7 @@ def save_image(
 
 @node("media/save_frames", cache=False, effect=still_stands, depends=_PARTS)
 def save_frames(
-    video: Video, ctx: Context, *, name: Name = "frames", embed_workflow: bool = True
+    video: Video, ctx: Context, *, name: FileName = "frames", embed_workflow: bool = True
 ) -> SavedFile:
     """Save every frame as a PNG in one zip file, with the workflow as `graphflow.json` beside them.
 

@@ -13,7 +13,7 @@ from graphflow_nodes.media.files import save, still_stands
 from pydantic import Field
 
 from graphflow.errors import NodeError, ValueMismatch
-from graphflow.node import Context, node
+from graphflow.node import Context, FileName, node
 from graphflow.values import SavedFile, Value
 
 Metric = Annotated[str, Field(min_length=1, max_length=100)]
@@ -198,7 +198,7 @@ def save_preferences(
     seconds: list[SavedFile],
     ctx: Context,
     *,
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")] = "preferences",
+    name: FileName = "preferences",
     unused: bool = False,
 ) -> SavedFile:
     """Write pairs as JSON lines: prompt, the better and the worse file (by name, beside this file), scores.

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from graphflow_nodes.media.files import save, still_stands
-from pydantic import Field
 
-from graphflow.node import Context, node
+from graphflow.node import Context, FileName, node
 from graphflow.values import SavedFile
 
 from .layouts import Layout, named
 from .values import LoRAWeights, ModelWeights
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^/\\\x00-\x1f]+$")]
 Store = Literal["float32", "bfloat16", "float16"]
 """Numbers in the file."""
 
@@ -45,7 +43,7 @@ def save_lora(
     lora: LoRAWeights,
     ctx: Context,
     *,
-    name: Name = "lora",
+    name: FileName = "lora",
     layout: Layout = "diffusers",
     dtype: Store = "float32",
 ) -> SavedWeights:
@@ -89,7 +87,7 @@ def described(lora: LoRAWeights, title: str) -> dict[str, str]:
 
 
 @node("training/save_weights", cache=False, effect=stands, depends=(".values", "graphflow_nodes.media.files"))
-def save_weights(weights: ModelWeights, ctx: Context, *, name: Name = "transformer") -> SavedWeights:
+def save_weights(weights: ModelWeights, ctx: Context, *, name: FileName = "transformer") -> SavedWeights:
     """Save all weights of a trained transformer as safetensors, for diffusion/load_weights.
 
     Layers have the names of diffusers. Raises StorageError if it cannot be written.

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import pytest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from graphflow.errors import DeclarationError, NodeError
-from graphflow.node import Context, NodeSpec, node, spec_of
+from graphflow.node import Context, FileName, NodeSpec, node, spec_of
 from graphflow.testing import LocalContext, run_node
 from graphflow.values import Image, Seed, Value, Video
 from tests.support.engine import Toy
@@ -334,3 +334,12 @@ def test_values_of_the_engine_may_be_inputs() -> None:
         return ()
 
     assert spec(video).ports["clip"].type == Video | Image
+
+
+def test_a_files_name_that_no_system_takes_is_refused_with_the_settings() -> None:
+    """Else it would fail when the file is written, after all the work for it."""
+    check = TypeAdapter(FileName).validate_python
+    assert [check(name) for name in ("clip", "Ünï 日本", "..", "-rf", "a.b c")]
+    for name in ("", " clip", "what?", "a:b", "a/b", "con.x", "🎬" * 100, "x" * 101):
+        with pytest.raises(ValidationError):
+            check(name)
