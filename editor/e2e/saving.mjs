@@ -79,7 +79,8 @@ export async function two_people_do_not_overwrite_each_other({ page, server, bro
   await page.getByRole('dialog', { name: 'Somebody saved a newer version' }).waitFor();
   await picture('conflict');
   await page.getByRole('button', { name: 'Save mine over it' }).click();
-  await page.getByText('saved as shared').nth(1).waitFor();
+  await page.getByText('newer', { exact: true }).waitFor({ state: 'detached' });
+  assert.equal(await page.getByRole('img', { name: 'not saved' }).count(), 0);
   await other.context().close();
 }
 
