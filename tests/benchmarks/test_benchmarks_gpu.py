@@ -45,7 +45,7 @@ def tiny(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of torchao and of torch's compiler
 def test_every_way_is_measured_or_the_table_says_why_not(tiny: Callable[..., Table]) -> None:
-    table = tiny("--model", "a14b")
+    table = tiny("--model", "5b")
     assert [row["way"] for row in table] == list(gpu.WAYS)
     assert {row["way"] for row in table if row["refused"]} == NEEDS_A_GPU
     for row in table:

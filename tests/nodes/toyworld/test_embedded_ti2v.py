@@ -35,7 +35,7 @@ def test_embedded_models_are_small_together() -> None:
 
 
 def test_the_picture_moves_as_the_prompt_tells(pipeline: Stock) -> None:
-    chosen, settings = cases(20), read_settings(FOLDER)
+    chosen, settings = cases(12), read_settings(FOLDER)
     given = [picture(scene) for scene, _ in chosen]
     clips = [animate(pipeline, frame, text, settings) for frame, (_, text) in zip(given, chosen, strict=True)]
     rates = score(clips, [scene for scene, _ in chosen]).rates
@@ -60,7 +60,7 @@ def test_one_picture_goes_every_way_it_is_told(pipeline: Stock) -> None:
 
 
 def test_words_alone_are_followed_too() -> None:
-    prompts = held_out_prompts(32)
+    prompts = held_out_prompts(16)
     pipeline = open_pipeline(FOLDER)
     assert pipeline.config.expand_timesteps
     rates = rate(generate(pipeline, [p.text for p in prompts], read_settings(FOLDER)), prompts).rates

@@ -25,7 +25,7 @@ def pipeline() -> Iterator[Stock]:
 
 @pytest.mark.parametrize("task", ["box", "outline", "figure"])
 def test_the_object_follows_what_leads_it(task: str, pipeline: Stock) -> None:
-    chosen, settings = cases(task, 6), read_settings(FOLDER) | {"steps": 10}
+    chosen, settings = cases(task, 4), read_settings(FOLDER) | {"steps": 10}
     figures = measure(task, pipeline, chosen, [generate(pipeline, case, settings) for case in chosen])
     assert isinstance(figures["on_path"], float) and isinstance(figures["rates"], dict)
     assert figures["on_path"] >= 0.85
@@ -43,7 +43,7 @@ def test_given_frames_begin_and_end_the_clip(pipeline: Stock) -> None:
 
 @pytest.mark.parametrize("task", ["hole", "beyond"])
 def test_what_is_missing_is_filled_and_the_rest_stays(task: str, pipeline: Stock) -> None:
-    chosen, settings = cases(task, 6), read_settings(FOLDER) | {"steps": 10}
+    chosen, settings = cases(task, 4), read_settings(FOLDER) | {"steps": 10}
     figures = measure(task, pipeline, chosen, [generate(pipeline, case, settings) for case in chosen])
     behind, rates = figures["db_behind_autoencoder"], figures["rates"]
     assert isinstance(behind, dict) and isinstance(rates, dict)
