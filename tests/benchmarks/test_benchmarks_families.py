@@ -10,7 +10,6 @@ import pytest
 from benchmarks.families import CASES, grown, measure
 from tests.support.threads import one_thread as one_thread
 
-
 SOME = ("Wan 2.2, two experts", "Wan VACE", "LTX-2", "SkyReels-V2")
 """Experts, a condition, sound, a pipeline of its own. That frames are equal is each family's own test."""
 
