@@ -87,7 +87,8 @@ def refusals(plan: Plan, facts: Facts) -> dict[str, GraphflowError]:
     if not any(spec.device or spec.check is not None for spec in specs.values()):
         return {}
     ordered = sorted(plan.steps.values(), key=lambda step: step.order)
-    found = look(ordered, facts.memo, whole=facts.known.whole, stored=_sketches(plan, todo, facts))
+    whole = facts.known.whole if facts.models else None
+    found = look(ordered, facts.memo, whole=whole, stored=_sketches(plan, todo, facts))
     told = {plan.steps[key].node: text for key, text in reversed(found.notices.items()) if key in todo}
     plan.foreseen = told
     return {key: error for key, error in found.refused.items() if key in todo}

@@ -49,7 +49,7 @@ class Model:
     """A model that a plan uses."""
 
     name: str
-    """What it is, such as `Denoiser`."""
+    """What it is, such as `Denoiser, first expert`."""
     placing: Placing
     footprints: Mapping[str, Footprint]
     """By way of storing the weights; under `""` as the recipe has them."""
@@ -118,6 +118,8 @@ class Forecast:
 
     models: Mapping[bytes, Model]
     needs: tuple[Need, ...]
+    users: Mapping[bytes, tuple[str, ...]] = field(default_factory=dict)
+    """Nodes that use each model, in the order of the plan."""
 
     @property
     def unknown(self) -> list[str]:
@@ -198,6 +200,7 @@ def forecast(
     wanted = set(plan.steps) if keys is None else set(keys)
     models: dict[bytes, Model] = {}
     needs: dict[str, Need] = {}
+    users: dict[bytes, dict[str, None]] = {}
     ordered = sorted(plan.steps.values(), key=lambda step: step.order)
     outlines = look(ordered, {}).outlines
     for step in ordered:
@@ -210,7 +213,9 @@ def forecast(
                 models[token] = (known or {}).get(token) or _model(recipe)
         for node in dict.fromkeys((step.node, *(node for node, _ in plan.twins.get(step.key, ())))):
             needs[node] = _larger(needs.get(node), Need(node, tuple(used), estimate), models)
-    return Forecast(models, tuple(needs.values()))
+            for token in used:
+                users.setdefault(token, {})[node] = None
+    return Forecast(models, tuple(needs.values()), {token: tuple(nodes) for token, nodes in users.items()})
 
 
 def _larger(before: Need | None, after: Need, models: Mapping[bytes, Model]) -> Need:
@@ -234,4 +239,4 @@ def _recipes(step: Step) -> dict[bytes, Recipe]:
 
 
 def _model(recipe: Recipe) -> Model:
-    return Model(type(recipe).__name__, recipe.placing(), recipe.footprints())
+    return Model(recipe.label(), recipe.placing(), recipe.footprints())

@@ -35,7 +35,7 @@ def plan(graph: Graph, facts: Facts, targets: Iterable[str] | None = None) -> Pl
     refused: dict[str, GraphflowError] = {}
     while True:
         planned = _Planner(graph, facts, refused).planned(wanted)
-        found = refusals(planned, facts) if facts.check else {}
+        found = refusals(planned, facts)
         if not found:
             return planned
         refused |= found

@@ -87,8 +87,8 @@ class Facts:
     """What stays true from plan to plan."""
     memo: dict[bytes, Any] = field(default_factory=dict)
     """Folded results, fingerprints and checks, so that planning again costs nothing."""
-    check: bool = True
-    """Whether steps that would run are checked first, and whether their models are here."""
+    models: bool = True
+    """Whether the models of steps that would run must be here, so that they are looked at first."""
 
 
 @dataclass

@@ -146,6 +146,10 @@ class Recipe(Value):
         """Bytes the live object needs, exact for weights; 0 if unknown."""
         return 0
 
+    def label(self) -> str:
+        """What it is in the words of a forecast; by default its class."""
+        return type(self).__name__
+
     def placing(self) -> Placing:
         """Where the weights are while the model works."""
         return "resident"

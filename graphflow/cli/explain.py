@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from graphflow.cli.options import AsJson, Assignments, DataDir, Offline, PackFolders, opened_by
-from graphflow.cli.output import bytes_text, count_text, say, say_json, table
+from graphflow.cli.output import bytes_text, count_text, not_counted, say, say_json, table
 from graphflow.cli.run import Device, Only, Out, WorkflowName, checked_targets, open_workspace
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ def explain(
     if json:
         say_json([{**asdict(story), "memory": together.by_node.get(story.node)} for story in stories])
     else:
-        _tell(stories, alone, together)
+        _tell(stories, alone, together, found.unknown)
 
 
-def _tell(stories: Sequence[Story], alone: Peak, together: Peak) -> None:
+def _tell(stories: Sequence[Story], alone: Peak, together: Peak, unknown: Sequence[str]) -> None:
     needed = together.by_node
     rows = [(s.node, s.type, state_text(s), _memory(s, needed), _why(s)) for s in stories]
     table(("node", "type", "", "memory" if needed else "", "why"), rows)
@@ -67,6 +67,8 @@ def _tell(stories: Sequence[Story], alone: Peak, together: Peak) -> None:
             f"memory: {bytes_text(together.device)} at {together.node!r} as it is planned, at least "
             f"{bytes_text(alone.device)} if every model is let go after its last step"
         )
+    if unknown:
+        say(not_counted(unknown))
 
 
 def _why(story: Story) -> str:

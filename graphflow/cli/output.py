@@ -108,6 +108,12 @@ def bytes_text(size: int) -> str:
     return f"{amount:.1f} TB"
 
 
+def not_counted(nodes: Sequence[str]) -> str:
+    """The sentence about nodes of which a forecast of memory knows the weights alone."""
+    need = "needs beside its models" if len(nodes) == 1 else "need beside their models"
+    return f"not in the forecast, weights alone are: what {', '.join(nodes)} {need}"
+
+
 def count_text(count: int, word: str) -> str:
     """A number and its noun.
 

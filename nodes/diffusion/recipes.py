@@ -196,6 +196,9 @@ class Denoiser(Component):
         }
         return self.model_copy(update=undone if self.casting is not None else {**undone, "loras": ()})
 
+    def label(self) -> str:
+        return super().label() + ("" if self.expert == "both" else f", {self.expert} expert")
+
     def parts(self) -> tuple[str, ...]:
         return parts_of(self.expert)[: self.experts]
 

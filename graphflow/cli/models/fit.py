@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graphflow.cli.options import AsJson, Assignments, DataDir, PackFolders, opened_by
-from graphflow.cli.output import bytes_text, count_text, say, say_json, table
+from graphflow.cli.output import bytes_text, count_text, not_counted, say, say_json, table
 from graphflow.cli.run import WorkflowName, open_workspace
-from graphflow.errors import GraphflowError, ResourceError
+from graphflow.errors import DocumentError, GraphflowError, ResourceError, from_code
 
 if TYPE_CHECKING:
     from graphflow.forecast import Forecast, Peak
@@ -29,6 +30,12 @@ MOST = 1_000_000
 SIDES = (1.0, 0.85, 0.75, 0.66, 0.5, 0.33, 0.25)
 LENGTHS = (1.0, 0.75, 0.5, 0.33, 0.25, 0.0)
 """Parts of the wanted size and length that are tried when nothing fits; no length is one frame."""
+
+MOST_NAMES = 4
+"""Nodes named in a line of a table."""
+
+_WAYS = ("", "fp8", "int8", "nf4")
+"""Ways of storing weights that the table tells of."""
 
 Size = tuple[int, int, int]
 """Width, height, frames."""
@@ -64,10 +71,9 @@ def fit(
     opened = opened_by(ctx)
     workspace = open_workspace(opened, data_dir, packs, device="cpu", create=False)
     machine = Machine(round(vram * GIB), round(ram * GIB))
-    with tempfile.TemporaryDirectory(prefix="graphflow-") as folder:
+    with _outlines() as (folder, names):
         graph = workspace.graph(opened.document, opened.values(assignments or []), folder=opened.folder)
-        outlined = _with_stand_ins(graph, Path(folder))
-        planner = _Planner(workspace, outlined)
+        planner = _Planner(workspace, _with_stand_ins(graph, folder, names))
         found = planner.forecast({})
         ranked = found.ranked(machine.device, machine.host)
         fitting = [peak for peak, fits in ranked if fits]
@@ -85,8 +91,30 @@ def fit(
 # ------------------------------------------------------------------------------- planning in outline
 
 
-def _with_stand_ins(graph: Graph, folder: Path) -> Graph:
-    """The graph with outlines in place of published models that are not on this machine."""
+@contextmanager
+def _outlines() -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder for outlines of published models, and a table for what people call them, by place.
+
+    Errors about an outline name the model instead.
+    """
+    names: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix="graphflow-") as folder:
+        try:
+            yield Path(folder), names
+        except DocumentError:  # of the workflow; planning has not begun
+            raise
+        except GraphflowError as error:
+            message, hint = error.message, error.hint
+            for place, name in names.items():
+                message, hint = message.replace(place, name), hint.replace(place, name)
+            raise from_code(error.error_code, message, where=error.where, hint=hint) from error
+
+
+def _with_stand_ins(graph: Graph, folder: Path, names: dict[str, str]) -> Graph:
+    """The graph with outlines in place of published models that are not on this machine.
+
+    names: gets what each model is called, by the place of its outline.
+    """
     try:
         catalogue = importlib.import_module(CATALOGUE)
     except ImportError:
@@ -96,6 +124,7 @@ def _with_stand_ins(graph: Graph, folder: Path) -> Graph:
         model, revision = node.settings.get("model"), node.settings.get("revision")
         outline = catalogue.stand_in(model, revision, folder) if isinstance(model, str) else None
         if outline is not None:
+            names[str(outline)] = str(model)
             changed = {**node.settings, "model": str(outline), "revision": None, "download": False}
             nodes[id] = replace(node, settings={k: v for k, v in changed.items() if k in node.settings})
     return replace(graph, nodes=nodes)
@@ -118,9 +147,7 @@ class _Planner:
         for id, size in sizes.items():
             settings = {**nodes[id].settings, **dict(zip(_SIZED, size, strict=True))}
             nodes[id] = replace(nodes[id], settings=settings)
-        facts = Facts(
-            lambda step: False, lambda key: None, memo=self.memo, check=False
-        )  # weights need not be here
+        facts = Facts(lambda step: False, lambda key: None, memo=self.memo, models=False)
         return plan(replace(self.graph, nodes=nodes), facts)
 
     def forecast(self, sizes: Mapping[str, Size]) -> Forecast:
@@ -177,10 +204,10 @@ def _smaller(clip: Any, side: float, length: float) -> Size:
 
 def _tell(found: Forecast, peaks: list[Peak]) -> None:
     rows = [
-        (model.name, *(bytes_text(model.footprint(way).whole) for way in ("", "fp8", "int8", "nf4")))
-        for model in found.models.values()
+        (model.name, *(bytes_text(model.footprint(way).whole) for way in _WAYS), _users(found, token))
+        for token, model in found.models.items()
     ]
-    table(("weights", "as they are", "fp8", "int8", "nf4"), rows)
+    table(("weights", "as they are", *_WAYS[1:], "used by"), rows)
     say()
     needs = [(need.node, _need_text(need.estimate)) for need in found.needs]
     table(("node", "beside its models"), needs)
@@ -190,7 +217,12 @@ def _tell(found: Forecast, peaks: list[Peak]) -> None:
     best = [(*_way(found, p), bytes_text(p.device), p.node, bytes_text(p.host)) for p in shown]
     table(("placing", "stored", "settings", "device", "highest at", "main memory"), best)
     if found.unknown:
-        say(f"not in the forecast: what {', '.join(found.unknown)} need beside their models")
+        say(not_counted(found.unknown))
+
+
+def _users(found: Forecast, token: bytes) -> str:
+    nodes = found.users[token]
+    return ", ".join(nodes[:MOST_NAMES]) + ", ..." * (len(nodes) > MOST_NAMES)
 
 
 def _need_text(estimate: Any) -> str:
@@ -238,8 +270,12 @@ def _as_json(
 ) -> dict[str, Any]:
     return {
         "models": [
-            {"name": model.name, "ways": {way: asdict(one) for way, one in model.footprints.items()}}
-            for model in found.models.values()
+            {
+                "name": model.name,
+                "nodes": list(found.users[token]),
+                "ways": {way: asdict(one) for way, one in model.footprints.items()},
+            }
+            for token, model in found.models.items()
         ],
         "nodes": [
             {

@@ -125,6 +125,26 @@ def test_an_embedded_model_in_full(call: Any) -> None:
     assert json.dumps(call("models", "show", "toy-wan", "--json").json)
 
 
+def test_a_run_that_would_be_refused_is_refused_and_the_model_is_named(call: Any) -> None:
+    """Not by the place of the outline that stood for it; no sum is told, which would lack what follows."""
+    done = fit(call, "--vram", "200", "--ram", "200", "image_to_video", *WAN[1:])
+    assert done.code == exits.FAILED and not done.out
+    assert "model 'wan2.2-t2v-a14b' was not made for image to video" in done.err
+
+
+def test_the_halves_of_a_model_are_told_apart(call: Any) -> None:
+    found = fit(call, "--vram", "24", "--ram", "128", "two_expert_text_to_video", *WAN[1:], "--json").json
+    named = {model["name"]: model["nodes"] for model in found["models"]}
+    assert named["Denoiser, first expert"] == ["layout"] and named["Denoiser, second expert"] == ["detail"]
+
+
+def test_every_model_says_who_uses_it(call: Any) -> None:
+    """Also the treated ones of a mapped node, which stands once in the forecast."""
+    found = fit(call, "--vram", "24", "--ram", "32", "quantise_offload_matrix", "--json").json
+    users = [model["nodes"] for model in found["models"] if model["name"] == "Denoiser"]
+    assert len(users) > 1 and all(nodes == ["measure"] for nodes in users)
+
+
 def test_a_clip_that_the_model_cannot_make_is_never_said_to_fit(call: Any) -> None:
     """Without it the sum would lack all that comes after: 82 frames would fit where 81 do not."""
     done = fit(call, "--vram", "24", *WAN, "--frames", "82")

@@ -10,10 +10,11 @@ import pytest
 from graphflow_nodes.diffusion import modular
 from graphflow_nodes.diffusion.modular.definitions import definitions
 
+from graphflow.cli.main import invoke
 from graphflow.forecast import IN_TURN, Strategy, forecast
 from graphflow.registry import Registry
 from graphflow.testing import run_node
-from graphflow.workflow import from_raw
+from graphflow.workflow import dump, from_raw
 from graphflow.workspace import Workspace
 from tests.support.modular_clips import SIZE, TEXT
 from tests.support.tiny_modular import ModularBench
@@ -85,3 +86,17 @@ def test_a_model_that_is_not_here_has_no_known_size(modular_bench: Bench) -> Non
     gone = model.source.model_copy(update={"model": "owner/name"})
     parts = {name: part.model_copy(update={"source": gone}) for name, part in model.parts.items()}
     assert model.model_copy(update={"parts": parts}).footprints()[""].whole == 0
+
+
+@pytest.mark.parametrize("command", [("explain",), ("models", "fit", "--vram", "8")])
+def test_the_command_line_says_that_weights_alone_are_known(
+    modular_folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    text = {"type": "modular/helios_text_encoder", "params": TEXT, "inputs": {"model": "model"}}
+    model = {"type": "modular/load_model", "params": {"model": str(modular_folder("helios"))}}
+    file = tmp_path / "flow.json"
+    file.write_bytes(
+        dump(from_raw({"graphflow": 1, "nodes": {"model": model, "text": text}, "outputs": {"out": "text"}}))
+    )
+    assert invoke([*command, str(file), "--data-dir", str(tmp_path / "data")]) == 0
+    assert "weights alone are: what text needs beside its models" in capsys.readouterr().out
