@@ -1,6 +1,7 @@
 /** Drawing a graph: wires, palette, undo, clipboard, groups, switching off. */
 
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { documentOf, drag, drop, openDocument, port, press, wires } from './lab.mjs';
 
 const node = (type, x, y, more = {}) => ({ type, ui: { x, y }, ...more });
@@ -110,6 +111,36 @@ export async function undo_brings_everything_back({ page }) {
   assert.deepEqual(await documentOf(page), before, 'back at the beginning');
   for (let count = 0; count < steps.length; count++) await press(page, 'Control+Shift+z');
   assert.equal(JSON.stringify((await documentOf(page)).nodes), steps[0], 'and at the end again');
+}
+
+const EDITS = ['b', 'm', 'x', 'l', 'n', 'Control+d', 'Control+g', 'ArrowRight', 'ArrowDown', 'Delete'];
+const GOING = ['j', 'k', 'Control+a', 'Control+z', 'Control+z', 'Control+Shift+z'];
+
+/** Fifty keys in any order, beside a list of states with a place in it; what fails is told with its seed. */
+export async function undo_and_redo_agree_with_a_list_of_states({ page }) {
+  const keys = fc.array(fc.constantFrom(...EDITS, ...GOING), { minLength: 50, maxLength: 50 });
+  await fc.assert(
+    fc.asyncProperty(keys, async (pressed) => {
+      await openDocument(page, WIRED);
+      let [states, at, last] = [[JSON.stringify(await documentOf(page))], 0, ''];
+      for (const key of pressed) {
+        if (key === last && key.startsWith('Arrow')) continue; // quick moves alike are one step
+        if (key === 'Control+d' && Object.keys(JSON.parse(states[at]).nodes).length > 20) continue;
+        await press(page, key);
+        await page.evaluate(
+          () => document.activeElement.matches('textarea') && document.activeElement.blur(),
+        );
+        const now = JSON.stringify(await documentOf(page));
+        if (key === 'Control+z') at = Math.max(0, at - 1);
+        else if (key === 'Control+Shift+z') at = Math.min(states.length - 1, at + 1);
+        else if (now !== states[at]) [states, at] = [[...states.slice(0, at + 1), now], at + 1];
+        assert.equal(now, states[at], `after ${key}`);
+        last = key;
+      }
+      assert.ok(states.length > 5, 'something was done');
+    }),
+    { numRuns: 1, endOnFailure: true },
+  );
 }
 
 export async function copies_travel_between_workflows({ page }) {

@@ -61,7 +61,7 @@ export async function a_dead_browser_s_work_is_taken_up_in_another({ page, serve
   await fresh.getByRole('img', { name: 'not saved' }).waitFor();
   await fresh.getByRole('button', { name: 'close half done' }).click();
   await fresh.getByRole('dialog').getByRole('button', { name: 'Close without saving' }).click();
-  await fresh.waitForTimeout(100);
+  await fresh.waitForTimeout(600);
   await die(fresh);
   await page.reload();
   await page.getByText('connected', { exact: true }).waitFor();

@@ -60,6 +60,17 @@ export async function a_part_is_opened_changed_and_run_in_place({ page, server, 
   const kept = await (await page.request.get(`${server.origin}/api/workflows/slowed`)).json();
   assert.equal(kept.nodes.fps.params.fps, 2, 'what is changed inside is saved to it');
 
+  await page.getByLabel('fps of fps', { exact: true }).first().fill('3');
+  await run(page);
+  await page.getByText('nothing to run: all is in the cache').waitFor();
+  await title(page, 'back').click();
+  await press(page, 'h');
+  const inside = page.getByRole('dialog', { name: 'Earlier results of back' }).getByRole('article');
+  await inside.nth(1).getByText('fps · fps: 2').waitFor();
+  await inside.nth(1).getByRole('button', { name: 'use these settings' }).click();
+  await page.getByRole('log').getByText('back and 1 node before it are set as').waitFor();
+  assert.equal((await documentOf(page)).nodes.fps.params.fps, 2, 'also of a node before it on this level');
+
   await path(page).getByRole('button', { name: 'around' }).click();
   await page.getByTestId('node-save').locator('video').waitFor();
   assert.equal((await documentOf(page)).nodes.part.type, 'workflow:slowed');

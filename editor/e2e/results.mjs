@@ -75,6 +75,25 @@ export async function every_kind_of_result_is_seen_in_its_node({ page, server, p
   assert.ok(columns.includes('dynamic_degree'), `numbers stand below a curve: ${columns}`);
   assert.deepEqual(await serious(page), []);
   await press(page, 'Escape');
+  await seenOnTheWholeScreen(page);
+}
+
+async function seenOnTheWholeScreen(page) {
+  await page
+    .getByTestId('node-frame')
+    .getByRole('button', { name: /see the result of .* large/ })
+    .click();
+  const whole = () =>
+    page.evaluate(() => {
+      const box = document.fullscreenElement?.querySelector('img.media')?.getBoundingClientRect();
+      return box && box.width === innerWidth && box.height === innerHeight;
+    });
+  assert.equal(await whole(), undefined);
+  await page.getByRole('dialog').getByRole('button', { name: 'on the whole screen' }).click();
+  await page.waitForFunction(() => document.fullscreenElement !== null);
+  assert.equal(await whole(), true);
+  await page.evaluate(() => document.exitFullscreen());
+  await page.getByRole('dialog').getByRole('button', { name: 'close' }).click();
 }
 
 export async function items_are_turned_over_and_stand_on_a_sheet({ page, picture }) {

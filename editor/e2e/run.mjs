@@ -46,8 +46,9 @@ async function play(scenarios, browser) {
     for (const scenario of scenarios) {
       const { name, play } = scenario;
       const start = Date.now();
-      const page = await open(browser, server);
+      let page;
       try {
+        page = await open(browser, server);
         await play({
           page,
           server,
@@ -58,11 +59,11 @@ async function play(scenarios, browser) {
         console.log(`ok      ${name} ${Date.now() - start} ms`);
       } catch (error) {
         failed.push(scenario);
-        await page.screenshot({ path: join(PICTURES, `failed-${name}.png`) }).catch(() => undefined);
+        await page?.screenshot({ path: join(PICTURES, `failed-${name}.png`) }).catch(() => undefined);
         console.log(`FAILED  ${name} ${Date.now() - start} ms\n${error.stack ?? error}`);
-        if (page.faults.length > 0) console.log(page.faults.join('\n'));
+        if (page !== undefined && page.faults.length > 0) console.log(page.faults.join('\n'));
       } finally {
-        await page.context().close();
+        await page?.context().close();
       }
     }
   } finally {

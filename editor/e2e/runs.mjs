@@ -204,9 +204,13 @@ export async function waiting_runs_are_put_in_order({ page, picture }) {
     () => document.querySelector('.waiting-runs .tile > span').textContent === 'second',
   );
   await picture('queue');
+  await page.getByRole('button', { name: /queue paused/ }).waitFor();
+  assert.equal(await page.locator('.run-row.running').count(), 0, 'a paused queue starts nothing');
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.locator('.run-row.running').getByText('second').waitFor();
+  assert.equal(await page.getByRole('button', { name: /queue paused/ }).count(), 0);
   await page.getByRole('button', { name: 'Cancel all' }).click();
   await waiting.first().waitFor({ state: 'detached' });
-  await page.getByRole('button', { name: 'Go on' }).click();
 }
 
 export async function a_measured_clip_is_drawn_as_curves({ page, picture }) {

@@ -120,7 +120,10 @@ export async function what_runs_and_fails_stays_text({ page }) {
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   await page.getByRole('region', { name: 'problems' }).getByText(MARKUP).first().waitFor();
   await page.getByTestId('state-load').getByText('failed').waitFor();
-  assert.ok((await page.getByTestId('state-load').getAttribute('title')).includes(MARKUP));
+  await page.waitForFunction(
+    (text) => document.querySelector('[data-testid=state-load]').title.includes(text),
+    MARKUP,
+  );
   await nothingActed(page);
 }
 

@@ -37,6 +37,17 @@ export async function every_kind_of_control_sets_its_value({ page, picture }) {
   await picture('inspector');
 }
 
+export async function a_colour_is_chosen({ page }) {
+  await openDocument(page, node('control/chroma_key'));
+  const colour = page.getByTestId('node-one').getByLabel('color of one');
+  assert.equal(await colour.inputValue(), '#00ff00', 'green, as it comes');
+  await colour.fill('#3366cc');
+  assert.equal((await params(page)).color, '#3366cc');
+  await page.getByTestId('node-one').getByText('#3366cc').waitFor();
+  await press(page, 'Control+z');
+  assert.equal((await params(page))?.color, undefined);
+}
+
 export async function a_seed_is_thrown_and_unlocked({ page }) {
   await openDocument(page, node('diffusion/denoise', { seed: 5 }));
   await page.getByRole('button', { name: 'seed of one: throw the dice' }).first().click();

@@ -22,10 +22,15 @@ const BY_KEY: ReadonlyMap<string, Command> = new Map(
   ),
 );
 
-function typing(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement && target.closest('input, textarea, select, [contenteditable]') !== null
+/** Whether a key press is meant for the control it goes to: where one types all are, elsewhere those without Ctrl. */
+function forControl({ target, ctrlKey, metaKey }: KeyboardEvent): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  const control = target.closest('input, textarea, select, [contenteditable]');
+  if (control === null) return false;
+  const chosen = control.matches(
+    'select, input:is([type=checkbox], [type=color], [type=file], [type=radio], [type=range])',
   );
+  return !chosen || !(ctrlKey || metaKey);
 }
 
 /** Listen to the page's keys. Gives a function that stops it. */
@@ -35,7 +40,7 @@ export function listen(): () => void {
     if (command === undefined || command.native || event.defaultPrevented) return;
     if (document.querySelector('[role=dialog], [role=menu]') !== null && !command.everywhere) return;
     const target = event.target;
-    if (typing(target) && !command.everywhere) return;
+    if (forControl(event) && !command.everywhere) return;
     if (
       event.key === 'Enter' &&
       target instanceof HTMLElement &&

@@ -5,20 +5,18 @@ import { compare } from '../commands/compare';
 import { openDocument } from '../commands/files';
 import { runDocument } from '../connection/http';
 import type { NodeResult } from '../connection/messages';
-import { broughtBack, earlier, type Change, type Earlier } from '../document/bring';
+import { broughtBack, type Change } from '../document/bring';
 import { own } from '../document/records';
 import type { Workflow } from '../document/types';
 import { Button } from '../parts/Button';
 import { ago, duration, plural } from '../parts/text';
 import { isInner } from '../schema/inner';
 import { Window } from '../parts/Window';
+import { otherwise } from '../results/otherwise';
 import { ShownView } from '../results/ShownView';
 import { useEarlier } from '../results/useEarlier';
 import { useResult } from '../results/useResult';
-import { defOf } from '../store/catalogue';
-import { runOf } from '../store/runs';
-import { runnable } from '../store/session';
-import { edit, useDoc, useTabs } from '../store/tabs';
+import { activeTab, edit, useDoc, useTabs } from '../store/tabs';
 import { closeDialog, complain, say } from '../store/ui';
 
 export function HistoryDialog({ node }: { node: string }) {
@@ -70,15 +68,15 @@ interface CardProps {
 
 function Card({ node, one, then, marked, onMark }: CardProps) {
   const doc = useDoc();
-  const inside = runOf(useTabs((state) => state.active)).inside;
+  const tab = useTabs((state) => state.active);
   // of a workflow used as a node they are results of a node inside, whose settings are not its own
   const inner = isInner(own(doc.nodes, node)?.type ?? '');
-  const found =
-    then === undefined || inner ? undefined : whatWasOtherwise(doc, node, one, inside ? null : then);
+  const found = then === undefined || inner ? undefined : otherwise(tab, node, one, then);
   const before = found?.changes.filter((change) => change.node !== node) ?? [];
   const back = (changes: readonly Change[]): void => {
     edit('bring settings back', (now) => broughtBack(now, changes));
     closeDialog();
+    if (activeTab()?.readOnly) return;
     const others = new Set(before.map((change) => change.node)).size;
     const who =
       others > 0 && changes !== mine ? `${node} and ${plural(others, 'node')} before it are` : `${node} is`;
@@ -128,21 +126,6 @@ function Card({ node, one, then, marked, onMark }: CardProps) {
       </div>
     </article>
   );
-}
-
-/** Without what ran, and on a level, whose nodes it names otherwise, the node's own settings alone are known. */
-function whatWasOtherwise(doc: Workflow, node: string, one: NodeResult, then: Workflow | null): Earlier {
-  const now = runnable(doc);
-  const entry = own(now.nodes, node);
-  const alone = { ...doc, nodes: entry ? { [node]: { ...entry, params: one.settings } } : {} };
-  return earlier({
-    doc,
-    now,
-    then: then ?? alone,
-    node,
-    initial: (type, name) => defOf(type)?.settings.find((setting) => setting.name === name)?.initial,
-    inner: isInner,
-  });
 }
 
 /** What the runs of some results ran, by run; null for what is not kept. */

@@ -1,6 +1,6 @@
-/** Results large: one, or all items as a contact sheet, of which two may be compared. */
+/** Results large, up to the whole screen: one, or all items as a contact sheet, of which two may be compared. */
 
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { itemName } from '../parts/text';
 import { compare } from '../commands/compare';
 import type { Shown } from '../connection/messages';
@@ -9,6 +9,7 @@ import { Window } from '../parts/Window';
 import { picturesOf, type Spot } from '../results/sides';
 import { ShownView } from '../results/ShownView';
 import { useResult } from '../results/useResult';
+import { complain } from '../store/ui';
 
 interface Props {
   readonly title: string;
@@ -22,6 +23,7 @@ const SHEET = 60;
 export function ViewDialog({ title, keys = {}, item = '', spot }: Props) {
   const [sheet, setSheet] = useState(false);
   const [marked, setMarked] = useState<readonly string[]>([]);
+  const field = useRef<HTMLDivElement>(null);
   const items = Object.entries(keys);
   const shown = keys[item] ?? items[0]?.[1] ?? '';
   const found = useResult(shown);
@@ -54,10 +56,19 @@ export function ViewDialog({ title, keys = {}, item = '', spot }: Props) {
               Compare
             </Button>
           )}
+          {document.fullscreenEnabled && (
+            <Button
+              icon="fit"
+              label="on the whole screen"
+              onClick={() => void field.current?.requestFullscreen().catch(complain)}
+            >
+              Full screen
+            </Button>
+          )}
         </div>
       )}
       {sheet ? (
-        <div className="sheet">
+        <div className="sheet" ref={field}>
           {items.slice(0, SHEET).map(([name, key]) => (
             <figure key={name} className={marked.includes(key) ? 'marked' : ''}>
               <One id={key} title={`${title} ${itemName(name)}`} />
@@ -79,7 +90,7 @@ export function ViewDialog({ title, keys = {}, item = '', spot }: Props) {
           ))}
         </div>
       ) : (
-        <div className="large">
+        <div className="large" ref={field}>
           <One id={shown} title={title} large />
         </div>
       )}

@@ -5,6 +5,7 @@ import { parameterOf, setParameter } from './parameters';
 import { own } from './records';
 import type { NodeEntry, Workflow } from './types';
 import { listOf, reach, split, type End } from './wires';
+import { fromAround, NOTHING_GIVEN, type Given } from './within';
 
 /** A setting that was another one then. */
 export interface Change {
@@ -32,10 +33,15 @@ interface Asked {
   initial(type: string, name: string): unknown;
   /** Whether a type is a workflow: its nodes stood in the document that ran, itself not. */
   inner(type: string): boolean;
+  /** Of a level: what the workflow around it gives, which settings here do not change. */
+  readonly given?: Given;
+  /** The node that is looked into, of whose inside nothing is told here. */
+  readonly into?: string;
 }
 
 /** What was otherwise when a result of `node` was made. */
-export function earlier({ doc, now, then, node, initial, inner }: Asked): Earlier {
+export function earlier(asked: Asked): Earlier {
+  const { doc, now, then, node, initial, inner, given = NOTHING_GIVEN } = asked;
   const changes: Change[] = [];
   const rest = new Map<string, string>();
   const parts = Object.keys(now.nodes).filter((id) => inner(now.nodes[id]?.type ?? ''));
@@ -43,18 +49,23 @@ export function earlier({ doc, now, then, node, initial, inner }: Asked): Earlie
     const [was, is] = [own(then.nodes, id), own(now.nodes, id)];
     if (was === undefined) continue;
     const part = is === undefined ? parts.find((one) => id.startsWith(`${one}-`)) : undefined;
-    if (part !== undefined) rest.set(part, `${part} is a workflow, which is not looked into`);
-    else if (is === undefined)
+    if (part !== undefined) {
+      if (part !== asked.into) rest.set(part, `${part} is a workflow, which is not looked into`);
+    } else if (is === undefined)
       rest.set(id, `${id} ${own(doc.nodes, id) ? 'is switched off' : 'is not there any more'}`);
     else if (is.type !== was.type) rest.set(id, `${id} was another kind of node`);
     else {
-      if (!sameWires(is, was, parts)) rest.set(id, `${id} was wired otherwise`);
+      if (!sameWires(id, is, was, parts, given)) rest.set(id, `${id} was wired otherwise`);
       for (const name of new Set([...Object.keys(was.params ?? {}), ...Object.keys(is.params ?? {})])) {
         if (own(was.inputs, name) !== undefined) continue;
+        const place = `${id}.${name}`;
         const value = own(was.params, name);
-        const [before, after] = [value, own(is.params, name)].map((one) => one ?? initial(is.type, name));
-        if (!same(before, after) || own(is.inputs, name) !== undefined)
-          changes.push({ node: id, name, value });
+        const stands = given.has(place) ? given.get(place) : own(is.params, name);
+        const [before, after] = [value, stands].map((one) => one ?? initial(is.type, name));
+        const wired = given.has(place) ? stands === undefined : own(is.inputs, name) !== undefined;
+        if (same(before, after) && !wired) continue;
+        if (given.has(place)) rest.set(place, `${name} of ${id} is set in the workflow around this one`);
+        else changes.push({ node: id, name, value });
       }
     }
   }
@@ -71,10 +82,19 @@ export function broughtBack(doc: Workflow, changes: readonly Change[]): Workflow
 }
 
 /** Whether the inputs come from the same nodes; a setting that is set now and was wired then counts, one wired now does not. */
-function sameWires(is: NodeEntry, was: NodeEntry, parts: readonly string[]): boolean {
+function sameWires(
+  id: string,
+  is: NodeEntry,
+  was: NodeEntry,
+  parts: readonly string[],
+  given: Given,
+): boolean {
   const names = new Set([...Object.keys(was.inputs ?? {}), ...Object.keys(is.inputs ?? {})]);
   return [...names].every((name) => {
     if (own(was.params, name) !== undefined) return true;
+    const place = `${id}.${name}`;
+    const around = listOf(own(was.inputs, name)).some(fromAround);
+    if (around || given.has(place)) return around && given.has(place) && given.get(place) === undefined;
     const [ends, before] = [is, was].map((one) => listOf(own(one.inputs, name)).map(split));
     if (ends === undefined || before === undefined || ends.length !== before.length) return false;
     return ends.every((end, place) => sameEnd(end, before[place], parts));

@@ -19,9 +19,9 @@ import { useLive, useTabRun } from '../canvas/state';
 import { Button } from '../parts/Button';
 import { basisOf, duration, label, plural, size } from '../parts/text';
 import { categoryColor, typeColor } from '../schema/colors';
-import type { Def } from '../schema/defs';
+import type { Def, Output } from '../schema/defs';
 import { isInner } from '../schema/inner';
-import { coreOf, describe } from '../schema/shapes';
+import { coreOf, describe, parseShape, type Shape } from '../schema/shapes';
 import { hasForm, useDef } from '../store/catalogue';
 import { edit, select, useActive, useDoc } from '../store/tabs';
 import { complain, openDialog, useUi } from '../store/ui';
@@ -187,6 +187,10 @@ function Settings({ id, entry, def, doc }: PartProps) {
 
 function Ports({ id, entry, def, doc }: PartProps) {
   const types = useTabRun((run) => run.types[id]);
+  const shapeOf = ({ name, shape }: Output): Shape => {
+    const told = types?.[name];
+    return told === undefined ? shape : parseShape(told);
+  };
   return (
     <>
       {def.ports.length > 0 && (
@@ -224,10 +228,10 @@ function Ports({ id, entry, def, doc }: PartProps) {
               <p
                 key={output.name}
                 className="io"
-                style={{ '--c': typeColor(coreOf(output.shape)) } as CSSProperties}
+                style={{ '--c': typeColor(coreOf(shapeOf(output))) } as CSSProperties}
               >
                 <span className="dot" aria-hidden="true" />
-                <b>{label(output.name)}</b> <span>{types?.[output.name] ?? describe(output.shape)}</span>
+                <b>{label(output.name)}</b> <span>{describe(shapeOf(output))}</span>
                 <Button
                   icon="app"
                   size={13}

@@ -128,10 +128,22 @@ export function coreOf(shape: Shape): string {
   return is(shape, 'dict') ? 'dict' : 'tuple';
 }
 
-/** How a type is written for people: `list of Video`, `Image or Video`. */
+/** Plain types as people say them; the others are names of their own. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ['None', 'nothing'],
+  ['any', 'anything'],
+  ['str', 'text'],
+  ['int', 'whole number'],
+  ['float', 'number'],
+  ['bool', 'yes or no'],
+]);
+
+const isCounted = (shape: Shape): boolean => shape === 'str' || shape === 'int' || shape === 'float';
+
+/** How a type is written for people: `list of Video`, `Image or text`. */
 export function describe(shape: Shape): string {
-  if (typeof shape === 'string') return shape === 'None' ? 'nothing' : shape === 'any' ? 'anything' : shape;
-  if (is(shape, 'list')) return `list of ${describe(shape.list)}`;
+  if (typeof shape === 'string') return WORDS.get(shape) ?? shape;
+  if (is(shape, 'list')) return `list of ${describe(shape.list)}${isCounted(shape.list) ? 's' : ''}`;
   if (is(shape, 'any_of'))
     return shape.any_of
       .filter((part) => part !== 'None')

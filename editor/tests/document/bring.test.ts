@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { broughtBack, earlier } from '../../src/document/bring';
 import type { Workflow } from '../../src/document/types';
+import { given, levelOf, NOTHING_GIVEN } from '../../src/document/within';
 
 const DOC: Workflow = {
   graphflow: 1,
@@ -83,6 +84,54 @@ describe('an earlier result', () => {
     expect(asked(then, doc)).toEqual({
       changes: [],
       rest: ['make is a workflow, which is not looked into'],
+    });
+  });
+
+  it('inside a workflow used as a node comes back with what stands before it there', () => {
+    const level: Workflow = {
+      graphflow: 1,
+      parameters: { clip: { to: 'slow.clip' }, speed: { to: 'slow.fps' } },
+      nodes: {
+        slow: { type: 'm', params: { fps: 4, smooth: 2 } },
+        show: { type: 's', params: { size: 9 }, inputs: { picture: 'slow' } },
+      },
+    };
+    const around: Workflow = {
+      graphflow: 1,
+      nodes: { part: { type: 'workflow:p', params: { speed: 8 }, inputs: { clip: 'made' } } },
+    };
+    const ran = (fps: number): Workflow => ({
+      graphflow: 1,
+      nodes: {
+        made: { type: 't' },
+        'part-slow': { type: 'm', params: { fps, smooth: 1 }, inputs: { clip: 'made.out' } },
+        'part-show': { type: 's', params: { size: 3 }, inputs: { picture: 'part-slow.out' } },
+      },
+    });
+    const gives = given(around, 'part', level, NOTHING_GIVEN);
+    expect([...gives]).toEqual([
+      ['slow.clip', undefined],
+      ['slow.fps', 8],
+    ]);
+    const inside = (fps: number, by = gives) =>
+      earlier({
+        doc: level,
+        now: level,
+        then: levelOf(ran(fps), 'part/'),
+        node: 'show',
+        initial: () => undefined,
+        inner: () => false,
+        given: by,
+      });
+    const changes = [
+      { node: 'show', name: 'size', value: 3 },
+      { node: 'slow', name: 'smooth', value: 1 },
+    ];
+    expect(inside(8)).toEqual({ changes, rest: [] });
+    expect(inside(6)).toEqual({ changes, rest: ['fps of slow is set in the workflow around this one'] });
+    expect(inside(6, NOTHING_GIVEN)).toEqual({
+      changes: [changes[0], { node: 'slow', name: 'fps', value: 6 }, changes[1]],
+      rest: ['slow was wired otherwise'],
     });
   });
 });

@@ -33,6 +33,8 @@ describe('types in writing', () => {
 
   it('are told to people', () => {
     expect(written({ any_of: ['Image', { list: 'Video' }, 'None'] })).toBe('Image or list of Video');
+    expect(written({ any_of: ['str', { list: 'int' }] })).toBe('text or list of whole numbers');
+    expect([written('float'), written('bool'), written('None')]).toEqual(['number', 'yes or no', 'nothing']);
     expect(coreOf({ any_of: ['None', { list: 'Video' }] })).toBe('Video');
     expect(itemShapes({ any_of: [{ list: 'Video' }, { list: 'Image' }, 'None'] })).toEqual([
       'Video',
