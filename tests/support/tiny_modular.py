@@ -301,6 +301,8 @@ def _minimax_audio() -> Any:
         latent_channels=4,
         num_attention_heads=2,
         decoder_dim=128,
+        resblock_kernel_sizes=(3,),
+        resblock_dilation_sizes=((1,),),
         latents_mean=[0.2] * 4,
         latents_std=[1.1] * 4,
     )
