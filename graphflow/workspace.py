@@ -234,16 +234,25 @@ def _devices(device: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def check_targets(graph: Graph, targets: Iterable[str], where: str) -> list[str]:
-    """The nodes to run. Raises DocumentError, about `where`, for those that are not in the graph."""
-    found = list(targets)
+    """The nodes to bring to an end; of a workflow that is a node, those that nothing inside it uses.
+
+    Raises DocumentError, about `where`, for those that are not in the graph.
+    """
+    asked = list(targets)
+    known = dict.fromkeys([*graph.nodes, *graph.inner])
     problems = [
-        Problem("node.missing", f"{where} {id}", "there is no such node", did_you_mean(id, graph.nodes))
-        for id in found
-        if id not in graph.nodes
+        Problem("node.missing", f"{where} {id}", "there is no such node", did_you_mean(id, known))
+        for id in asked
+        if id not in known
     ]
     if problems:
         raise DocumentError(problems)
-    return found
+    found: list[str] = []
+    for id in asked:
+        inside = [one for one in graph.nodes if one.startswith(f"{id}/")] if id in graph.inner else [id]
+        used = {wire.node for one in inside for _, wire in graph.nodes[one].sources()}
+        found += [one for one in inside if one not in used]
+    return list(dict.fromkeys(found))
 
 
 def default_data_dir() -> Path:

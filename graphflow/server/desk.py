@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +31,7 @@ from graphflow.server.infos import problem_texts, run_info
 from graphflow.server.paths import with_paths, without_paths
 from graphflow.server.probe import carried
 from graphflow.workflow import Document, did_you_mean
-from graphflow.workspace import Workspace
+from graphflow.workspace import Workspace, check_targets
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,7 @@ class Desk:
         raw = asked.document
         document = self.named(asked.workflow) if raw is None else workflow.from_raw(dict(raw))
         document = self.assets.resolve(workflow.with_values(document, asked.values))
-        graph = self.workspace.graph(document, load=self._load_inner)
-        unknown = [id for id in asked.targets or () if id not in graph.nodes and id not in graph.inner]
-        if unknown:
-            nodes = dict(graph.nodes)
-            raise DocumentError(
-                [
-                    Problem("node.missing", id, "there is no such node", did_you_mean(id, nodes))
-                    for id in unknown
-                ]
-            )
-        return graph
+        return self.workspace.graph(document, load=self._load_inner)
 
     def _load_inner(self, reference: str, folder: Path | None) -> tuple[Document, Path | None]:
         """A workflow that is a node: of a template those beside it, of any other kept ones first."""
@@ -99,17 +90,38 @@ class Desk:
         A result in the cache is not refused: it stands, though the model that made it is gone.
         """
         try:
-            graph = self.graph(asked)
-            found = checks.problems(graph, self._explainer.plan(graph, _targets(asked, graph)))
+            with self._names_of_uploads():
+                graph = self.graph(asked)
+                found = checks.problems(graph, self._explainer.plan(graph, _targets(asked, graph)))
+                if found:
+                    raise DocumentError(found)
         except DocumentError as error:
             return problem_texts(error)
-        return problem_texts(DocumentError(found)) if found else []
+        return []
 
     def explain(self, asked: Asked) -> Explanation:
         """What would run and why, and the workflow with the seeds that this holds for."""
-        graph = self.graph(asked)
-        found = self._explainer.explain(graph, _name(asked, graph), _targets(asked, graph))
-        return found._replace(document=self.assets.named(found.document))
+        with self._names_of_uploads():
+            graph = self.graph(asked)
+            found = self._explainer.explain(graph, _name(asked, graph), _targets(asked, graph))
+        word = self.assets.worded
+        nodes = [
+            one.model_copy(update={"reasons": [word(text) for text in one.reasons], "hint": word(one.hint)})
+            for one in found.nodes
+        ]
+        named = self.assets.named
+        return found._replace(nodes=nodes, document=named(found.document), values=named(found.values))
+
+    @contextmanager
+    def _names_of_uploads(self) -> Iterator[None]:
+        """Problems call uploads by the names under which they were sent."""
+        word = self.assets.worded
+        try:
+            yield
+        except DocumentError as error:
+            raise DocumentError(
+                [replace(one, message=word(one.message), hint=word(one.hint)) for one in error.problems]
+            ) from error
 
     # ------------------------------------------------------------------------ the queue
 
@@ -123,9 +135,11 @@ class Desk:
         request: str | None = None,
     ) -> QueuedRun:
         """Queue a run; it is stored for good when this returns. Raises DocumentError, Refused."""
-        graph = self.graph(asked)
+        with self._names_of_uploads():
+            graph = self.graph(asked)
+            targets = _targets(asked, graph)
         document = workflow.dump(workflow.from_raw(with_paths(graph, resolved(graph))))
-        targets, names = _targets(asked, graph), flat_names(graph)
+        names = flat_names(graph)
         flat = None if targets is None else tuple(names[id] for id in targets)
         run = self.history.accept(
             Submission(document, _name(asked, graph), client, flat, on_error, priority, request)
@@ -248,16 +262,9 @@ def _name(asked: Asked, graph: Graph) -> str:
     return asked.workflow or graph.document.name
 
 
-def _targets(asked: Asked, graph: Graph) -> tuple[str, ...] | None:
-    """The nodes to bring to an end: of an inner workflow those that nothing inside it uses."""
-    if asked.targets is None:
-        return None
-    found: list[str] = []
-    for id in asked.targets:
-        inside = [one for one in graph.nodes if one.startswith(f"{id}/")] if id in graph.inner else [id]
-        used = {wire.node for one in inside for _, wire in graph.nodes[one].sources()}
-        found += [one for one in inside if one not in used]
-    return tuple(dict.fromkeys(found))
+def _targets(asked: Asked, graph: Graph) -> list[str] | None:
+    """The nodes to bring to an end. Raises DocumentError."""
+    return None if asked.targets is None else check_targets(graph, asked.targets, "target")
 
 
 def template(name: str) -> Document:

@@ -15,7 +15,7 @@ from graphflow.runners.limits import Limits
 from graphflow.runners.process import ProcessRunner
 from graphflow.templates import load_inner
 from graphflow.values import MAX_SEED
-from graphflow.workspace import DATA_DIR, Workspace, default_data_dir
+from graphflow.workspace import DATA_DIR, Workspace, check_targets, default_data_dir
 from tests.graphflow.test_expand import INNER, write
 from tests.support.engine import REGISTRY, raw
 
@@ -91,6 +91,15 @@ def test_parameters_reach_through_workflows_in_workflows(tmp_path: Path, workspa
     graph = build(document, REGISTRY, folder=tmp_path, load=load_inner)
     spec, setting, value = workspace.parameters(document, graph)["p"]
     assert (spec.id, setting, value) == ("test/double", "plus", 5)
+
+
+def test_a_workflow_that_is_a_node_is_run_to_its_ends(tmp_path: Path) -> None:
+    write(tmp_path, inner=INNER)
+    document = workflow.from_raw(raw(a=("num", {"value": 1}), w="workflow:inner"))
+    graph = build(document, REGISTRY, folder=tmp_path, load=load_inner)
+    assert check_targets(graph, ["w", "a", "w"], "target") == ["w/d", "a"]
+    with pytest.raises(DocumentError, match="target ww: there is no such node"):
+        check_targets(graph, ["ww"], "target")
 
 
 def test_what_a_workspace_cannot_be_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

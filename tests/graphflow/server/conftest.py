@@ -62,9 +62,14 @@ def write(x: int, ctx: Context, *, name: str = "note", suffix: str = ".txt") -> 
     return saved.model_copy(update={"media_type": kinds[suffix]})
 
 
-@node("test/refuse")
-def refuse(*, path: str) -> int:
-    """Finds no file good enough."""
+def _unwanted(path: str, early: bool) -> None:
+    if early:
+        raise NodeError(f"{path}: this is not what is wanted", hint=f"{path} is no good", where="path")
+
+
+@node("test/refuse", check=_unwanted)
+def refuse(*, path: str, early: bool = False) -> int:
+    """Finds no file good enough. early: before anything runs."""
     raise NodeError(f"{path}: this is not what is wanted")
 
 

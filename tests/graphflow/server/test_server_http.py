@@ -321,9 +321,15 @@ def test_an_upload_that_is_not_what_is_taken_leaves_nothing_behind(
     asyncio.run(story())
 
 
+@node("test/say", fold=True)
+def say(*, text: str) -> str:
+    """Says what it is told."""
+    return text
+
+
 def test_what_a_node_says_of_an_upload_goes_by_the_name_under_which_it_was_sent(serve: Serve) -> None:
     async def story() -> None:
-        async with serve() as live:
+        async with serve(nodes=[say]) as live:
             sent = (await live.ask("POST", "/api/uploads?name=My%20notes.txt", b"a word")).json["asset"]
             document = raw({"out": "r"}, r=("refuse", {"path": f"asset:{sent}"}))
             speaker = await live.socket()
@@ -333,6 +339,20 @@ def test_what_a_node_says_of_an_upload_goes_by_the_name_under_which_it_was_sent(
             told = [one.message for one in live.server.history.events(run) if hasattr(one, "message")]
             assert told and all(one.endswith(ended["message"]) for one in told), told
             assert str(live.server.desk.assets.root) not in str(told)
+            early = raw(
+                {"out": "r", "said": "s"},
+                r=("refuse", {"path": f"asset:{sent}", "early": True}),
+                s=("say", {"text": f"asset:{sent}"}),
+            )
+            (problem,) = (await speaker.ask(p.Validate, document=early)).problems
+            assert (problem.message, problem.hint) == (ended["message"], "My notes.txt is no good")
+            explained = await speaker.ask(p.Explain, document=early)
+            assert ended["message"] in str(explained.nodes), "what would run"
+            assert str(live.server.desk.assets.root) not in str(explained)
+            wrong = raw({"out": "r"}, r=("refuse", {"path": [f"asset:{sent}"]}))
+            for kind in (p.Submit, p.Explain):
+                refused = await speaker.ask(kind, document=wrong)
+                assert refused.problems and str(live.server.desk.assets.root) not in str(refused), kind
 
     asyncio.run(story())
 
