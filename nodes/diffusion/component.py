@@ -19,6 +19,7 @@ from .memory import footprint
 from .modifiers.casting import Casting
 from .modifiers.offload import Offload, Strategy, check_offload, placed
 from .modifiers.quantise import METHODS, Quantisation, backend_of, check_quantisation
+from .opening import class_named
 from .source import (
     ANEW,
     INDEX,
@@ -116,9 +117,12 @@ class Component(Recipe):
         """All that is opened must be here, unless it may be fetched, and weight files must be whole."""
         source, single = self.source, self.single_files()
         folder = locate(source.model, revision=source.revision)
+        index = read_json(folder / INDEX)
         for part in () if source.download else self.needed():
             if not (folder / part).is_dir():
                 raise MissingModel(f"model {source.model!r} has no folder {part!r}", hint=ANEW)
+            if part in index:
+                class_named(index, part)
             _check_configs(folder, part, source.model, weights=part in self.parts())
             if part in self.parts() and part not in single:
                 require_weights(folder / part, source)

@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,14 @@ from graphflow.errors import NodeError
 
 MAX_HEADER = 100_000_000
 """Largest safetensors header, the limit of the format's own reader."""
+
+
+BITS: Mapping[str, int] = {
+    "BOOL": 8, "U8": 8, "I8": 8, "I16": 16, "U16": 16, "I32": 32, "U32": 32, "I64": 64, "U64": 64,
+    "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8,
+    "F16": 16, "BF16": 16, "F32": 32, "F64": 64, "C64": 64,
+}  # fmt: skip
+"""Of one number, by the format's names for its kinds."""
 
 
 class TensorEntry(NamedTuple):
@@ -30,6 +39,8 @@ class TensorEntry(NamedTuple):
 def read_header(path: Path) -> dict[str, TensorEntry]:
     """The header of a safetensors file, by tensor name. Raises NodeError if the file is broken or cut off."""
     try:
+        if not path.is_file():  # to read a pipe would wait for ever
+            raise ValueError("it is no file")
         size = path.stat().st_size
         if size < 8:
             raise ValueError(f"it has {size} bytes")
@@ -40,7 +51,7 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
         entries = {name: TensorEntry(e["dtype"], _shape(e["shape"])) for name, e in header.items()}
-        end = 8 + length + max((e["data_offsets"][1] for e in header.values()), default=0)
+        end = 8 + length + _end({name: e["data_offsets"] for name, e in header.items()}, entries)
         if end != size:
             raise ValueError(f"it should be {end} bytes long and is {size}")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error, RecursionError) as error:
@@ -63,5 +74,19 @@ def _sound_header(path: Path, size: int, modified: int) -> None:
 
 
 def _shape(sizes: list[int]) -> tuple[int, ...]:
-    math.prod(sizes)  # raises TypeError for anything but numbers
+    if any(type(size) is not int or size < 0 for size in sizes):
+        raise ValueError(f"a tensor has the shape {sizes}")
     return tuple(sizes)
+
+
+def _end(places: Mapping[str, list[int]], entries: Mapping[str, TensorEntry]) -> int:
+    """Where the last tensor ends, if they lie one after the other, each as long as its shape says."""
+    end = 0
+    for name, (start, stop) in sorted(places.items(), key=lambda place: place[1]):
+        dtype = entries[name].dtype
+        if dtype not in BITS:
+            raise ValueError(f"{name} is of numbers of an unknown kind, {dtype!r}")
+        if start != end or (stop - start) * 8 != entries[name].numbers * BITS[dtype]:
+            raise ValueError(f"{name} does not lie where its shape and its neighbours say")
+        end = stop
+    return end

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from graphflow.errors import NodeError
 from graphflow.node import node
@@ -16,7 +16,17 @@ from graphflow.node import node
 from .embedded import embedded_folder
 from .families import Configs, Family, code_digest, family_of, served
 from .recipes import VAE, Denoiser, ImageEncoder, Scheduler, TextEncoder, read_configs
-from .source import ModelSource, Sidecar, contents, identify, locate, read_json, read_sidecar
+from .source import (
+    ANEW,
+    ModelSource,
+    Sidecar,
+    contents,
+    fault,
+    identify,
+    locate,
+    read_json,
+    read_sidecar,
+)
 from .values import Dtype, Native, VAEInfo
 
 DEFAULT_MODEL = "toy-wan"
@@ -78,8 +88,10 @@ class _Folder:
         """What a family's rule makes of the configs. Raises NodeError if they make no sense to it."""
         try:
             return rule(self.configs)
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
-            raise NodeError(f"a config of model {self.source.model!r} is malformed: {error}") from error
+        except (TypeError, ValueError, LookupError, AttributeError, ZeroDivisionError) as error:
+            said = fault(error) if isinstance(error, ValidationError) else str(error)
+            text = f"a config of model {self.source.model!r} is malformed: {said}"
+            raise NodeError(text, hint=ANEW) from error
 
     def needs(self, part: str) -> Mapping[str, Any]:
         """A component's config. Raises NodeError if the model has no such component."""
@@ -235,9 +247,13 @@ def _text_encoder(folder: _Folder, dtype: Dtype | None) -> TextEncoder:
 def _denoiser(folder: _Folder, dtype: Dtype | None, attention: str | None) -> Denoiser:
     index = folder.configs.index
     second = index.get("transformer_2") not in (None, [None, None])
+    border = index.get("boundary_ratio")
+    if border is not None and not (isinstance(border, int | float) and 0 <= border <= 1):
+        text = f"boundary_ratio of model {folder.source.model!r} is {border!r}, which is no noise level of 1"
+        raise NodeError(text, where="model", hint=ANEW)
     return Denoiser(
         **folder.common(dtype),
-        experts=2 if second and index.get("boundary_ratio") is not None else 1,
+        experts=2 if second and border is not None else 1,
         settings={name: index[name] for name in folder.family.settings if name in index},
         config=_public(folder.needs("transformer")),
         tasks=folder.derived(lambda configs: served(folder.family, configs)),

@@ -17,7 +17,7 @@ from graphflow.errors import MissingModel, NodeError
 from graphflow.node import Footprint
 
 from .headers import TensorEntry, read_header
-from .source import INDEX, SIDECAR, locate, read_json
+from .source import INDEX, SIDECAR, locate, read_json, require_weights, weight_files
 
 if TYPE_CHECKING:
     from .component import Component
@@ -30,7 +30,10 @@ _BLOCK = re.compile(r".*?\.\d+(?=\.)")
 
 
 def footprint(component: Component) -> Footprint:
-    """What a part weighs as its recipe has it; all zero if its model is not here."""
+    """What a part weighs as its recipe has it; all zero if its model is not here.
+
+    Raises MissingModel if some of its weight files are here and others are not.
+    """
     try:
         folder = locate(component.source.model, revision=component.source.revision)
     except MissingModel:
@@ -42,6 +45,8 @@ def footprint(component: Component) -> Footprint:
         if path is not None and path.suffix == ".gguf":
             found.append(Footprint(path.stat().st_size))  # stays as it is stored
         else:
+            if path is None and weight_files(folder / part):
+                require_weights(folder / part, component.source)
             entries = read_header(path) if path is not None else tensors(folder, part)
             found.append(weighed(component, entries))
     return together(found)

@@ -13,6 +13,7 @@ from pydantic import Field
 from graphflow.errors import MissingModel, NodeError
 from graphflow.node import node
 
+from .gguf_header import check_gguf
 from .headers import read_header
 from .modifiers.casting import Casting, Storage
 from .modifiers.compile import Backend, Compilation
@@ -178,17 +179,11 @@ def load_weights(
 
 
 def check_weights(path: Path) -> None:
-    """Refuse by its first bytes a file that is broken, cut off, or a LoRA. Raises NodeError."""
+    """Refuse by its header a file that is broken, cut off, or a LoRA. Raises NodeError."""
     if path.suffix == ".gguf":
-        with path.open("rb") as file:
-            if file.read(len(GGUF)) != GGUF:
-                raise NodeError(f"{path.name} is not a GGUF file", where="file", hint="download it anew")
+        check_gguf(path)
     elif any(".lora_" in name for name in read_header(path)):
         raise NodeError(f"{path.name} is a LoRA", where="file", hint="use diffusion/lora")
-
-
-GGUF = b"GGUF"
-"""How every such file begins."""
 
 
 @node("diffusion/attention", fold=True)

@@ -16,28 +16,39 @@ from .headers import read_header
 from .modifiers.quantise import Quantisation, load_options
 from .source import ANEW
 from .values import Dtype
-from .weights import check_finite, check_layers, check_loaded
+from .weights import UNLIKE, check_finite, check_layers, check_loaded
 
 
 def component_class(index: Mapping[str, Any], part: str) -> Any:
-    """The class that `model_index.json` names for a component, if it is one of diffusers or transformers.
+    """The class that `model_index.json` names for a component, if it is one of diffusers or transformers."""
+    package, name = class_named(index, part)
+    found = getattr(importlib.import_module(package), name, None)
+    if not (isinstance(found, type) and hasattr(found, "from_pretrained")):
+        raise NodeError(
+            f"{package} has no class {name!r}, which the model needs for {part!r}",
+            hint=f"a newer {package.partition('.')[0]} may have it",
+        )
+    return found
+
+
+def class_named(index: Mapping[str, Any], part: str) -> tuple[str, str]:
+    """Package and name of that class; imports nothing. Raises NodeError for a package of anybody else's.
 
     Classes that only one pipeline uses are named by the pipeline's package inside diffusers.
     """
     entry = index.get(part)
     package, name = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
-    if package not in ("diffusers", "transformers"):
-        inner = isinstance(package, str) and package.isidentifier()
-        if not (inner and importlib.util.find_spec(f"diffusers.pipelines.{package}")):
-            raise NodeError(
-                f"the model names no usable class for {part!r}: {entry!r}",
-                hint="only classes of diffusers and transformers are loaded, never code in a model folder",
-            )
-        package = f"diffusers.pipelines.{package}"
-    found = getattr(importlib.import_module(package), str(name), None)
-    if not (isinstance(found, type) and hasattr(found, "from_pretrained")):
-        raise NodeError(f"{package} has no class {name!r}, which the model needs for {part!r}")
-    return found
+    if package in ("diffusers", "transformers"):
+        return str(package), str(name)
+    diffusers = importlib.util.find_spec("diffusers")
+    places = (diffusers and diffusers.submodule_search_locations) or ()
+    inner = isinstance(package, str) and package.isidentifier()
+    if not (inner and any((Path(place) / "pipelines" / str(package)).is_dir() for place in places)):
+        raise NodeError(
+            f"the model names no usable class for {part!r}: {entry!r}",
+            hint="only classes of diffusers and transformers are loaded, never code in a model folder",
+        )
+    return f"diffusers.pipelines.{package}", str(name)
 
 
 def load_module(
@@ -64,9 +75,15 @@ def load_module(
 def from_folder(cls: Any, folder: Path, part: str, device: str, options: Mapping[str, Any]) -> Any:
     """A live module of a class of diffusers or transformers, with all of its weights and no others.
 
-    Raises ValueMismatch if its files hold other layers than its config says, NodeError for broken numbers.
+    Raises ValueMismatch if its config and its files do not make one, NodeError for broken numbers.
     """
-    module, told = cls.from_pretrained(folder / part, output_loading_info=True, **options)
+    try:
+        module, told = cls.from_pretrained(folder / part, output_loading_info=True, **options)
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
+        if "quantization_config" in options or "memory" in str(error):  # not the files' fault
+            raise
+        text = f"{part!r} of the model is no {cls.__name__} that can be loaded: {error}"
+        raise ValueMismatch(text, hint=UNLIKE) from error
     check_loaded(part, told)
     check_layers(part, module.state_dict(), told["unexpected_keys"])
     if "device_map" not in options:
@@ -125,8 +142,10 @@ def load_file(
             f"{file.name} cannot be read: it is broken or cut off", where="file", hint=_FILE_ANEW
         ) from error
     except (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError) as error:
+        nothing = "meta tensor" in str(error)  # all of it is without content still
+        reason = "it has none of its layers" if nothing else error
         raise ValueMismatch(
-            f"{file.name} does not fit {part!r} of the model: {error}",
+            f"{file.name} does not fit {part!r} of the model: {reason}",
             where="file",
             hint=_HINT,
         ) from error

@@ -109,7 +109,10 @@ class Scheduler(Value):
 
         found = getattr(diffusers, self.class_name, None)
         if not (isinstance(found, type) and issubclass(found, diffusers.SchedulerMixin)):
-            raise NodeError(f"diffusers has no scheduler called {self.class_name!r}")
+            raise NodeError(
+                f"diffusers has no scheduler called {self.class_name!r}",
+                hint="choose a sampler, or see whether a newer diffusers has it",
+            )
         return found
 
     def digest(self) -> str:

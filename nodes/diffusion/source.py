@@ -242,10 +242,20 @@ def identity(folder: Path) -> str:
     parts = [path for path in folders if path.name in named or (path / "config.json").is_file()]
     files = [path for part in parts for path in part.iterdir() if path.suffix in _IDENTIFYING]
     for path in [folder / INDEX, *sorted(files)]:
-        state = path.stat()
-        content = _file_digest(path, state.st_size, state.st_mtime_ns)
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\0".encode())
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{_digest(path)}\0".encode())
     return f"sha256:{digest.hexdigest()}"
+
+
+def _digest(path: Path) -> str:
+    """Of a model's file. Raises NodeError if it cannot be read."""
+    try:
+        if not path.is_file():  # to read a pipe would wait for ever
+            raise OSError("it is no file")
+        state = path.stat()
+        return _file_digest(path, state.st_size, state.st_mtime_ns)
+    except OSError as error:
+        reason = error.strerror or error
+        raise NodeError(f"{path.parent.name}/{path.name} cannot be read: {reason}", hint=ANEW) from error
 
 
 @functools.lru_cache(maxsize=4096)
@@ -282,7 +292,7 @@ def contents(*, model: str, revision: str | None = None, download: bool = False,
     parts, found = [entry.name for entry in os.scandir(folder) if entry.is_dir()], []
     for part in ("", *parts):
         for entry in os.scandir(folder / part):
-            if entry.name.endswith(_IDENTIFYING if part else ".json") and entry.is_file():
+            if entry.name.endswith(_IDENTIFYING if part else ".json") and Path(entry.path).is_file():
                 state = entry.stat()
                 known = commit and not entry.name.endswith(".json")
                 place = Path(entry.path), state.st_size, state.st_mtime_ns
@@ -298,6 +308,7 @@ def require_weights(folder: Path, source: ModelSource) -> None:
     if absent:
         from_hub = f"complete it with 'hf download {source.model}', or {_to_fetch()}"
         from_disk = "only safetensors files are read; save the model anew with save_pretrained"
+        from_disk = ANEW if expected else from_disk
         raise MissingModel(
             f"model {source.model!r} lacks weights: {folder.name}/{absent[0]}",
             hint=from_hub if REPOSITORY.fullmatch(source.model) else from_disk,
@@ -305,8 +316,14 @@ def require_weights(folder: Path, source: ModelSource) -> None:
 
 
 def _shards(index: Path) -> set[str]:
+    """The files that an index of weights names. Raises NodeError if it names none, or one elsewhere."""
     table = read_json(index).get("weight_map")
-    return {str(name) for name in table.values()} if isinstance(table, dict) else set()
+    names = {str(name) for name in table.values()} if isinstance(table, dict) else set()
+    elsewhere = sorted(name for name in names if Path(name).name != name)
+    if elsewhere or not names:
+        said = f"names {elsewhere[0]!r}, which is no file beside it" if elsewhere else "names no files"
+        raise NodeError(f"{index.parent.name}/{index.name} {said}", hint=ANEW)
+    return names
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -316,7 +333,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_JSON:
             raise ValueError(f"larger than {MAX_JSON} bytes")
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), parse_constant=_refused)
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")
     except (OSError, ValueError, RecursionError) as error:
@@ -329,14 +346,22 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def _refused(constant: str) -> float:
+    raise ValueError(f"it holds the number {constant}")
+
+
 def read_sidecar(folder: Path) -> Sidecar:
     """The model's `graphflow.json`. Raises NodeError naming the wrong field."""
     try:
         return Sidecar.model_validate(read_json(folder / SIDECAR))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise NodeError(f"{SIDECAR} of model {folder.name!r}: {place}: {first['msg']}") from error
+        raise NodeError(f"{SIDECAR} of model {folder.name!r}: {fault(error)}") from error
+
+
+def fault(error: ValidationError) -> str:
+    """The first thing that is wrong, in a line."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from graphflow.errors import NodeError, ValueMismatch
 _LAYER = re.compile(r"(.*?)\.(\d+)\.")
 """`blocks` and `3` of `blocks.3.attn1.to_q.weight`."""
 
-_UNLIKE = "the config and the weights are of two models; copy or download both anew"
+UNLIKE = "the config and the weights are of two models; copy or download both anew"
 
 
 def check_loaded(part: str, told: Mapping[str, Any]) -> None:
@@ -27,7 +27,7 @@ def check_loaded(part: str, told: Mapping[str, Any]) -> None:
     if missing:
         raise ValueMismatch(
             f"the files of {part!r} lack {len(missing)} weights of its config, such as {missing[0]}",
-            hint=_UNLIKE,
+            hint=UNLIKE,
         )
 
 
@@ -43,7 +43,7 @@ def check_layers(part: str, known: Iterable[str], left_out: Iterable[str]) -> No
         raise ValueMismatch(
             f"{part!r} has fewer layers by its config than in its files: {len(beyond)} weights would be left "
             f"out, such as {beyond[0]}",
-            hint=_UNLIKE,
+            hint=UNLIKE,
         )
 
 

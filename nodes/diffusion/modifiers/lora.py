@@ -162,6 +162,14 @@ def check_adapter(name: str, adapter: Adapter, models: Mapping[str, Shapes]) -> 
 def check_shapes(name: str, tensors: Shapes, models: Mapping[str, Shapes]) -> None:
     """Every layer of a LoRA must be a layer of the model, of the same size. Raises ValueMismatch."""
     layers = dict(_layers(tensors))
+    for key, first in tensors.items():
+        other = tensors.get(key.replace(".lora_A.", ".lora_B."), ())
+        if ".lora_A." in key and (len(first) < 2 or len(other) < 2 or first[0] != other[1]):
+            raise ValueMismatch(
+                f"LoRA {name} is broken: {key} is {first}, its second matrix {other or 'not there'}",
+                where="file",
+                hint="copy or download it anew",
+            )
     strange = sorted({key.partition(".")[0] for key in tensors} - set(PARTS))
     if strange:
         raise ValueMismatch(

@@ -6,7 +6,11 @@ How an error looks to `validate` and to a run is in test_diffusion_checks.py.
 from __future__ import annotations
 
 import functools
+import json
+import math
+import os
 import shutil
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,10 +123,105 @@ def test_broken_configs(copies: Folders, folders: Folders, workspace: Workspace,
                 assert all(f"{part}/{name} of model 'copy' cannot be read" in one.message for one in found)
 
 
+def rewritten(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what the header of a safetensors file says; `change` gets it, tensors by name."""
+    raw = file.read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    header = json.loads(raw[8 : 8 + length])
+    header.pop("__metadata__", None)
+    change(header)
+    text = json.dumps(header).encode()
+    file.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + length :])
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"dtype": "F9"}, "numbers of an unknown kind, 'F9'"),
+        ({"shape": [-1, -2]}, r"the shape [-1, -2]"),
+        ({"shape": [10**6]}, "does not lie where its shape"),
+        ({"data_offsets": [4, 8]}, "does not lie where its shape"),
+    ],
+)
+def test_headers_that_are_whole_and_wrong(
+    copies: Callable[[str], Path], refused: Refused, entry: dict[str, Any], said: str
+) -> None:
+    """The format's own reader would refuse them too: after the models of earlier nodes are loaded."""
+    folder = copies("wan21")
+    (file,) = (folder / "transformer").glob("*.safetensors")
+    rewritten(file, lambda header: header["condition_embedder.text_embedder.linear_1.bias"].update(entry))
+    problem = refused(family_graph("wan21", folder))
+    assert "is not a safetensors file" in problem.message and said in problem.message
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("{", "cannot be read"),
+        ("{}", "names no files"),
+        ('{"weight_map": {"a": "absent.safetensors"}}', "lacks weights: transformer/absent.safetensors"),
+        ('{"weight_map": {"a": "../vae/x.safetensors"}}', "which is no file beside it"),
+    ],
+)
+def test_an_index_of_weights_that_cannot_be_followed(
+    copies: Callable[[str], Path], refused: Refused, table: str, said: str
+) -> None:
+    folder = copies("wan21")
+    (folder / "transformer" / "diffusion_pytorch_model.safetensors.index.json").write_text(table)
+    problem = refused(family_graph("wan21", folder))
+    assert said in problem.message and problem.hint == "copy or download the model anew"
+
+
+def test_a_pipe_in_place_of_weights_is_not_waited_for(
+    copies: Callable[[str], Path], refused: Refused
+) -> None:
+    folder = copies("wan21")
+    (file,) = (folder / "transformer").glob("*.safetensors")
+    file.unlink()
+    os.mkfifo(file)
+    assert "it is no file" in refused(family_graph("wan21", folder)).message
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"transformer": ["subprocess", "Popen"]}, "no usable class for 'transformer'"),
+        ({"boundary_ratio": "high"}, "no noise level of 1"),
+    ],
+)
+def test_an_index_of_a_model_that_makes_no_sense(
+    copies: Callable[[str], Path], refused: Refused, entry: dict[str, Any], said: str
+) -> None:
+    folder = copies("wan21")
+    index = folder / "model_index.json"
+    index.write_text(json.dumps({**json.loads(index.read_text()), **entry}))
+    assert said in refused(family_graph("wan21", folder)).message
+
+
+@pytest.mark.parametrize(("value", "said"), [(math.nan, "it holds the number NaN"), ([1, 0, 0], "multiple")])
+def test_a_config_that_makes_no_sense(
+    copies: Callable[[str], Path], refused: Refused, value: object, said: str
+) -> None:
+    folder = copies("wan21")
+    config = folder / "transformer" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "patch_size": value}))
+    assert said in refused(family_graph("wan21", folder)).message
+
+
 def test_weights_without_a_config(copies: Folders, refused: Refused) -> None:
     folder = copies("wan21")
     (folder / "text_encoder" / "config.json").unlink()
     assert "has no text_encoder/config.json" in refused(family_graph("wan21", folder)).message
+
+
+def test_a_lora_whose_matrices_do_not_go_together(folders: Folders, refused: Refused, tmp_path: Path) -> None:
+    file = tmp_path / "x.safetensors"
+    layer = "transformer.blocks.0.attn1.to_q.lora"
+    save_file({f"{layer}_A.weight": torch.zeros(4, 8), f"{layer}_B.weight": torch.zeros(8, 3)}, file)
+    lora = step("lora", {"file": str(file)}, denoiser="model.denoiser")
+    raw = family_graph("wan21", folders("wan21"), lora=lora)
+    raw["nodes"]["denoise"]["inputs"]["denoiser"] = "lora"
+    assert "LoRA x.safetensors is broken" in refused(raw).message
 
 
 @EACH
