@@ -162,14 +162,6 @@ def check_adapter(name: str, adapter: Adapter, models: Mapping[str, Shapes]) -> 
 def check_shapes(name: str, tensors: Shapes, models: Mapping[str, Shapes]) -> None:
     """Every layer of a LoRA must be a layer of the model, of the same size. Raises ValueMismatch."""
     layers = dict(_layers(tensors))
-    for key, first in tensors.items():
-        other = tensors.get(key.replace(".lora_A.", ".lora_B."), ())
-        if ".lora_A." in key and (len(first) < 2 or len(other) < 2 or first[0] != other[1]):
-            raise ValueMismatch(
-                f"LoRA {name} is broken: {key} is {first}, its second matrix {other or 'not there'}",
-                where="file",
-                hint="copy or download it anew",
-            )
     strange = sorted({key.partition(".")[0] for key in tensors} - set(PARTS))
     if strange:
         raise ValueMismatch(
@@ -177,6 +169,7 @@ def check_shapes(name: str, tensors: Shapes, models: Mapping[str, Shapes]) -> No
             where="file",
             hint="use a LoRA of the transformer alone",
         )
+    _check_pairs(name, tensors)
     wrong = []
     for layer, (rows, columns) in layers.items():
         part, _, inner = layer.partition(".")
@@ -197,6 +190,18 @@ def check_shapes(name: str, tensors: Shapes, models: Mapping[str, Shapes]) -> No
             where="file",
             hint=_OTHER,
         )
+
+
+def _check_pairs(name: str, tensors: Shapes) -> None:
+    """The two matrices of every layer must be there, and fit to each other. Raises ValueMismatch."""
+    for key, first in tensors.items():
+        other = tensors.get(key.replace(".lora_A.", ".lora_B."), ())
+        if ".lora_A." in key and (len(first) < 2 or len(other) < 2 or first[0] != other[1]):
+            raise ValueMismatch(
+                f"LoRA {name} is broken: {key} is {first}, its second matrix {other or 'not there'}",
+                where="file",
+                hint="copy or download it anew",
+            )
 
 
 _OTHER = "use a LoRA that was trained on this model, or on one of the same size"
