@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from graphflow_nodes.diffusion.catalogue import find
 from graphflow_nodes.evaluation import measure, report, score_table
 from graphflow_nodes.toyworld import clip
 
@@ -83,3 +85,16 @@ def test_for_real_every_model_of_a_template_is_named(gallery: ModuleType, name: 
     assert set(real) <= {*document.parameters, *gallery.FACTS}
     if real:
         assert [one for one in LOADED if one in document.parameters and one not in real] == []
+
+
+@pytest.mark.parametrize("name", list(templates.templates()))
+def test_a_memory_note_tells_what_the_catalogue_knows_of_the_model(name: str) -> None:
+    real = templates.find(name)[0].ui.get("real", {})
+    published = find(str(real.get("model")))
+    told = re.match(r"([\d.]+) GB of (weights|GPU memory)(.* report)?", real.get("memory", ""))
+    if published is None or told is None or "trainers" in told[0] or "by the size" in real["memory"]:
+        return
+    reported = [round(one.gigabytes, 1) for one in published.reported]
+    assert float(told[1]) in (
+        [round(published.weight_bytes() / 1e9, 1)] if told[2] == "weights" else reported
+    )

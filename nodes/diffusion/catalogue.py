@@ -152,13 +152,15 @@ class Entry(_Fact):
 
         Raises NodeError if the entry does not say enough.
         """
-        if not self.plannable:
+        rules = self.family()
+        if rules is None or not self.plannable:
             raise NodeError(
                 f"too little is known of model {self.id!r} to plan with it",
                 hint=f"download its small files: hf download {self.repository} --include '*.json'",
             )
         files = {INDEX: self._index(), SIDECAR: {"catalogue": self.id}}
-        files["scheduler/scheduler_config.json"] = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
+        solver = next(iter(rules.solvers.values()))
+        files["scheduler/scheduler_config.json"] = {"_class_name": solver.class_name, **solver.config}
         for part in self.parts:
             named = {"_class_name": self.module(part).class_name, **self.module(part).config}
             files[f"{part}/config.json"] = named

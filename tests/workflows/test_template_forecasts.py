@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from graphflow import templates
 from graphflow.checks import look, sketch
 from graphflow.claims import Sketch
+from graphflow.cli import exits
+from graphflow.cli.main import invoke
 from graphflow.forecast import forecast
 from graphflow.values import Image, Value, Video
 from graphflow.workflow import from_raw
@@ -117,3 +121,18 @@ def test_every_template_tells_its_memory_before_it_runs(name: str, workspace: Wo
     loaded, folder = templates.find(name)
     graph = workspace.graph(loaded, folder=folder)
     assert forecast(workspace.prepare(graph).plan()).unknown == []
+
+
+@pytest.mark.parametrize("name", [n for n in templates.templates() if templates.find(n)[0].ui.get("real")])
+def test_every_template_can_be_planned_for_real_without_the_model(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With outlines of the published models; one that the catalogue does not know is named as missing."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    real = templates.find(name)[0].ui["real"]
+    given = [f"--set={key}={value}" for key, value in real.items() if key not in ("memory", "licence")]
+    code = invoke(["models", "fit", "--vram", "200", "--ram", "400", name, *given, "--json"])
+    said = capsys.readouterr().err
+    assert code == exits.OK or (
+        code == exits.RESOURCE and re.search("is not on this machine|uses a model", said)
+    ), said
