@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from graphflow.rows import Rows
 from graphflow.values import Value, is_tensor
 
 KEY_VERSION = b"graphflow-key-1"
@@ -67,7 +68,7 @@ def _canon(value: Any) -> bytes:
         return b"s%d:%b" % (len(text), text)
     if kind is bytes:
         return b"b%d:%b" % (len(value), value)
-    if kind is list:
+    if kind is list or kind is Rows:
         return b"l%d:%b" % (len(value), b"".join([_canon(item) for item in value]))
     return _canon_rest(value, kind)
 

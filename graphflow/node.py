@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 from graphflow.claims import UNKNOWN, Alike, Estimate, Footprint, Foreseen, Origin, Sketch, Unknown
 from graphflow.errors import DeclarationError, NodeError
 from graphflow.files import wrong_part
+from graphflow.rows import Rows
 from graphflow.signature import Port, read_signature, where_is
 from graphflow.types import is_namedtuple, mentions, metadata_of
 from graphflow.values import Recipe, SavedFile, SeedMark, Value
@@ -189,7 +190,7 @@ class NodeSpec:
         for name, value in outputs.items():
             kind = get_origin(self.outputs[name]) or self.outputs[name]
             known = kind is list or (isinstance(kind, type) and issubclass(kind, Value))
-            if known and not isinstance(value, kind):
+            if known and not isinstance(value, (list, Rows) if kind is list else kind):
                 text = f"output {name!r} should be a {kind.__name__}, not a {type(value).__name__}"
                 raise NodeError(text, code="node.output")
         return outputs

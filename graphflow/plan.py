@@ -8,7 +8,7 @@ again with what it has learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +20,7 @@ from graphflow.graph import Graph, GraphNode, Wire
 from graphflow.keys import canon, digest, step_key
 from graphflow.origins import origins
 from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
+from graphflow.rows import LISTS
 from graphflow.settings import check_wired_setting
 from graphflow.steps import Facts, Plan, Stage, Step
 from graphflow.workflow import LIMITS
@@ -379,8 +380,8 @@ class _Planner:
         )
 
 
-def _listed(value: Any) -> list[Any] | tuple[Any, ...]:
-    if not isinstance(value, (list, tuple)):
+def _listed(value: Any) -> Sequence[Any]:
+    if not isinstance(value, LISTS):
         raise NodeError(f"a list was declared, but a {type(value).__name__} came", code="node.output")
     return value
 

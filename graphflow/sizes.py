@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graphflow.errors import describe
+from graphflow.rows import Rows
 from graphflow.values import CodecError, Value, cannot_travel, is_tensor
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ def _nbytes(value: Any, seen: set[int]) -> int:
     elif kind is list or isinstance(value, tuple):
         for item in value:
             total += _nbytes(item, seen)
+    elif isinstance(value, Rows):
+        total += sum(
+            _nbytes(block.packed, seen) + _nbytes([*block.tensors.values()], seen) for block in value.blocks
+        )
     elif isinstance(value, Value):
         for name in kind.model_fields:
             total += _nbytes(getattr(value, name), seen)

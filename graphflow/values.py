@@ -6,29 +6,22 @@ torch is never imported here: a value's header can be read, compared and shown w
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from itertools import islice
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast
 
 import msgpack
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from graphflow.claims import Footprint, Origin, Placing
 from graphflow.errors import describe
-
-if TYPE_CHECKING:
-    from torch import Tensor as Tensor
-else:
-
-    def _check_tensor(value: object) -> object:
-        if not is_tensor(value):
-            raise ValueError(f"expected a torch tensor, found {type(value).__name__}")
-        return value
-
-    Tensor = Annotated[
-        Any, AfterValidator(_check_tensor), WithJsonSchema({"type": "object", "title": "tensor"})
-    ]
+from graphflow.rows import ROWS, Block, Rows
+from graphflow.rows import joined as joined
+from graphflow.tensors import Tensor as Tensor
+from graphflow.tensors import is_tensor as is_tensor
+from graphflow.tensors import outlined
 
 MAX_SEED = 2**53 - 1
 """Largest seed: the largest integer that JavaScript and JSON carry exactly."""
@@ -42,13 +35,6 @@ class SeedMark:
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED), SeedMark()]
 
 Plain = None | bool | int | float | str | bytes | list[Any] | tuple[Any, ...] | dict[str, Any]
-
-
-def is_tensor(value: object) -> bool:
-    """True if `value` is a torch tensor; never imports torch: without it, and while it is being imported by
-    another thread, there are no tensors."""
-    tensor = getattr(sys.modules.get("torch"), "Tensor", None)
-    return tensor is not None and isinstance(value, tensor)
 
 
 class Value(BaseModel):
@@ -70,21 +56,7 @@ class Value(BaseModel):
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Tensors by dtype and shape: a clip's numbers would fill the screen."""
         for name, value in super().__repr_args__():
-            yield name, _outlined(value)
-
-
-class _Outline(str):
-    """Stands for a tensor where a value is shown."""
-
-    __repr__ = str.__str__
-
-
-def _outlined(value: object) -> object:
-    if is_tensor(value):
-        return _Outline(f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}")  # type: ignore[attr-defined]
-    if isinstance(value, dict):
-        return {name: _outlined(item) for name, item in value.items()}
-    return [*map(_outlined, value)] if type(value) is list else value
+            yield name, outlined(value)
 
 
 @dataclass(frozen=True)
@@ -201,6 +173,7 @@ class SavedFile(Value):
 # --------------------------------------------------------------------------------------- codec
 
 _TAG = "#"
+V = TypeVar("V")
 
 
 class Encoded(NamedTuple):
@@ -248,14 +221,17 @@ def decode(
     Raises CodecError if the bytes are malformed or name an unknown type.
     """
     try:
-        tree = msgpack.unpackb(
-            header, raw=False, strict_map_key=True, max_map_len=200_000, max_array_len=2_000_000
-        )
-        return _unpack(tree, _Refs(shapes or {}) if tensors is None else tensors, value_types())
+        return _unpack(_tree(header), _Refs(shapes or {}) if tensors is None else tensors, value_types())
     except CodecError:
         raise
     except (*_MALFORMED, msgpack.UnpackException) as error:
         raise CodecError(f"malformed value header: {describe(error)}") from None
+
+
+def _tree(packed: bytes) -> Any:
+    return msgpack.unpackb(
+        packed, raw=False, strict_map_key=True, max_map_len=200_000, max_array_len=2_000_000
+    )
 
 
 _MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
@@ -288,6 +264,8 @@ def _pack(value: object, tensors: dict[str, Tensor]) -> object:
         return {_TAG: "tensor", "n": name}
     if kind is list:
         return _pack_list(value, tensors)  # type: ignore[arg-type]
+    if isinstance(value, Rows):
+        return {_TAG: "rows", "b": [_pack_block(block, tensors) for block in value.blocks]}
     if isinstance(value, tuple):
         return {_TAG: "tuple", "v": [_pack(item, tensors) for item in value]}
     if kind is dict:
@@ -300,17 +278,44 @@ MANY = 16
 that a table of ten thousand rows takes a fraction of the bytes, and of the memory on the way."""
 
 
-def _pack_list(items: list[Any], tensors: dict[str, Tensor]) -> object:
-    kind = type(items[0]) if len(items) >= MANY else None
+def _pack_list(items: list[Any], tensors: dict[str, Tensor], many: int = MANY) -> object:
+    kind = type(items[0]) if len(items) >= many else None
     if kind is not None and all(type(item) is kind for item in items):
         if issubclass(kind, Value) and (names := [*kind.model_fields]):
-            columns = [_pack_list([getattr(item, name) for item in items], tensors) for name in names]
+            columns = [_pack_list([getattr(one, name) for one in items], tensors, many) for name in names]
             return {_TAG: "values", "t": kind.type_name(), "f": dict(zip(names, columns, strict=True))}
         names = [*items[0]] if kind is dict else []
         if names and all(type(name) is str for name in names) and all([*item] == names for item in items):
-            columns = [_pack_list([item[name] for item in items], tensors) for name in names]
+            columns = [_pack_list([one[name] for one in items], tensors, many) for name in names]
             return {_TAG: "dicts", "k": names, "v": columns}
     return [_pack(item, tensors) for item in items]
+
+
+def _pack_block(block: Block, tensors: dict[str, Tensor]) -> object:
+    names = {name: str(len(tensors) + place) for place, name in enumerate(block.tensors)}
+    tensors.update((names[name], tensor) for name, tensor in block.tensors.items())
+    return {"n": block.count, "p": block.packed, "t": names}
+
+
+def _unpack_block(tree: dict[str, Any], tensors: Mapping[str, Any]) -> Block:
+    known = {name: tensors[stored] for name, stored in tree["t"].items() if stored in tensors}
+    return Block(tree["n"], tree["p"], _Refs(known) if isinstance(tensors, _Refs) else known)
+
+
+def _unpack_rows(block: Block) -> list[Any]:
+    return cast("list[Any]", _unpack(_tree(block.packed), block.tensors, value_types()))
+
+
+def rows(items: Iterable[V]) -> list[V]:
+    """A list on a wire that takes little memory however long it is: items are packed as they come, and made
+    again when they are read. For nodes that give thousands; what they make one by one is never there whole.
+    """
+    rest, blocks = iter(items), []
+    while part := [*islice(rest, ROWS)]:
+        tensors: dict[str, Tensor] = {}
+        packed = msgpack.packb(_pack_list(part, tensors, 1), use_bin_type=True)
+        blocks.append(Block(len(part), packed, tensors))
+    return cast("list[V]", Rows(blocks, _unpack_rows))
 
 
 def _unpack(tree: Any, tensors: Mapping[str, Tensor] | _Refs, types: Mapping[str, type[Value]]) -> Any:
@@ -321,6 +326,8 @@ def _unpack(tree: Any, tensors: Mapping[str, Tensor] | _Refs, types: Mapping[str
     match tree[_TAG]:
         case "values" | "dicts":
             return [*_rows(tree, tensors, types)]
+        case "rows":
+            return Rows([_unpack_block(one, tensors) for one in tree["b"]], _unpack_rows)
         case "tensor":
             name = tree["n"]
             return TensorRef(name, tensors.get(name, ())) if isinstance(tensors, _Refs) else tensors[name]

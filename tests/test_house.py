@@ -22,7 +22,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         "errors __init__",
-        "files types migrations claims endpoint last_run quota limited",
+        "files types migrations claims endpoint last_run quota limited rows tensors",
         "values",
         "signature sizes",
         "node keys workflow cache widgets",

@@ -24,6 +24,7 @@ from graphflow.execute import Done, Failed, Missed, MissingInput, Work, stands
 from graphflow.node import NodeSpec
 from graphflow.outputs import is_plain, plain
 from graphflow.refs import Out
+from graphflow.rows import LISTS
 from graphflow.runners import Message, Runner, Stopped
 from graphflow.server.answers import Shown
 from graphflow.server.drawing import curves, rows
@@ -238,8 +239,8 @@ def kind_of(value: Any) -> tuple[Kind, str]:
         return "text", ""
     if isinstance(value, (bool, int, float)):
         return "number", ""
-    listed = isinstance(value, (list, tuple))
-    if not isinstance(value, (Value, dict, list, tuple)) or has_tensors(value):
+    listed = isinstance(value, LISTS)
+    if not isinstance(value, (Value, dict, *LISTS)) or has_tensors(value):
         return ("list" if listed else "none"), ""
     if listed and (not value or any(isinstance(one, SavedFile) for one in value)):
         return "list", ""
@@ -270,6 +271,6 @@ def has_tensors(value: Any) -> bool:
             waiting.extend(getattr(one, name) for name in type(one).model_fields)
         elif isinstance(one, dict):
             waiting.extend(one.values())
-        elif isinstance(one, (list, tuple)):
+        elif isinstance(one, LISTS):
             waiting.extend(one)
     return False

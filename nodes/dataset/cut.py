@@ -13,6 +13,7 @@ from pydantic import Field
 
 from graphflow.errors import StorageError
 from graphflow.node import Context, node
+from graphflow.values import rows
 
 from .listing import VideoFile
 from .settings import Flow, Method
@@ -74,12 +75,12 @@ def cut_shots(
     """
     wish = _Wish(method, shortest, longest, margin, crop_borders, flow)
     if file.problem:
-        return [_unreadable(file, file.problem)]
+        return rows([_unreadable(file, file.problem)])
     try:
         found = [clip for part in _windows(file, ctx, cuts, wish) for clip in part]
     except StorageError as error:
-        return [_unreadable(file, error.message)]
-    return found or [_unreadable(file, "it has no frames")]
+        return rows([_unreadable(file, error.message)])
+    return rows(found or [_unreadable(file, "it has no frames")])
 
 
 def _unreadable(file: VideoFile, reason: str) -> Clip:

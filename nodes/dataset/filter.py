@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphflow.node import node
+from graphflow.values import rows
 
 from .settings import Stage, Where
 from .values import Clip, EditPair, I, Item, accept, refuse
@@ -25,17 +26,16 @@ def filter_items(items: list[I], *, where: Where, stage: Stage = "filter") -> li
 
     wanted = condition(where)
     parts = [condition(part) for part in top_level(where)]
-    found = []
-    for item in items:
+
+    def judged(item: I) -> I:
         if item.rejected:
-            found.append(item)
-            continue
+            return item
         row = row_of(item)
         if wanted(row):
-            found.append(accept(item, stage))
-        else:
-            found.append(refuse(item, stage, next((_why(p, row) for p in parts if not p(row)), where)))
-    return found
+            return accept(item, stage)
+        return refuse(item, stage, next((_why(p, row) for p in parts if not p(row)), where))
+
+    return rows(map(judged, items))
 
 
 def row_of(item: Item) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
+from collections import Counter, defaultdict
 from typing import Annotated
 
 from pydantic import Field
 
 from graphflow.node import node
-from graphflow.values import Value
+from graphflow.values import Value, rows
 
 from .values import I
 
@@ -45,11 +46,13 @@ def funnel_of(items: list[I]) -> Funnel:
     """As the node; `items` are those kept and those refused together."""
     left = len(items)
     stages = []
+    why: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in items:
+        why[item.rejected][item.reason.partition(":")[0]] += 1
     for name in _order(items):
-        refused = [item for item in items if item.rejected == name]
-        reasons = Counter(item.reason.partition(":")[0] for item in refused).most_common(REASONS)
-        stages.append(Stage(name=name, entered=left, refused=len(refused), reasons=reasons))
-        left -= len(refused)
+        refused = why[name].total()
+        stages.append(Stage(name=name, entered=left, refused=refused, reasons=why[name].most_common(REASONS)))
+        left -= refused
     return Funnel(entered=len(items), kept=left, stages=stages)
 
 
@@ -72,8 +75,7 @@ def _order(items: list[I]) -> list[str]:
 @node("dataset/kept", depends=(".values",))
 def kept_items(items: list[I], *, most: Annotated[int, Field(ge=1)] | None = None) -> list[I]:
     """The items that no filter refused, in order. most: the first so many."""
-    good: list[I] = [item for item in items if not item.rejected]
-    return good[:most]
+    return rows(itertools.islice((item for item in items if not item.rejected), most))
 
 
 def text(found: Funnel) -> str:

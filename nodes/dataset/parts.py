@@ -10,6 +10,7 @@ from pydantic import Field
 
 from graphflow.errors import NodeError
 from graphflow.node import node
+from graphflow.values import rows
 
 from .filter import row_of
 from .settings import Stage
@@ -33,7 +34,7 @@ def balance(
     the seed and the item's id, so that adding items does not draw all anew.
     Raises NodeError for a column that is not there.
     """
-    groups: dict[Any, list[int]] = defaultdict(list)
+    groups: dict[Any, list[tuple[bytes, int]]] = defaultdict(list)
     for place, item in enumerate(items):
         if not item.rejected:
             row = row_of(item)
@@ -41,17 +42,17 @@ def balance(
                 raise NodeError(
                     f"there is no column {by!r}", where="by", hint=f"there are: {', '.join(sorted(row))}"
                 )
-            groups[row[by]].append(place)
+            groups[row[by]].append((_draw(seed, item.id), place))
     limit = _limit([len(group) for group in groups.values()], most, share)
-    found = list(items)
-    for name, group in groups.items():
-        drawn = sorted(group, key=lambda place: _draw(seed, items[place].id))
-        for rank, place in enumerate(drawn):
-            reason = f"there are {len(group)} with {by} {name!r}, {limit} stay"
-            found[place] = (
-                accept(items[place], stage) if rank < limit else refuse(items[place], stage, reason)
-            )
-    return found
+    spare = {
+        place: f"there are {len(group)} with {by} {name!r}, {limit} stay"
+        for name, group in groups.items()
+        for _, place in sorted(group)[limit:]
+    }
+    return rows(
+        refuse(item, stage, spare[place]) if place in spare else accept(item, stage)
+        for place, item in enumerate(items)
+    )
 
 
 def _limit(sizes: list[int], most: int | None, share: float | None) -> int:
@@ -89,4 +90,4 @@ def split(
         place = int.from_bytes(_draw(seed, item.source)[:8], "big") / 2**64
         return "validation" if place < validation else "test" if place < validation + test else "train"
 
-    return [item.model_copy(update={"split": part(item)}) for item in items]
+    return rows(item.model_copy(update={"split": part(item)}) for item in items)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from graphflow.errors import NodeError, StorageError
 from graphflow.node import Context, FileName, node
-from graphflow.values import SavedFile
+from graphflow.values import SavedFile, rows
 
 from .listing import file_digest
 from .reading import still_stands
@@ -48,8 +49,8 @@ def load_table(*, path: str) -> list[Clip]:
     import pyarrow.parquet
 
     try:
-        rows = pyarrow.parquet.read_table(Path(path)).to_pylist()
-        return [_clip(row) for row in rows]
+        with pyarrow.parquet.ParquetFile(Path(path)) as table:
+            return rows(_clip(row) for part in table.iter_batches(ROWS) for row in part.to_pylist())
     except (OSError, pyarrow.ArrowException, KeyError, ValueError, TypeError) as error:
         raise StorageError(
             "this is not a table of clips", where=path, hint="name one that dataset/save_table wrote"
@@ -64,8 +65,8 @@ def join_scores(clips: list[Clip], others: list[Clip]) -> list[Clip]:
     Raises NodeError for a column that both have with different cells.
     """
     known = {clip.id: clip.scores for clip in others}
-    found = []
-    for clip in clips:
+
+    def joined(clip: Clip) -> Clip:
         more = known.get(clip.id, {})
         for name in clip.scores.keys() & more.keys():
             if clip.scores[name] != more[name]:
@@ -73,8 +74,9 @@ def join_scores(clips: list[Clip], others: list[Clip]) -> list[Clip]:
                     f"column {name!r} of {clip.id} is {clip.scores[name]!r} here and {more[name]!r} there",
                     hint="columns are added, never changed; join lists that were measured alike",
                 )
-        found.append(with_scores(clip, {k: v for k, v in more.items() if k not in clip.scores}))
-    return found
+        return with_scores(clip, {k: v for k, v in more.items() if k not in clip.scores})
+
+    return rows(map(joined, clips))
 
 
 def write_table(path: Path, clips: Sequence[Clip]) -> None:
@@ -82,15 +84,15 @@ def write_table(path: Path, clips: Sequence[Clip]) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    names = dict.fromkeys(name for clip in clips for name in clip.scores)
-    kinds = {name: _kind(clips, name) for name in names}
+    kinds = _kinds(clips)
     schema = pyarrow.schema(
         [(field, _arrow(_FIELD_KINDS.get(field, str))) for field in FIELDS]
         + [(SCORE + name, _arrow(kind)) for name, kind in kinds.items()]
     )
     with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        for begin in range(0, max(1, len(clips)), ROWS):
-            part = clips[begin : begin + ROWS]
+        rest = iter(clips)
+        for _ in range(0, max(1, len(clips)), ROWS):
+            part = [*islice(rest, ROWS)]
             columns: dict[str, Any] = {field: [_cell(clip, field) for clip in part] for field in FIELDS}
             for name, kind in kinds.items():
                 columns[SCORE + name] = [_score(clip.scores.get(name), kind) for clip in part]
@@ -108,9 +110,18 @@ def _cell(clip: Clip, field: str) -> Any:
     return json.dumps(value) if field in ("crop", "passed") else value
 
 
-def _kind(clips: Sequence[Clip], name: str) -> type | None:
-    """What a column holds where all its cells are alike, numbers as floats; None for text in JSON."""
-    kinds = {type(cell) for clip in clips if (cell := clip.scores.get(name)) is not None}
+def _kinds(clips: Iterable[Clip]) -> dict[str, type | None]:
+    """What each column holds where all its cells are alike, numbers as floats; None for text in JSON."""
+    met: dict[str, set[type]] = {}
+    for clip in clips:
+        for name, cell in clip.scores.items():
+            kinds = met.setdefault(name, set())
+            if cell is not None:
+                kinds.add(type(cell))
+    return {name: _kind(kinds) for name, kinds in met.items()}
+
+
+def _kind(kinds: set[type]) -> type | None:
     if kinds == {int, float}:
         return float
     return kinds.pop() if len(kinds) == 1 else str if not kinds else None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from graphflow.errors import NodeError, StorageError
 from graphflow.node import Context, node
-from graphflow.values import Image, Recipe
+from graphflow.values import Image, Recipe, rows
 
 from .settings import Stage
 from .values import Clip, EditPair, I, Item, accept, refuse
@@ -39,34 +40,37 @@ def deduplicate(
     """
     import numpy
 
-    alive = [place for place, item in enumerate(items) if not item.rejected]
-    if not alive:
-        return list(items)
-    alive.sort(key=lambda place: (-_rank(items[place], keep), place))
-    codes = numpy.stack([_code(items[place]) for place in alive])
-    groups = [_group(items[place]) for place in alive]
-    twins = _twins(codes, groups, distance)
-    found = list(items)
-    for own, place in enumerate(alive):
-        other = twins.get(own)
-        found[place] = (
-            accept(items[place], stage)
-            if other is None
-            else refuse(items[place], stage, f"looks like {items[alive[other]].id}")
-        )
-    return found
+    seen = [
+        (-_rank(item, keep), place, _code(item), _group(item), item.id)
+        for place, item in enumerate(items)
+        if not item.rejected
+    ]
+    if not seen:
+        return items
+    seen.sort(key=lambda one: one[:2])
+    _, places, codes, groups, names = zip(*seen, strict=True)
+    twins = _twins(numpy.stack(codes), groups, distance)
+    copies = {places[own]: names[other] for own, other in twins.items()}
+
+    def judged(place: int, item: I) -> I:
+        if item.rejected:
+            return item
+        other = copies.get(place)
+        return accept(item, stage) if other is None else refuse(item, stage, f"looks like {other}")
+
+    return rows(itertools.starmap(judged, enumerate(items)))
 
 
-def _twins(codes: Any, groups: list[str], distance: int) -> dict[int, int]:
-    """Of items in order of preference: which is a copy of which kept one before it."""
+def _twins(bytes_each: Any, groups: Sequence[str], distance: int) -> dict[int, int]:
+    """Of items in order of preference: which is a copy of which kept one before it. bytes_each: their hashes,
+    uint8, (items, bytes)."""
     import numpy
 
     twins: dict[int, int] = {}
-    bytes_each = numpy.packbits(codes, axis=-1)
     spare = -bytes_each.shape[1] % 8
     words = numpy.ascontiguousarray(numpy.pad(bytes_each, ((0, 0), (0, spare)))).view(numpy.uint64)
     names = numpy.unique(numpy.array(groups), return_inverse=True)[1]
-    most = distance * codes.shape[1] // 64
+    most = distance * bytes_each.shape[1] // 8
     size = max(1, PAIRS // len(words))
     for begin in range(0, len(words), size):
         block, before = slice(begin, begin + size), slice(0, begin + size)
@@ -94,19 +98,19 @@ def _group(item: Item) -> str:
 
 
 def _code(item: Item) -> Any:
+    """The perceptual hash of an item, eight bits a byte."""
     import numpy
 
     from .frames import luma
     from .hashing import bits, from_text
 
     if isinstance(item, EditPair):
-        return numpy.concatenate(
-            [bits(luma(picture.pixels.numpy())) for picture in (item.before, item.after)]
-        )
+        pictures = (item.before, item.after)
+        return numpy.packbits(numpy.concatenate([bits(luma(one.pixels.numpy())) for one in pictures]))
     text = item.scores.get("phash")
     if not isinstance(text, str):
         raise NodeError(f"{item.id} has no column 'phash'", hint="measure the clips first")
-    return from_text(text)
+    return numpy.packbits(from_text(text))
 
 
 class Embedder(Recipe):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from graphflow.errors import NodeError
 from graphflow.node import node
-from graphflow.values import MAX_SEED, Seed
+from graphflow.values import MAX_SEED, Seed, joined
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -98,7 +98,7 @@ def concat(a: list[T], b: list[T]) -> list[T]:
 @node("std/flatten", fold=True)
 def flatten(lists: list[list[T]]) -> list[T]:
     """One list of all the items of several lists, in order."""
-    return list(itertools.chain.from_iterable(lists))
+    return joined(lists)
 
 
 @node("std/repeat", fold=True)

@@ -75,7 +75,7 @@ def test_a_file_that_is_gone_is_refused_and_not_fatal(clips: list[Clip]) -> None
 
 
 def test_a_table_reads_back_as_it_was_with_what_was_refused(clips: list[Clip], tmp_path: Path) -> None:
-    clips = run_node(filter_items, clips, where="seconds > 1", stage="length")
+    clips = [*run_node(filter_items, clips, where="seconds > 1", stage="length")]
     clips[1] = with_scores(clips[1], {"extra": "x", "flag": True, "none": None})
     saved = run_node(save_table, clips, context=LocalContext(out_dir=tmp_path))
     again = run_node(load_table, path=saved.path)
