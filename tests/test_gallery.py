@@ -74,7 +74,7 @@ def test_the_top_of_a_report_becomes_a_picture(gallery: ModuleType, tmp_path: Pa
     assert len(torch.unique(pixels.reshape(-1, 3), dim=0)) > 50, "an empty page"
 
 
-LOADED = ("model", "refiner", "upsampler")
+LOADED = ("model", "refiner", "rival", "upsampler")
 """Parameters that name a model: with a real one the tiny ones of the others would not go together."""
 
 
