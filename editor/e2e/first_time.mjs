@@ -83,6 +83,7 @@ export async function from_nothing_to_a_changed_video({ page, server, picture })
 
   await press(page, 'g');
   await page.locator('.app-results video').waitFor();
+  await page.getByRole('link', { name: /text_to_video-\w+\.mp4/ }).waitFor();
   await picture('app_done');
 
   const folder = join(server.data, 'output');

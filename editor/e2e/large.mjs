@@ -27,6 +27,10 @@ export async function a_large_graph_opens_at_its_beginning({ page, picture }) {
   const box = await page.getByTestId('node-n0').boundingBox();
   assert.ok(box.x > 40 && box.x < 200 && box.y > 90 && box.y < 220, JSON.stringify(box));
   await picture('large_opened');
+  await openDocument(page, chains(180));
+  await page.waitForTimeout(300);
+  const title = await page.getByTestId('node-n0').locator('.node-header').boundingBox();
+  assert.ok(title.height > 15, `few as they are, all of them would be too small to read: ${title.height}`);
 }
 
 export async function a_thousand_nodes_are_arranged({ page }) {

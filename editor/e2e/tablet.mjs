@@ -59,6 +59,8 @@ export async function by_touch_from_a_template_to_a_changed_graph({ server, brow
   assert.ok(added.nodes.contact_sheet);
 
   await button('Commands for what is chosen').tap();
+  const menu = await page.getByRole('menu').boundingBox();
+  assert.ok(menu.y >= 0 && menu.y + menu.height <= 768, `all of the menu is seen: ${JSON.stringify(menu)}`);
   await page.screenshot({ path: join(PICTURES, 'tablet.png') });
   await page.getByRole('menuitem', { name: /^Delete/ }).tap();
   assert.equal(

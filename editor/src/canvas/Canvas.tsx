@@ -232,6 +232,9 @@ export function Canvas() {
 /** Most nodes of which all are shown at once when they are opened: of more nothing could be read. */
 const OVERVIEW = 200;
 
+/** Below this zoom not even titles can be read. */
+const LEGIBLE = 0.15;
+
 /** The view in whose corner a place lies. */
 function beginning({ x, y }: Point): View {
   const zoom = 0.75;
@@ -240,7 +243,7 @@ function beginning({ x, y }: Point): View {
 
 type Instance = ReturnType<typeof useReactFlow<FlowNode, WireEdge>>;
 
-/** Each tab keeps the part of the canvas that it shows; a new one shows all, or of very many nodes the first. */
+/** Each tab keeps the part of the canvas that it shows; a new one shows all, or the first of so many that none could be read. */
 function useView(flow: Instance, tab: string, nodes: readonly FlowNode[]): void {
   const shown = useRef('');
   const count = nodes.length;
@@ -251,6 +254,11 @@ function useView(flow: Instance, tab: string, nodes: readonly FlowNode[]): void 
     const first = nodes.find((node) => node.type === 'graph');
     if (view) void flow.setViewport(view);
     else if (count > OVERVIEW && first) void flow.setViewport(beginning(first.position));
-    else requestAnimationFrame(() => void flow.fitView({ padding: 0.06, maxZoom: 1 }));
+    else
+      requestAnimationFrame(() => {
+        void flow.fitView({ padding: 0.06, maxZoom: 1 }).then(() => {
+          if (first && flow.getZoom() < LEGIBLE) void flow.setViewport(beginning(first.position));
+        });
+      });
   }, [flow, tab, count]);
 }

@@ -11,7 +11,7 @@ import { parameterOf } from '../document/parameters';
 import { useActive } from '../store/tabs';
 import type { NodeState } from '../store/live';
 import { useUi } from '../store/ui';
-import { basisOf, duration, plural } from '../parts/text';
+import { bare, basisOf, duration, plural } from '../parts/text';
 import { Icon } from '../parts/icons';
 import { useLive, useTabRun } from './state';
 
@@ -43,7 +43,7 @@ export function NodeHeader({ id, entry, def, known, state, far }: Props) {
     <div
       className="node-header"
       onDoubleClick={() => setEditing(!isInner(entry.type))}
-      title={known ? `${def.id}\n${def.doc}` : `${def.id} is not installed`}
+      title={known ? `${def.id}\n${bare(def.doc)}` : `${def.id} is not installed`}
     >
       {editing && !far ? (
         <input

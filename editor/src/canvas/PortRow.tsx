@@ -6,7 +6,7 @@ import { openDialog } from '../store/ui';
 import { typeColor } from '../schema/colors';
 import type { Setting } from '../schema/defs';
 import { coreOf, describe, takesList, type Shape } from '../schema/shapes';
-import { label } from '../parts/text';
+import { bare, label } from '../parts/text';
 import { useFit } from './drag';
 import { faultAt } from '../store/runs';
 import { useTabRun } from './state';
@@ -62,7 +62,7 @@ export const PortRow = memo(function PortRow({ node, title, side, port, row, wir
     <div
       className={names.filter(Boolean).join(' ')}
       style={{ gridRow: row + 1, '--c': color } as CSSProperties}
-      title={fault || `${describe(shape)}${port.doc ? `\n${port.doc}` : ''}`}
+      title={fault || `${describe(shape)}${port.doc ? `\n${bare(port.doc)}` : ''}`}
     >
       <Handle
         id={port.name}

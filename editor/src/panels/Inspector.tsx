@@ -17,6 +17,7 @@ import { enter } from '../commands/levels';
 import { wireText } from '../canvas/flow';
 import { useLive, useTabRun } from '../canvas/state';
 import { Button } from '../parts/Button';
+import { Doc, Words } from '../parts/Doc';
 import { basisOf, duration, label, plural, size } from '../parts/text';
 import { categoryColor, typeColor } from '../schema/colors';
 import type { Def, Output } from '../schema/defs';
@@ -135,7 +136,7 @@ function NodeInspector({ id, entry, doc }: { id: string; entry: NodeEntry; doc: 
       {def && def.doc !== '' && (
         <section>
           <h3>About</h3>
-          <p className="doc">{def.doc}</p>
+          <Doc text={def.doc} />
         </section>
       )}
     </div>
@@ -211,7 +212,11 @@ function Ports({ id, entry, def, doc }: PartProps) {
                     ? 'needed'
                     : 'optional'}
               </small>
-              {port.doc && <em>{port.doc}</em>}
+              {port.doc && (
+                <em>
+                  <Words text={port.doc} />
+                </em>
+              )}
             </p>
           ))}
         </section>

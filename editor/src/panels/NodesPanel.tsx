@@ -5,6 +5,7 @@ import { placeNode } from '../commands/graph';
 import { middle } from '../canvas/stage';
 import { search } from '../parts/fuzzy';
 import { Icon } from '../parts/icons';
+import { bare } from '../parts/text';
 import { categoryColor } from '../schema/colors';
 import { firstLine, type Def } from '../schema/defs';
 import { useCatalogue } from '../store/catalogue';
@@ -84,7 +85,7 @@ function Tile({ def }: { def: Def }) {
       type="button"
       className="tile"
       draggable
-      title={def.doc}
+      title={bare(def.doc)}
       onDragStart={(event) => {
         event.dataTransfer.setData('application/x-graphflow-node', def.id);
         event.dataTransfer.effectAllowed = 'copy';

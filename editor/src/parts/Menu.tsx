@@ -25,7 +25,7 @@ export function Menu({ x, y, items, label, onClose }: Props) {
       y: Math.max(4, Math.min(y, innerHeight - box.height - 8)),
     });
     ref.current?.querySelector('button')?.focus();
-  }, [x, y]);
+  }, [x, y, items.length]); // what is offered may change once what was pointed at is chosen
   useEffect(() => {
     const outside = (event: PointerEvent): void => {
       if (!ref.current?.contains(event.target as Node)) onClose();

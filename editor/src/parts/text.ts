@@ -57,3 +57,23 @@ export function plural(count: number, word: string): string {
 export function label(name: string): string {
   return name.replaceAll('_', ' ');
 }
+
+/** The lines of a docstring as they are read: broken ones are joined, `name: what it means` begins one of its own. */
+export function linesOf(doc: string): string[] {
+  const lines: string[] = [];
+  for (const block of doc.split(/\n\s*\n/)) {
+    let open = false;
+    for (const line of block.split('\n').map((one) => one.trim())) {
+      if (open && !/^(\w+(, \w+)*:|Returns\b|Raises\b|[-*] )/.test(line))
+        lines.push(`${lines.pop()} ${line}`);
+      else lines.push(line);
+      open = true;
+    }
+  }
+  return lines.filter(Boolean);
+}
+
+/** A text where it cannot be set in type, such as in a tip. */
+export function bare(doc: string): string {
+  return doc.replaceAll('`', '');
+}

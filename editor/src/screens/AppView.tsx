@@ -8,9 +8,11 @@ import { setParameter, targetsOf, valueOf } from '../document/parameters';
 import type { Workflow } from '../document/types';
 import { split } from '../document/wires';
 import { Button } from '../parts/Button';
-import { duration, label, plural } from '../parts/text';
+import { Icon } from '../parts/icons';
+import { duration, label, plural, size } from '../parts/text';
 import { kindOf } from '../results/resultHeight';
 import { NodeResult } from '../results/NodeResult';
+import { useResult } from '../results/useResult';
 import type { Setting } from '../schema/defs';
 import { defOf, useCatalogue } from '../store/catalogue';
 import { edit, useActive, useDoc } from '../store/tabs';
@@ -180,11 +182,30 @@ function Results({ doc }: { doc: Workflow }) {
 
 function Big({ id, doc, caption }: { id: string; doc: Workflow; caption: string }) {
   const def = defOf(own(doc.nodes, id)?.type ?? '');
+  const keys = Object.values(useTabRun((run) => resultsOf(run, id, def)) ?? {});
   if (def === undefined) return null;
   return (
     <figure className="big">
       <NodeResult id={id} def={def} />
-      <figcaption>{label(caption)}</figcaption>
+      <figcaption>
+        {keys.length === 1 ? <Taken id={keys[0] ?? ''} name={caption} /> : label(caption)}
+      </figcaption>
     </figure>
+  );
+}
+
+/** What an output is called; of a saved file its name, to be taken away. */
+function Taken({ id, name }: { id: string; name: string }) {
+  const found = useResult(id);
+  const file =
+    typeof found === 'object'
+      ? Object.values(found.outputs).find((one) => one.type === 'SavedFile')
+      : undefined;
+  if (file === undefined) return label(name);
+  return (
+    <a className="file-link" href={file.url} download>
+      <Icon name="download" /> {String(file.facts.name ?? name)}
+      {typeof file.facts.size === 'number' && <small>{size(file.facts.size)}</small>}
+    </a>
   );
 }

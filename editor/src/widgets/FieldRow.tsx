@@ -6,7 +6,7 @@ import { own } from '../document/records';
 import type { NodeEntry } from '../document/types';
 import { listOf } from '../document/wires';
 import { Icon } from '../parts/icons';
-import { label } from '../parts/text';
+import { bare, label } from '../parts/text';
 import type { Setting } from '../schema/defs';
 import { problemOf } from '../schema/settings';
 import { useTabRun } from '../canvas/state';
@@ -41,7 +41,7 @@ export const FieldRow = memo(function FieldRow({ node, entry, setting, place }: 
   const set = (next: unknown): void =>
     edit(`set ${name}`, (doc) => setParam(doc, node, name, next), `set ${node}.${name}`);
   return (
-    <div className={names.filter(Boolean).join(' ')} title={problem || setting.doc || undefined}>
+    <div className={names.filter(Boolean).join(' ')} title={problem || bare(setting.doc) || undefined}>
       <span className="field-label" id={`${place}-${node}-${name}`}>
         {label(name)}
         {isSet && place === 'inspector' && (

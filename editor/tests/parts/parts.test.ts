@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { align, bounds, distribute } from '../../src/document/arrange';
 import { score, search } from '../../src/parts/fuzzy';
-import { basisOf, duration, itemName, size } from '../../src/parts/text';
+import { bare, basisOf, duration, itemName, linesOf, size } from '../../src/parts/text';
 
 describe('fuzzy search', () => {
   const names = ['Save video', 'Save image', 'Load video', 'Video to images', 'Denoise', 'Vae decode'];
@@ -33,6 +33,22 @@ describe('boxes', () => {
   });
   it('have bounds', () =>
     expect(bounds(boxes.values(), 5)).toEqual({ x: -5, y: -5, width: 120, height: 70 }));
+});
+
+describe('a docstring', () => {
+  it('is read by lines of its own and paragraphs, not by where its author broke it', () => {
+    const doc =
+      'Decode a clip\ninto frames.\n\ntile: pixels; saves\nmemory.\nfps, size: as made.\nReturns it.';
+    expect(linesOf(doc)).toEqual([
+      'Decode a clip into frames.',
+      'tile: pixels; saves memory.',
+      'fps, size: as made.',
+      'Returns it.',
+    ]);
+    expect(linesOf('')).toEqual([]);
+  });
+
+  it('has no marks in a tip', () => expect(bare('in place of `guidance`')).toBe('in place of guidance'));
 });
 
 describe('figures', () => {
