@@ -73,7 +73,11 @@ def entry_facts(entry: Any) -> dict[str, Any]:
         "disk_reported": entry.disk_reported,
         "native": native.model_dump(exclude_none=True) if native is not None else {},
         "sizes": list(entry.sizes),
-        "licence": {**licence.model_dump(), "uses": licence_answers(licence.id)},
+        "licence": {
+            **licence.model_dump(),
+            "territory": licence_territory(licence.id),
+            "uses": licence_answers(licence.id),
+        },
         "notes": entry.notes,
         "status": entry.status,
     }
@@ -86,6 +90,16 @@ def licence_answers(licence: str) -> dict[str, dict[str, str]]:
     except ImportError:
         return {}
     return {use: terms.answer(licence, use).model_dump() for use in USES}
+
+
+def licence_territory(licence: str) -> str:
+    """Where a licence holds, in words; empty if that is not known."""
+    try:
+        terms = importlib.import_module(LICENCES)
+    except ImportError:
+        return ""
+    known = terms.licences().get(licence)
+    return str(known.territory) if known is not None else ""
 
 
 def embedded_models() -> list[tuple[str, Path]]:

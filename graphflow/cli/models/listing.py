@@ -107,6 +107,7 @@ def _entry_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "sizes", ", ".join(found["sizes"])
     licence = found["licence"]
     yield "licence", f"{licence['id'] or 'unknown'}; read {licence['read']}: {licence['source']}"
+    yield "territory", licence["territory"]
     for use, answer in licence["uses"].items():
         yield use.replace("_", " "), ": ".join(filter(None, (answer["verdict"], answer["why"])))
     yield "notes", found["notes"]

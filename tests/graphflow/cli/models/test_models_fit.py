@@ -115,6 +115,12 @@ def test_one_model_in_full(call: Any, name: str) -> None:
     assert "reported memory" in out and "estimated memory" in out and "apache-2.0" in out
 
 
+def test_a_licence_is_told_with_its_territory_and_what_its_outputs_may_train(call: Any) -> None:
+    out = call("models", "show", "hunyuanvideo-1.5-480p-t2v").out
+    assert "territory            world without the European Union" in out
+    assert "train other models   no" in out and "read 20" in out
+
+
 def test_an_unknown_name_is_met_with_the_closest(call: Any) -> None:
     done = call("models", "show", "wan2.2-ti2v")
     assert done.code == exits.USAGE and "wan2.2-ti2v-5b" in done.err
