@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from threading import Event as Flag
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from pydantic import ValidationError
 
@@ -18,9 +19,10 @@ from graphflow.keys import canon
 from graphflow.node import NodeSpec
 from graphflow.pool import Pool
 from graphflow.refs import Const, Many, Out, Ref
+from graphflow.rows import Parts, Rows
 from graphflow.settings import check_wired_setting
 from graphflow.sizes import nbytes
-from graphflow.values import CodecError
+from graphflow.values import CodecError, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +218,25 @@ def gather(ref: Ref, cache: Results) -> Any:
                 value = value[i]
             return value
         case Many(items=items):
-            return [gather(item, cache) for item in items]
+            return _together(gather(item, cache) for item in items)
     raise AssertionError(f"{ref} cannot be gathered")
+
+
+def _together(items: Iterator[Any]) -> Any:
+    """Items as a list; packed lists are packed as one while they come, so that many small ones are never
+    there at once."""
+    first = [*islice(items, 1)]
+    if not (first and isinstance(first[0], Rows)):
+        return [*first, *items]
+    lengths: list[int] = []
+
+    def each() -> Iterator[Any]:
+        for one in chain(first, items):
+            lengths.append(len(one))
+            yield from one
+
+    whole = cast("Rows[Any]", rows(each()))
+    return Parts(whole, lengths)
 
 
 def _call(spec: NodeSpec, arguments: Mapping[str, Any], pool: Pool) -> Any:

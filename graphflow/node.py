@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 from graphflow.claims import UNKNOWN, Alike, Estimate, Footprint, Foreseen, Origin, Sketch, Unknown
 from graphflow.errors import DeclarationError, NodeError
 from graphflow.files import wrong_part
-from graphflow.rows import Rows
+from graphflow.rows import Parts, Rows
 from graphflow.signature import Port, read_signature, where_is
 from graphflow.types import is_namedtuple, mentions, metadata_of
 from graphflow.values import Recipe, SavedFile, SeedMark, Value
@@ -188,6 +188,8 @@ class NodeSpec:
             text = f"{self.id} must return {len(self.outputs)} outputs"
             raise NodeError(text, code="node.output") from None
         for name, value in outputs.items():
+            if isinstance(value, Parts):
+                outputs[name] = value = [*value]
             kind = get_origin(self.outputs[name]) or self.outputs[name]
             known = kind is list or (isinstance(kind, type) and issubclass(kind, Value))
             if known and not isinstance(value, (list, Rows) if kind is list else kind):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain, islice, pairwise
 from typing import Any, TypeVar, cast, overload
 
 T = TypeVar("T")
@@ -89,12 +89,42 @@ class Rows(Sequence[T]):
         return repr([*self])
 
 
-LISTS = (list, tuple, Rows)
+class Parts(Sequence[list[T]]):
+    """Several packed lists, such as one of each file, packed as one; each is made when it is asked for."""
+
+    __slots__ = ("_ends", "whole")
+
+    def __init__(self, whole: Rows[T], lengths: Iterable[int]) -> None:
+        self.whole = whole
+        self._ends = (0, *accumulate(lengths))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __iter__(self) -> Iterator[list[T]]:
+        rest = iter(self.whole)
+        for first, last in pairwise(self._ends):
+            yield [*islice(rest, last - first)]
+
+    @overload
+    def __getitem__(self, place: int) -> list[T]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[list[T]]: ...
+    def __getitem__(self, place: int | slice) -> list[T] | list[list[T]]:
+        places = range(len(self))[place]
+        if isinstance(places, range):
+            return [self[one] for one in places]
+        return self.whole[self._ends[places] : self._ends[places + 1]]
+
+
+LISTS = (list, tuple, Rows, Parts)
 """What is a list on a wire."""
 
 
 def joined(lists: Iterable[list[T]]) -> list[T]:
     """One list of all the items of several, in order; packed, without unpacking any, if all of them are."""
+    if isinstance(lists, Parts):
+        return cast("list[T]", lists.whole)
     parts = [*lists]
     packed = [one for one in parts if isinstance(one, Rows)]
     if packed and len(packed) == len(parts):

@@ -21,12 +21,15 @@ Crop = tuple[int, int, int, int]
 """Top, left, height and width in pixels of the file's frames."""
 
 
+_NO_NAMES: frozenset[str] = frozenset()
+
+
 class Row(Value):
     """Something of which there are thousands."""
 
     def model_post_init(self, context: Any, /) -> None:
         """Do not remember which fields were given: nobody asks, and it takes as much memory as the fields."""
-        object.__setattr__(self, "__pydantic_fields_set__", frozenset())
+        object.__setattr__(self, "__pydantic_fields_set__", _NO_NAMES)
 
 
 class Item(Row):
