@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { documentOf, press, run, template } from './lab.mjs';
+import { documentOf, dropFile, press, run, template } from './lab.mjs';
 
 const state = (page, node) => page.getByTestId(`state-${node}`);
 
@@ -90,13 +90,7 @@ export async function from_nothing_to_a_changed_video({ page, server, picture })
   const name = (await readdir(folder)).find((one) => one.endsWith('.mp4'));
   const bytes = await readFile(join(folder, name));
   await page.getByRole('button', { name: 'first screen' }).click();
-  await page.locator('.home').evaluate((home, data) => {
-    const transfer = new DataTransfer();
-    transfer.items.add(
-      new File([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], 'found.mp4', { type: 'video/mp4' }),
-    );
-    home.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
-  }, bytes.toString('base64'));
+  await dropFile(page.locator('.home'), 'found.mp4', bytes, 'video/mp4');
   await page.getByText('opened the workflow that made found.mp4').waitFor();
   await page.getByTestId('node-denoise').waitFor();
 }

@@ -207,6 +207,20 @@ export async function drop(page, from, to) {
   await page.waitForTimeout(120);
 }
 
+/** Let a file fall on an element, at a place of the page if that matters. content: a text or bytes. */
+export function dropFile(place, name, content, type = 'application/json', { x = 0, y = 0 } = {}) {
+  return place.evaluate(
+    (target, [name, data, type, x, y]) => {
+      const dataTransfer = new DataTransfer();
+      const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+      dataTransfer.items.add(new File([bytes], name, { type }));
+      const how = { dataTransfer, bubbles: true, cancelable: true, clientX: x, clientY: y };
+      target.dispatchEvent(new DragEvent('drop', how));
+    },
+    [name, Buffer.from(content).toString('base64'), type, x, y],
+  );
+}
+
 export const port = (page, node, side, name) => page.getByTestId(`port-${node}-${side}-${name}`);
 export const wires = (page) => page.locator('.react-flow__edge[data-id^="wire "]').count();
 export const press = async (page, keys) => {

@@ -1,7 +1,7 @@
 /** What people do wrong, and what they are told: what happened, where, and what to do next. */
 
 import assert from 'node:assert/strict';
-import { openDocument, press } from './lab.mjs';
+import { documentOf, dropFile, openDocument, press } from './lab.mjs';
 
 const told = (page) => page.getByRole('log');
 const single = (type, params = {}) => ({
@@ -11,19 +11,7 @@ const single = (type, params = {}) => ({
   outputs: { out: 'one' },
 });
 
-async function dropFile(page, name, text, type = 'application/json') {
-  await page
-    .locator('.home, .react-flow__pane')
-    .first()
-    .evaluate(
-      (place, [name, text, type]) => {
-        const dataTransfer = new DataTransfer();
-        dataTransfer.items.add(new File([text], name, { type }));
-        place.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
-      },
-      [name, text, type],
-    );
-}
+const drop = (page, ...file) => dropFile(page.locator('.home, .react-flow__pane').first(), ...file);
 
 /** A message with all of some texts is there; it is closed then. */
 async function says(page, ...texts) {
@@ -39,23 +27,55 @@ const refusedOnly = (page) => {
 };
 
 export async function a_dropped_file_that_does_not_open_is_named_with_the_reason({ page, server }) {
-  await dropFile(page, 'half.json', '{"graphflow": 1, "nodes"');
+  await drop(page, 'half.json', '{"graphflow": 1, "nodes"');
   await says(page, 'half.json: not valid JSON');
-  await dropFile(page, 'other.json', '{"last_node_id": 3, "nodes": [], "links": []}');
+  await drop(page, 'other.json', '{"last_node_id": 3, "nodes": [], "links": []}');
   await says(page, 'other.json: not a graphflow workflow', 'ComfyUI');
-  await dropFile(page, 'later.json', '{"graphflow": 99, "nodes": {}}');
+  await drop(page, 'later.json', '{"graphflow": 99, "nodes": {}}');
   await says(page, 'later.json: written by a newer graphflow', 'update graphflow');
-  await dropFile(page, 'empty.png', '', 'image/png');
+  await drop(page, 'empty.png', '', 'image/png');
   await says(page, 'empty.png is empty');
-  await dropFile(page, 'clip.mp4', 'no video at all', 'video/mp4');
+  await drop(page, 'clip.mp4', 'no video at all', 'video/mp4');
   await says(page, 'clip.mp4: the file cannot be decoded', 'that other programs can open');
-  await dropFile(page, 'setup.exe', 'MZ', 'application/x-msdownload');
+  await drop(page, 'setup.exe', 'MZ', 'application/x-msdownload');
   await says(page, "setup.exe: files named '*.exe' are not taken", 'these are: .png');
   await openDocument(page, single('std/text'));
-  await dropFile(page, 'notes.txt', 'a word', 'text/plain');
+  await drop(page, 'notes.txt', 'a word', 'text/plain');
   await says(page, 'notes.txt carries no workflow', 'becomes a node that loads it');
   assert.ok(!(await page.content()).includes(server.data), 'of the server’s folders nothing is told');
   refusedOnly(page);
+}
+
+export async function a_node_that_is_not_installed_is_shown_kept_and_never_fetched({ page, server }) {
+  const asked = [];
+  page.on('request', (request) => asked.push(request.url()));
+  const strange = {
+    type: 'strangers/miner',
+    params: { deep: [1] },
+    inputs: { x: 'two' },
+    ui: { x: 0, y: 0 },
+  };
+  await openDocument(page, {
+    graphflow: 1,
+    name: 'from elsewhere',
+    nodes: { one: strange, two: { type: 'std/text', ui: { x: -330, y: 0 } } },
+    outputs: { out: 'one' },
+  });
+  await page.getByTestId('node-one').getByText('not installed').waitFor();
+  await page.getByTestId('node-one').locator('.node-header').click();
+  await page.getByText("This node's pack is not installed.").waitFor();
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page
+    .getByRole('region', { name: 'problems' })
+    .getByText("no node type 'strangers/miner'")
+    .first()
+    .waitFor();
+  assert.deepEqual((await documentOf(page)).nodes.one, strange, 'kept as it is');
+  assert.deepEqual(
+    asked.filter((url) => !url.startsWith(server.origin)),
+    [],
+    'nothing is asked of anybody else',
+  );
 }
 
 export async function a_file_of_another_kind_is_not_even_sent({ page }) {
@@ -114,7 +134,7 @@ export async function without_a_server_one_knows_that_nothing_is_lost({ page, se
   const words = ['there is no connection to the server', 'kept in this browser'];
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   await says(page, ...words);
-  await dropFile(page, 'dog.png', 'no picture', 'image/png');
+  await drop(page, 'dog.png', 'no picture', 'image/png');
   await says(page, ...words);
   await server.up(server.port);
   await page.getByText('connected', { exact: true }).waitFor();

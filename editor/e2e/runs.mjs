@@ -211,6 +211,14 @@ export async function waiting_runs_are_put_in_order({ page, picture }) {
   assert.equal(await page.getByRole('button', { name: /queue paused/ }).count(), 0);
   await page.getByRole('button', { name: 'Cancel all' }).click();
   await waiting.first().waitFor({ state: 'detached' });
+  const over = page.locator('.run-row.cancelled');
+  await over.nth(2).waitFor();
+  await page.getByLabel('this workflow alone').check();
+  await over.nth(1).waitFor({ state: 'detached' });
+  assert.deepEqual(await over.locator('.tile > span').allInnerTexts(), ['third'], 'the open one');
+  await page.getByRole('button', { name: 'run third again' }).click();
+  await page.getByRole('button', { name: 'cancel third' }).click();
+  await over.nth(1).waitFor();
 }
 
 export async function a_measured_clip_is_drawn_as_curves({ page, picture }) {

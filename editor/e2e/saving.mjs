@@ -1,7 +1,9 @@
 /** Keeping workflows: save, reload, versions, trash, conflicts, files that carry their workflow. */
 
 import assert from 'node:assert/strict';
-import { documentOf, open, openDocument, press } from './lab.mjs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { documentOf, dropFile, open, openDocument, press, run } from './lab.mjs';
 
 const DOC = {
   graphflow: 1,
@@ -48,6 +50,31 @@ export async function a_saved_workflow_keeps_what_the_editor_does_not_know({ pag
     .getByRole('region', { name: 'your workflows' })
     .getByRole('button', { name: /round trip/ })
     .waitFor();
+}
+
+export async function a_saved_picture_and_a_workflow_file_open_where_they_are_dropped({ page, server }) {
+  const made = {
+    graphflow: 1,
+    name: 'a still',
+    nodes: {
+      clip: { type: 'toyworld/clip', params: { seed: 77 }, ui: { x: 0, y: 0 } },
+      frame: { type: 'media/pick_frame', inputs: { video: 'clip.video' }, ui: { x: 330, y: 0 } },
+      save: { type: 'media/save_image', params: { name: 'still' }, inputs: { image: 'frame' } },
+    },
+    outputs: { file: 'save' },
+  };
+  await openDocument(page, made);
+  await run(page);
+  const folder = join(server.data, 'output');
+  const name = (await readdir(folder)).find((one) => one.startsWith('still'));
+  const bytes = await readFile(join(folder, name));
+  await openDocument(page, DOC);
+  await dropFile(page.locator('.react-flow__pane'), 'still.png', bytes, 'image/png');
+  await page.getByText('opened the workflow that made still.png').waitFor();
+  assert.equal((await documentOf(page)).nodes.clip.params.seed, 77);
+  await dropFile(page.locator('.react-flow__pane'), 'sent.json', JSON.stringify({ ...DOC, name: 'sent' }));
+  await page.getByRole('navigation', { name: 'open workflows' }).getByText('sent').waitFor();
+  assert.deepEqual(Object.keys((await documentOf(page)).nodes), Object.keys(DOC.nodes));
 }
 
 export async function the_trash_gives_back({ page }) {

@@ -1,7 +1,7 @@
 /** Controls of settings, uploads, parameters. */
 
 import assert from 'node:assert/strict';
-import { documentOf, openDocument, press, serious } from './lab.mjs';
+import { documentOf, dropFile, openDocument, press, serious } from './lab.mjs';
 
 const node = (type, params = {}) => ({ graphflow: 1, nodes: { one: { type, params, ui: { x: 0, y: 0 } } } });
 const params = async (page) => (await documentOf(page)).nodes.one.params;
@@ -117,21 +117,7 @@ export async function a_model_is_chosen_from_the_catalogue({ page, picture }) {
 export async function a_dropped_picture_becomes_a_node_that_loads_it({ page }) {
   await openDocument(page, node('media/load_image'));
   const png = await page.screenshot({ clip: { x: 0, y: 0, width: 32, height: 32 } });
-  await page.locator('.canvas').evaluate((canvas, data) => {
-    const transfer = new DataTransfer();
-    transfer.items.add(
-      new File([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], 'plain.png', { type: 'image/png' }),
-    );
-    canvas.dispatchEvent(
-      new DragEvent('drop', {
-        dataTransfer: transfer,
-        bubbles: true,
-        cancelable: true,
-        clientX: 500,
-        clientY: 600,
-      }),
-    );
-  }, png.toString('base64'));
+  await dropFile(page.locator('.canvas'), 'plain.png', png, 'image/png', { x: 500, y: 600 });
   await page.getByTestId('node-load_image').waitFor();
   await page.waitForTimeout(200);
   assert.match((await documentOf(page)).nodes.load_image.params.path, /^asset:/);
