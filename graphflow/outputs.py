@@ -13,7 +13,7 @@ from graphflow.execute import MissingInput
 from graphflow.graph import Graph
 from graphflow.refs import Const, Ref, without_gone
 from graphflow.result import Result
-from graphflow.rows import LISTS
+from graphflow.rows import is_list
 from graphflow.types import name_of
 from graphflow.values import SavedFile, Value
 
@@ -79,14 +79,14 @@ def files_in(value: Any) -> Iterator[SavedFile]:
     """The saved files in a value, which may be a list of them."""
     if isinstance(value, SavedFile):
         yield value
-    elif isinstance(value, LISTS):
+    elif is_list(value):
         for item in value:
             yield from files_in(item)
 
 
 def is_plain(value: Any) -> bool:
     """Whether a value is a number, a text or lists of them."""
-    if isinstance(value, LISTS):
+    if is_list(value):
         return all(map(is_plain, value))
     return isinstance(value, (bool, int, float, str)) and not isinstance(value, Value)
 
@@ -101,6 +101,6 @@ def plain(value: Any, limit: int = MAX_TEXT) -> Any:
 
 
 def _exact(value: Any) -> Any:
-    if isinstance(value, LISTS):
+    if is_list(value):
         return [_exact(one) for one in value]
     return str(value) if isinstance(value, int) and abs(value) > MAX_INTEGER else value

@@ -20,7 +20,7 @@ from graphflow.graph import Graph, GraphNode, Wire
 from graphflow.keys import canon, digest, step_key
 from graphflow.origins import origins
 from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
-from graphflow.rows import LISTS
+from graphflow.rows import is_list
 from graphflow.settings import check_wired_setting
 from graphflow.steps import Facts, Plan, Stage, Step
 from graphflow.workflow import LIMITS
@@ -381,7 +381,7 @@ class _Planner:
 
 
 def _listed(value: Any) -> Sequence[Any]:
-    if not isinstance(value, LISTS):
+    if not is_list(value):
         raise NodeError(f"a list was declared, but a {type(value).__name__} came", code="node.output")
     return value
 

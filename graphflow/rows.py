@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice, pairwise
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeGuard, TypeVar, cast, overload
 
 T = TypeVar("T")
 
@@ -117,8 +117,9 @@ class Parts(Sequence[list[T]]):
         return self.whole[self._ends[places] : self._ends[places + 1]]
 
 
-LISTS = (list, tuple, Rows, Parts)
-"""What is a list on a wire."""
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    """Whether a value is a list on a wire."""
+    return isinstance(value, (list, tuple, Rows, Parts))
 
 
 def joined(lists: Iterable[list[T]]) -> list[T]:

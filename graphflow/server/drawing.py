@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from graphflow.rows import LISTS
+from graphflow.rows import is_list
 from graphflow.server.answers import Series
 from graphflow.values import Value
 
@@ -58,14 +58,14 @@ def _curves(value: Any, labels: tuple[str, ...], name: str, unit: str) -> Iterat
     elif isinstance(value, dict):
         for one, inner in value.items():
             yield from _curves(inner, (*labels, str(one)), name, unit)
-    elif isinstance(value, LISTS):
+    elif is_list(value):
         for one in value:
             yield from _curves(one, labels, name, unit)
 
 
 def _is_curve(value: Any) -> bool:
     return (
-        isinstance(value, LISTS)
+        is_list(value)
         and len(value) > 1
         and all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in value)
         and any(isinstance(one, float) for one in value)
@@ -80,7 +80,7 @@ def _points(values: Sequence[float]) -> list[float | None]:
 
 def _many(value: Any) -> Iterator[Sequence[Value]]:
     """Lists of values in a value, the outermost first."""
-    if isinstance(value, LISTS) and value and all(isinstance(one, Value) for one in value):
+    if is_list(value) and value and all(isinstance(one, Value) for one in value):
         yield value
     elif isinstance(value, Value):
         for name in type(value).model_fields:

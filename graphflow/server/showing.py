@@ -24,7 +24,7 @@ from graphflow.execute import Done, Failed, Missed, MissingInput, Work, stands
 from graphflow.node import NodeSpec
 from graphflow.outputs import is_plain, plain
 from graphflow.refs import Out
-from graphflow.rows import LISTS
+from graphflow.rows import is_list
 from graphflow.runners import Message, Runner, Stopped
 from graphflow.server.answers import Shown
 from graphflow.server.drawing import curves, rows
@@ -239,8 +239,8 @@ def kind_of(value: Any) -> tuple[Kind, str]:
         return "text", ""
     if isinstance(value, (bool, int, float)):
         return "number", ""
-    listed = isinstance(value, LISTS)
-    if not isinstance(value, (Value, dict, *LISTS)) or has_tensors(value):
+    listed = is_list(value)
+    if not (listed or isinstance(value, (Value, dict))) or has_tensors(value):
         return ("list" if listed else "none"), ""
     if listed and (not value or any(isinstance(one, SavedFile) for one in value)):
         return "list", ""
@@ -271,6 +271,6 @@ def has_tensors(value: Any) -> bool:
             waiting.extend(getattr(one, name) for name in type(one).model_fields)
         elif isinstance(one, dict):
             waiting.extend(one.values())
-        elif isinstance(one, LISTS):
+        elif is_list(one):
             waiting.extend(one)
     return False
