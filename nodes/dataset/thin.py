@@ -41,22 +41,26 @@ def deduplicate(
     import numpy
 
     seen = [
-        (-_rank(item, keep), place, _code(item), _group(item), item.id)
+        (-_rank(item, keep), place, _code(item), _group(item))
         for place, item in enumerate(items)
         if not item.rejected
     ]
     if not seen:
         return items
     seen.sort(key=lambda one: one[:2])
-    _, places, codes, groups, names = zip(*seen, strict=True)
-    twins = _twins(numpy.stack(codes), groups, distance)
-    copies = {places[own]: names[other] for own, other in twins.items()}
+    _, places, codes, groups = zip(*seen, strict=True)
+    del seen
+    hashes = numpy.frombuffer(b"".join(codes), numpy.uint8).reshape(len(codes), -1)
+    copies = {places[own]: places[other] for own, other in _twins(hashes, groups, distance).items()}
+    stay = {*copies.values()}
+    names = {place: item.id for place, item in enumerate(items) if place in stay}
 
     def judged(place: int, item: I) -> I:
         if item.rejected:
             return item
-        other = copies.get(place)
-        return accept(item, stage) if other is None else refuse(item, stage, f"looks like {other}")
+        if place in copies:
+            return refuse(item, stage, f"looks like {names[copies[place]]}")
+        return accept(item, stage)
 
     return rows(itertools.starmap(judged, enumerate(items)))
 
@@ -97,8 +101,8 @@ def _group(item: Item) -> str:
     return item.instruction if isinstance(item, EditPair) else ""
 
 
-def _code(item: Item) -> Any:
-    """The perceptual hash of an item, eight bits a byte."""
+def _code(item: Item) -> bytes:
+    """The perceptual hash of an item."""
     import numpy
 
     from .frames import luma
@@ -106,11 +110,12 @@ def _code(item: Item) -> Any:
 
     if isinstance(item, EditPair):
         pictures = (item.before, item.after)
-        return numpy.packbits(numpy.concatenate([bits(luma(one.pixels.numpy())) for one in pictures]))
+        codes = [bits(luma(one.pixels.numpy())) for one in pictures]
+        return numpy.packbits(numpy.concatenate(codes)).tobytes()
     text = item.scores.get("phash")
     if not isinstance(text, str):
         raise NodeError(f"{item.id} has no column 'phash'", hint="measure the clips first")
-    return numpy.packbits(from_text(text))
+    return numpy.packbits(from_text(text)).tobytes()
 
 
 class Embedder(Recipe):
