@@ -214,6 +214,16 @@ def _inputs(case: Case, dtype: torch.dtype) -> dict[str, Any]:
             mask = torch.ones(rows, 256, dtype=torch.int64)
             found = _empty({**shapes, "pooled_projections": (rows, 768)}, dtype)
             return {**found, "encoder_attention_mask": mask, "timestep": step}
+        case "HeliosTransformer3DModel":  # 16 + 2 + 1 frames of what came before, and the first of all
+            history = {"short": 2, "mid": 2, "long": 16}
+            shapes = {"hidden_states": clip, "encoder_hidden_states": (rows, 512, 4096)}
+            found = _empty(shapes, dtype)
+            places = torch.arange(20 + frames)
+            where = {"short": [0, 19], "mid": [17, 18], "long": [*range(1, 17)]}
+            for name, count in history.items():
+                found |= _empty({f"latents_history_{name}": (rows, 16, count, height, width)}, dtype)
+                found[f"indices_latents_history_{name}"] = places[where[name]][None]
+            return {**found, "indices_hidden_states": places[20:][None], "timestep": step}
         case "WanAnimateTransformer3DModel":
             shapes = {"hidden_states": (rows, 36, *case.cells), "encoder_hidden_states": (rows, 512, 4096)}
             poses, faces = (rows, 16, frames - 1, height, width), (rows, 3, 4 * frames - 7, 512, 512)
@@ -255,6 +265,8 @@ TRANSFORMERS = (
     Case("LTX2VideoTransformer3DModel", _LTX2, (16, 16, 24), rows=2),
     Case("LTX2VideoTransformer3DModel", _LTX2, (8, 10, 12)),
     Case("HunyuanVideoTransformer3DModel", _HUNYUAN, (9, 60, 104)),
+    Case("HeliosTransformer3DModel", {"num_layers": 2}, (9, 48, 80)),
+    Case("HeliosTransformer3DModel", _WAN, (9, 48, 80)),
 )
 DECODERS = (
     Case("AutoencoderKLWan", {}, (1, 30, 52), pixels=(8, 4)),

@@ -48,6 +48,8 @@ class Denoising:
     """Text tokens that join the tokens of the clip in one sequence."""
     batched: bool = False
     """Guidance runs both prompts at once."""
+    frames: float = 0.0
+    """Latent frames' worth of tokens of what came before, which join those of the clip."""
     kept: str = ""
     """Entry of the config that lists layers whose outputs are all kept, one token width each."""
 
@@ -66,6 +68,9 @@ DENOISING: Mapping[str, Denoising] = {
     "LTX2VideoTransformer3DModel": Denoising((Stage(19.1),), (Stage(22.1),), batched=True),
     "HunyuanVideoTransformer3DModel": Denoising((Stage(16.5),), (Stage(18.5),), text=256),
     "HunyuanVideoFramepackTransformer3DModel": Denoising((Stage(16.5),), (Stage(18.5),), text=256 + 729),
+    "HeliosTransformer3DModel": Denoising(
+        (Stage(18.25, 2.0), Stage(21.2)), (Stage(24.5, 2.0), Stage(32.5)), frames=2.5
+    ),
     "HunyuanVideo15Transformer3DModel": Denoising(
         (Stage(14.5), Stage(9.9, pair=5.5)), (Stage(18.5), Stage(10.1, pair=3.8)), text=1985
     ),
@@ -131,15 +136,19 @@ def encoding(known: Mapping[str, Any]) -> Estimate | None:
         folder = locate(recipe.source.model, revision=recipe.source.revision)
     except MissingModel:
         return None
-    need = 0.0
+    need = 0
     for part in recipe.parts():
-        config = read_json(folder / part / "config.json")
-        config = config.get("text_config", config)
-        width = config.get("d_model") or config.get("hidden_size") or 4096
-        inner = config.get("d_ff") or config.get("intermediate_size") or 4 * width
-        heads = config.get("num_heads") or config.get("num_attention_heads") or width // 64
-        need = max(need, tokens * (2 * inner + 3 * width) + 3 * heads * tokens**2)
-    return Estimate(round(need * _width(recipe.dtype)))
+        need = max(need, text_bytes(read_json(folder / part / "config.json"), tokens, recipe.dtype))
+    return Estimate(need)
+
+
+def text_bytes(config: Mapping[str, Any], tokens: int, dtype: str) -> int:
+    """Of one prompt in a text encoder with layers like T5's."""
+    config = config.get("text_config", config)
+    width = config.get("d_model") or config.get("hidden_size") or 4096
+    inner = config.get("d_ff") or config.get("intermediate_size") or 4 * width
+    heads = config.get("num_heads") or config.get("num_attention_heads") or width // 64
+    return round((tokens * (2 * inner + 3 * width) + 3 * heads * tokens**2) * _width(dtype))
 
 
 def denoising(known: Mapping[str, Any]) -> Estimate | None:
@@ -169,7 +178,8 @@ def transformer_bytes(
     """
     rule, width = DENOISING.get(kind, UNMEASURED), _width(dtype)
     patches = zip(cells, _patch(config), strict=True)
-    tokens = rule.text + math.prod(math.ceil(size / patch) for size, patch in patches)
+    frames, rows, columns = (math.ceil(size / patch) for size, patch in patches)
+    tokens = rule.text + round((frames + rule.frames) * rows * columns)
     model = int(config.get("num_attention_heads", 1)) * int(config.get("attention_head_dim", 1))
     inner = int(config.get("ffn_dim") or 4 * model)
     kept = len(config.get(rule.kept) or ()) * model if rule.kept else 0

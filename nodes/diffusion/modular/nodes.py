@@ -19,6 +19,7 @@ from graphflow.values import Audio, Image, Seed, Video
 
 from ..pixels import pil, pils
 from .definitions import PORTS, Definition, Input, Phase, definitions
+from .forecast import Foresight, forecast
 from .recipes import ModularModel
 from .run import Done, Work, after, performed
 from .state import ModularState, packed, same
@@ -95,7 +96,8 @@ def _made(definition: Definition, phase: Phase) -> Callable[..., Any]:
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in signature.parameters.values()}
     run.__annotations__["return"] = signature.return_annotation
-    return node(f"modular/{name}", depends=_DEPENDS)(run)
+    check = Foresight(definition, phase)
+    return node(f"modular/{name}", check=check, forecast=forecast(definition, phase), depends=_DEPENDS)(run)
 
 
 def _signature(definition: Definition, phase: Phase) -> inspect.Signature:
