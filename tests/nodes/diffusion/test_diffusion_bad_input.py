@@ -21,6 +21,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from graphflow import workflow
 from graphflow.errors import Problem
 from graphflow.workspace import Workspace
 from tests.support.family_graphs import FAMILIES, family_graph, parts_of
@@ -180,6 +181,24 @@ def test_a_pipe_in_place_of_weights_is_not_waited_for(
     file.unlink()
     os.mkfifo(file)
     assert "it is no file" in refused(family_graph("wan21", folder)).message
+
+
+def test_weights_that_are_a_pickle_are_not_even_opened(
+    tmp_path: Path, copies: Callable[[str], Path], refused: Refused, workspace: Workspace
+) -> None:
+    """Whoever reads this one runs what its author wrote; so nobody does, by the plan or by the run."""
+    folder = copies("wan21")
+    (file,) = (folder / "transformer").glob("*.safetensors")
+    ran = tmp_path / "ran"
+    evil = f"cos\nmkdir\n(S'{ran}'\ntR.".encode()
+    for name in (file.with_suffix(".bin"), file):
+        file.unlink(missing_ok=True)
+        name.write_bytes(evil)
+        raw = family_graph("wan21", folder)
+        problem = refused(raw)
+        assert "lacks weights" in problem.message or "is not a safetensors file" in problem.message
+        result = workspace.run(workspace.graph(workflow.from_raw(raw)), out_dir=tmp_path / "out")
+        assert result.status == "failed" and not ran.exists()
 
 
 @pytest.mark.parametrize(
