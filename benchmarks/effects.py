@@ -5,7 +5,7 @@
 
 Fails unless the effect with the trigger is at least five times as strong as without, on prompts that training
 never saw. Prints strengths, the ratio, when effects begin and how long all of it took; the figures of
-docs/guide/training.md are from it. Ten minutes a template on two free cores.
+docs/guide/training.md are from it, by three seeds. Ten minutes a template on two free cores.
 """
 
 from __future__ import annotations
