@@ -35,7 +35,7 @@ export function applyNodes(
   if (removed.size > 0) edit('delete', (doc) => removeMarks(removeNodes(doc, removed), removed));
   if (places.size > 0) {
     carry(places, nodes, carried);
-    edit('move', (doc) => moveTo(doc, rounded(places)), 'move');
+    edit('move', (doc) => moveTo(doc, rounded(places)), `move ${[...places.keys()].join(' ')}`);
   }
   if (!dragging) carried.clear();
 }
