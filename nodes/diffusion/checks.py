@@ -62,7 +62,8 @@ def check_parts(
         raise NodeError(f"model {model!r} is denoised in its own way", where="denoiser", hint=f"use {own}")
     for name, value in (("prompt", prompt), ("latents", latents)):
         if not isinstance(value, Unknown) and value.family != denoiser.family:
-            text = f"the {name} is for {value.family}, the denoiser for {denoiser.family}"
+            are = "are" if name == "latents" else "is"
+            text = f"the {name} {are} for {value.family}, the denoiser for {denoiser.family}"
             raise ValueMismatch(text, where=name, hint="use parts of one model")
     channels = latents.geometry.channels
     wanted = denoiser.config.get("out_channels") or denoiser.config.get("in_channels", channels)

@@ -161,7 +161,7 @@ def test_what_was_made_before_is_not_checked_again() -> None:
 def test_what_nobody_needs_is_not_checked() -> None:
     """Its result is not there any more, but all that was made of it is."""
     graph, world = two("absent", "absent"), World()
-    keys = {step.node: step.key for step in world.plan(graph, check=False).steps.values()}
+    keys = {step.node: step.key for step in world.plan(graph, models=False).steps.values()}
     world.results = {keys["d"]: {"out": 6}}
     planned = world.plan(graph)
     assert not planned.failures and not planned.todo
@@ -244,8 +244,9 @@ def test_a_model_that_cannot_be_opened_is_told_before_anything_runs(studio: Lab)
 
 
 def test_a_plan_that_only_weighs_models_does_not_look_for_them() -> None:
-    assert not World().plan(two("absent", "absent"), check=False).failures
-    assert not ASKED
+    assert not World().plan(two("absent", "absent"), models=False).failures and not ASKED["inspect"]
+    refused = World().plan(two("absent", "absent", number=13), models=False).failures
+    assert refused["s"].message == "there is no take 13", "what cannot work weighs nothing"
 
 
 # ---------------------------------------------------------------------------------------- the cost
