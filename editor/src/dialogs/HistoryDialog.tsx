@@ -78,9 +78,11 @@ function Card({ node, one, then, marked, onMark }: CardProps) {
     closeDialog();
     if (activeTab()?.readOnly) return;
     const others = new Set(before.map((change) => change.node)).size;
-    const who =
-      others > 0 && changes !== mine ? `${node} and ${plural(others, 'node')} before it are` : `${node} is`;
-    say(`${who} set as ${ago(one.time)}`, 'good', found?.rest.join('; '));
+    const were = others > 0 && changes !== mine;
+    const who = were
+      ? `${node} and ${plural(others, 'node')} before it are set as they were`
+      : `${node} is set as it was`;
+    say(`${who} ${ago(one.time)}`, 'good', found?.rest.join('; '));
   };
   const mine = found?.changes.filter((change) => change.node === node) ?? [];
   return (
