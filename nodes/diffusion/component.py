@@ -18,7 +18,7 @@ from .headers import TensorEntry, check_header
 from .memory import footprint
 from .modifiers.casting import Casting
 from .modifiers.offload import Offload, Strategy, check_offload, placed
-from .modifiers.quantise import METHODS, Quantisation, backend_of, check_quantisation
+from .modifiers.quantise import METHODS, Quantisation, backend_of, check_installed, check_quantisation
 from .opening import class_named
 from .source import (
     ANEW,
@@ -115,7 +115,9 @@ class Component(Recipe):
 
     def inspect(self) -> None:
         """All that is opened must be here, unless it may be fetched, and weight files must be whole."""
-        source, single = self.source, self.single_files()
+        source, single, quantisation = self.source, self.single_files(), self.quantised()
+        if quantisation is not None:
+            check_installed(quantisation)
         folder = locate(source.model, revision=source.revision)
         index = read_json(folder / INDEX)
         for part in () if source.download else self.needed():

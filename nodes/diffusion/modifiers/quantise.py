@@ -106,13 +106,12 @@ def backend_of(quantisation: Quantisation) -> Backend:
     return BACKENDS[quantisation.method.partition("_")[0]]
 
 
-def check_quantisation(quantisation: Quantisation, device: str) -> None:
-    """Raises NodeError, saying what to install or to choose, if it cannot be done on `device`."""
+def check_installed(quantisation: Quantisation) -> None:
+    """Raises NodeError, saying what to install, if a package is missing; imports none."""
     method, backend = quantisation.method, backend_of(quantisation)
-    storage = METHODS[method]
     for module, package in (
         (backend.module, backend.package),
-        *((need, f"{need}>=1.0.0") for need in storage.needs),
+        *((need, f"{need}>=1.0.0") for need in METHODS[method].needs),
     ):
         if not installed(module):
             raise NodeError(
@@ -120,6 +119,13 @@ def check_quantisation(quantisation: Quantisation, device: str) -> None:
                 where="quantisation",
                 hint=f"run 'pip install {package}', or choose another method",
             )
+
+
+def check_quantisation(quantisation: Quantisation, device: str) -> None:
+    """Raises NodeError, saying what to install or to choose, if it cannot be done on `device`."""
+    check_installed(quantisation)
+    method, backend = quantisation.method, backend_of(quantisation)
+    storage = METHODS[method]
     if not (backend.gpu or storage.capability > (0, 0)):
         return
     if not device.startswith("cuda"):

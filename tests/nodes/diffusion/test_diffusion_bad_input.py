@@ -233,6 +233,18 @@ def test_weights_without_a_config(copies: Folders, refused: Refused) -> None:
     assert "has no text_encoder/config.json" in refused(family_graph("wan21", folder)).message
 
 
+def test_a_package_that_is_missing_is_told_before_the_prompt_is_encoded(
+    folders: Folders, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphflow_nodes.diffusion.modifiers.quantise.installed", lambda module: False)
+    quantised = step("quantise", {"method": "bitsandbytes_nf4"}, part="model.denoiser")
+    raw = family_graph("wan21", folders("wan21"), quantised=quantised)
+    raw["nodes"]["denoise"]["inputs"]["denoiser"] = "quantised"
+    problem = refused(raw)
+    assert "needs the Python package 'bitsandbytes'" in problem.message
+    assert "pip install bitsandbytes" in problem.hint
+
+
 def test_a_lora_whose_matrices_do_not_go_together(folders: Folders, refused: Refused, tmp_path: Path) -> None:
     file = tmp_path / "x.safetensors"
     layer = "transformer.blocks.0.attn1.to_q.lora"
