@@ -142,7 +142,15 @@ class DiskStore:
         return self._guarded(name, key, load)
 
     def _prove(self, name: str, head: Head) -> None:
-        """Check the tensors once per file and process, and mark the file as used now."""
+        """Check the tensors once per file and process, and mark the file as used now.
+
+        One without tensors is checked at a glance and not remembered: there may be ten thousand.
+        """
+        if not head.tensors:
+            entryfile.check_tensors(name, head)
+            with suppress(OSError):
+                os.utime(name)
+            return
         found = os.stat(name)
         identity = (found.st_ino, found.st_size, found.st_mtime_ns)
         if self._proved.get(name) == identity:
