@@ -18,7 +18,7 @@ from graphflow.values import NUMERICS, PLACEMENT
 from .component import Component, read_configs
 from .families import Family, family, pipelines
 from .headers import TensorEntry
-from .modifiers.attention import attending, check_attention
+from .modifiers.attention import attending, check_attention, check_name
 from .modifiers.casting import Casting, cast, is_cast
 from .modifiers.compile import Compilation, check_compilation, compiled
 from .modifiers.lora import Expert, LoRA, adapted, add_loras, check_adapter, parts_of, read_adapter
@@ -233,6 +233,7 @@ class Denoiser(Component):
 
     def inspect(self) -> None:
         _check_combination(self.during(0, 1))
+        check_name(self.attention)
         super().inspect()
 
     def check(self, device: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import torch
+from graphflow_nodes.diffusion.modifiers.attention import BACKENDS
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -231,6 +232,21 @@ def test_weights_without_a_config(copies: Folders, refused: Refused) -> None:
     folder = copies("wan21")
     (folder / "text_encoder" / "config.json").unlink()
     assert "has no text_encoder/config.json" in refused(family_graph("wan21", folder)).message
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "sage_hub"])
+def test_an_attention_backend_that_nobody_knows(folders: Folders, refused: Refused, backend: str) -> None:
+    raw = family_graph(
+        "wan21", folders("wan21"), other=step("attention", {"backend": backend}, denoiser="model.denoiser")
+    )
+    raw["nodes"]["denoise"]["inputs"]["denoiser"] = "other"
+    assert f"attention backend '{backend}'" in refused(raw).message
+
+
+def test_attention_backends_are_called_as_diffusers_calls_them() -> None:
+    from diffusers.models.attention_dispatch import AttentionBackendName
+
+    assert set(BACKENDS) == {one.value for one in AttentionBackendName if not one.value.endswith("_hub")}
 
 
 def test_a_package_that_is_missing_is_told_before_the_prompt_is_encoded(
