@@ -256,7 +256,8 @@ _FILES: tuple[Kind, ...] = ("image", "video", "audio")
 
 def readable(value: Any) -> str:
     """A value without tensors as text: JSON, indented."""
-    raw = value.model_dump(mode="json") if isinstance(value, Value) else value
+    listed = [*value] if is_list(value) else value
+    raw = value.model_dump(mode="json") if isinstance(value, Value) else listed
     return str(plain(json.dumps(raw, indent=1, default=str, ensure_ascii=False)))
 
 

@@ -19,6 +19,7 @@ from graphflow.node import node
 from graphflow.outputs import is_plain
 from graphflow.refs import Many, Out
 from graphflow.rows import ROWS, Parts, Rows, joined
+from graphflow.server.showing import kind_of, readable
 from graphflow.sizes import nbytes
 from graphflow.values import Image, TensorRef, Value, decode, encode, rows
 
@@ -83,6 +84,11 @@ def test_rows_travel_and_stand_in_keys_as_lists_do() -> None:
     assert isinstance(back, Rows) and back == NOTES
     assert canon(packed) == canon(NOTES)
     assert not is_plain(packed) and is_plain([1, 2])
+
+
+def test_rows_are_shown_as_lists_are() -> None:
+    assert kind_of(rows(NOTES)) == kind_of(NOTES) == ("table", "")
+    assert readable(rows(NOTES)) == readable(NOTES)
 
 
 def test_what_is_no_plain_data_is_kept_beside_the_packed_columns() -> None:
