@@ -10,7 +10,7 @@ from pydantic import Field
 
 from graphflow.errors import NodeError, StorageError
 from graphflow.node import Context, node
-from graphflow.values import Image, Recipe, Video
+from graphflow.values import Image, Recipe, Video, rows
 
 from .caption import frames_of_clip, middle_frame
 from .pairs import array_of
@@ -125,7 +125,7 @@ def measure_blocks(clips: list[Clip], ctx: Context) -> list[Clip]:
             "native_sharpness": float(numpy.abs(laplacian(grey)).mean()),
         }
 
-    return [_looked(clip, ctx, scores, place, len(clips)) for place, clip in enumerate(clips)]
+    return rows(_looked(clip, ctx, scores, place, len(clips)) for place, clip in enumerate(clips))
 
 
 @node("dataset/motion_vectors", depends=(".values", ".vectors", "graphflow_nodes.media.containers"))
@@ -139,14 +139,14 @@ def motion_vectors(clips: list[Clip], ctx: Context) -> list[Clip]:
     """
     from .vectors import vector_scores
 
-    found = []
-    for place, clip in enumerate(clips):
+    def looked(place: int, clip: Clip) -> Clip:
         ctx.progress(place, len(clips))
         try:
-            found.append(clip if clip.rejected else with_scores(clip, vector_scores(clip)))
+            return clip if clip.rejected else with_scores(clip, vector_scores(clip))
         except StorageError as error:
-            found.append(refuse(clip, "read", error.message))
-    return found
+            return refuse(clip, "read", error.message)
+
+    return rows(itertools.starmap(looked, enumerate(clips)))
 
 
 @node("dataset/score_frames", depends=_PARTS)
@@ -167,7 +167,7 @@ def score_frames(clips: list[Clip], scorer: FrameScorer, ctx: Context) -> list[C
                 )
             return found
 
-        return [_looked(clip, ctx, scores, place, len(clips)) for place, clip in enumerate(clips)]
+        return rows(_looked(clip, ctx, scores, place, len(clips)) for place, clip in enumerate(clips))
 
 
 def _looked(

@@ -92,7 +92,7 @@ def length(items: list[T]) -> int:
 @node("std/concat", fold=True)
 def concat(a: list[T], b: list[T]) -> list[T]:
     """The items of `a`, then those of `b`."""
-    return [*a, *b]
+    return joined((a, b))
 
 
 @node("std/flatten", fold=True)

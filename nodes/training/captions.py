@@ -9,6 +9,7 @@ from pydantic import Field
 
 from graphflow.errors import NodeError
 from graphflow.node import node
+from graphflow.values import rows
 
 OPENINGS = (
     "The video shows ", "This video shows ", "In this video, ", "In the video, ", "The video features ",
@@ -64,11 +65,11 @@ def trigger_clips(
 
     Refused clips stay as they are. Raises NodeError for a template that lacks one of the two.
     """
-    return [
+    return rows(
         clip
         if clip.rejected
         else clip.model_copy(
             update={"caption": trigger_caption(clip.caption, trigger=trigger, template=template, strip=strip)}
         )
         for clip in clips
-    ]
+    )
