@@ -107,20 +107,20 @@ KILLED_RUNS = """
     from tests.support.runs import Shop, registry
 
     registry()
-    root, seconds, points = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
-    for point in points:  # each in a copy of this warm process, which has no threads yet
+    for place in sys.argv[2:]:  # each in a copy of this warm process, which has no threads yet
+        what, point = place.split("/")
         child = os.fork()
         if child == 0:
-            shop = Shop(root / point, "inline")
+            shop = Shop(Path(sys.argv[1], place), "inline")
 
             def arm(event, run):
                 if event.type == "node.progress" and event.done >= 3:
                     os.environ["GRAPHFLOW_FAULT"] = point
 
-            shop.run(long_walk(shop), until=arm, checkpoint_seconds=seconds)
+            shop.run(long_walk(shop), until=arm, checkpoint_seconds=0.0 if what == "checkpoint" else 1e9)
             os._exit(3)
         _, status = os.waitpid(child, 0)
-        print(point, os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1, flush=True)
+        print(place, os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1, flush=True)
 """
 
 
@@ -138,11 +138,16 @@ def program(code: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def killed_runs(root: Path, checkpoint_seconds: float, points: list[str]) -> None:
-    """A run dies at each point in turn, each on a data folder of its own."""
-    with program(KILLED_RUNS, root, checkpoint_seconds, *points) as process:
-        said, _ = process.communicate(timeout=120)
-    assert said.split("\n")[:-1] == [f"{point} {signal.SIGKILL}" for point in points]
+@pytest.fixture(scope="module")
+def killed_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run dies at each point in turn, each in a data folder: `checkpoint/POINT`, `result/POINT`."""
+    root = tmp_path_factory.mktemp("killed")
+    places = [f"checkpoint/{point}" for point in CHECKPOINT_POINTS]
+    places += [f"result/{point}" for point in RESULT_POINTS[:-1]]
+    with program(KILLED_RUNS, root, *places) as process:
+        said, _ = process.communicate(timeout=180)
+    assert said.split("\n")[:-1] == [f"{place} {signal.SIGKILL}" for place in places]
+    return root
 
 
 @pytest.fixture(scope="module")
@@ -170,13 +175,13 @@ def resumed(folder: Path, straight: Image) -> list[int]:
 
 @pytest.mark.slow
 def test_killed_at_every_point_of_a_checkpoint_a_run_resumes_bit_for_bit(
-    tmp_path: Path, straight: Image
+    killed_runs: Path, straight: Image
 ) -> None:
-    killed_runs(tmp_path, 0.0, CHECKPOINT_POINTS)
     for point in CHECKPOINT_POINTS:
-        state = DiskStore(tmp_path / point / "cache").read_checkpoint(walk_key(tmp_path / point))
+        folder = killed_runs / "checkpoint" / point
+        state = DiskStore(folder / "cache").read_checkpoint(walk_key(folder))
         assert state is not None and 2 <= state["step"] <= STEPS, point
-        again = resumed(tmp_path / point, straight)
+        again = resumed(folder, straight)
         assert min(again, default=STEPS + 1) > state["step"], "it went on where the checkpoint was made"
 
 
@@ -187,11 +192,10 @@ def walk_key(folder: Path) -> str:
 
 @pytest.mark.slow
 def test_killed_at_every_point_of_storing_a_result_the_next_run_has_it_or_makes_it(
-    tmp_path: Path, straight: Image
+    killed_runs: Path, straight: Image
 ) -> None:
-    killed_runs(tmp_path, 1e9, RESULT_POINTS[:-1])
     for point in RESULT_POINTS[:-1]:
-        resumed(tmp_path / point, straight)
+        resumed(killed_runs / "result" / point, straight)
 
 
 @pytest.mark.slow

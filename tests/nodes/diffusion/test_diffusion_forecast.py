@@ -9,7 +9,7 @@ import pytest
 from benchmarks.memory_forecast import Shape, build, forecast_bytes, measured_bytes
 
 SHAPE = Shape(text_width=384, text_layers=4, heads=4, layers=5, inner=2048, vae_width=32)
-SIZE = {"width": 256, "height": 160, "frames": 5, "steps": 1}
+SIZE = {"width": 128, "height": 128, "frames": 5, "steps": 1}
 
 
 @pytest.mark.slow

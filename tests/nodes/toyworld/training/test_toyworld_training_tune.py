@@ -145,7 +145,7 @@ def test_a_short_run_logs_saves_and_goes_on(module: ModuleType, codec: ChunkCode
 def test_packed_folders_load_in_the_stock_pipelines(kind: str, codec: ChunkCodec, tmp_path: Path) -> None:
     save(codec, tmp_path / "codec.safetensors")
     module = {"image": train_image, "control": train_control}[kind]
-    start(TuneRun(kind, tmp_path, BASE, 0.005, 0.1, batch=2, clips=32), module.train)
+    start(TuneRun(kind, tmp_path, BASE, 0.005, 0.1, batch=2, clips=8), module.train)
     folder = tmp_path / PRODUCTS[kind].name
     assert pack(PRODUCTS[kind], tmp_path, BASE, folder) < 11_000_000
     assert read_settings(folder)["frames"] == 13
