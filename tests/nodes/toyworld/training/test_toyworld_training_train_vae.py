@@ -46,7 +46,7 @@ def test_a_short_run_logs_saves_and_goes_on(tmp_path: Path) -> None:
     save(codec, tmp_path / "codec.safetensors")
 
     def told(minutes: float) -> list[dict[str, float]]:
-        train(VaeRun(tmp_path, minutes=minutes, crops=2, clips=8))
+        train(VaeRun(tmp_path, minutes=minutes, crops=4, clips=8))
         return [json.loads(line) for line in (tmp_path / "vae.log").read_text().splitlines()]
 
     first = told(0.001)
