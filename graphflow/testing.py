@@ -5,9 +5,11 @@ result = run_node(decode, vae_recipe, latents, tile=Tiling())
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -75,7 +77,7 @@ class LocalContext:
             yield live
 
     def save(self, name: str, suffix: str, write: Callable[[Path], None]) -> SavedFile:
-        folder = self._out_dir or Path(tempfile.mkdtemp())
+        folder = self._out_dir or _temporary_folder()
         path = folder / f"{name}{suffix}"
         write(path)
         data = path.read_bytes()
@@ -126,8 +128,9 @@ def run_graph(
 ) -> dict[str, Any]:
     """Run a workflow document made of the given node functions, in memory; returns `{output: value}`.
 
-    out_dir: where effects write; by default a new temporary folder. Raises DocumentError for a wrong document
-    and the first failed node's error if an output could not be made.
+    out_dir: where effects write; by default a folder that goes when the process ends.
+
+    Raises DocumentError for a wrong document and the first failed node's error if an output could not be made.
     """
     from graphflow.cache.memory import MemoryCache
     from graphflow.cache.tiers import Cache
@@ -143,13 +146,19 @@ def run_graph(
     graph = build(from_raw(dict(document)), Registry().with_nodes(functions))
     runner = InlineRunner(Cache(MemoryCache(2**30)), Pool("cpu"))
     try:
-        result = Run(graph, runner, Settings(out_dir or Path(tempfile.mkdtemp()))).execute()
+        result = Run(graph, runner, Settings(out_dir or _temporary_folder())).execute()
         error = first_error(result)
         if result.status == "failed" and error is not None:
             raise error
         return {name: result.value(name) for name in graph.outputs}
     finally:
         runner.close()
+
+
+def _temporary_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="graphflow-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 UPDATE_GOLDEN = "GRAPHFLOW_UPDATE_GOLDEN"
