@@ -130,7 +130,8 @@ def run_graph(
 
     out_dir: where effects write; by default a folder that goes when the process ends.
 
-    Raises DocumentError for a wrong document and the first failed node's error if an output could not be made.
+    Raises DocumentError for a wrong document, and the first failed node's error if an output could not be
+    made.
     """
     from graphflow.cache.memory import MemoryCache
     from graphflow.cache.tiers import Cache
