@@ -17,6 +17,9 @@ from tests.support.engine import raw
 KINDS: tuple[type[Any], ...] = get_args(get_args(p.Request)[0])
 """Every message that a client may send."""
 
+MESSAGES = 2_500
+"""Sent by each of two tests."""
+
 CODEC = p.Codec()
 
 TEXTS = [
@@ -101,7 +104,7 @@ def test_messages_of_every_kind_are_answered_once_and_never_with_a_fault(serve: 
             speaker, watcher = await live.socket(), await live.socket()
             await speaker.ask(p.Save, name="good", document=NUMBERS)
             runs = [(await speaker.ask(p.Submit, document=NUMBERS)).run.run for _ in range(3)]
-            sent, answers = set(range(1_000, 2_000)), []
+            sent, answers = set(range(1_000, 1_000 + MESSAGES)), []
             for id in sent:
                 await speaker.socket.send(msgpack.packb(message(chance, id, runs)))
             while len(answers) < len(sent):
