@@ -26,8 +26,8 @@ Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 _PARTS = (
     ".values", ".listing", ".shot_scores", ".motion", ".flow", ".picture", ".shots", ".hashing", ".frames",
-    ".reading", "graphflow_nodes.media.decode", "graphflow_nodes.evaluation.classic_flow",
-    "graphflow_nodes.evaluation.texture",
+    ".reading", "graphflow_nodes.media.windows", "graphflow_nodes.media.decode",
+    "graphflow_nodes.evaluation.classic_flow", "graphflow_nodes.evaluation.texture",
 )  # fmt: skip
 
 WINDOW = 60.0
@@ -77,7 +77,7 @@ def cut_shots(
     if file.problem:
         return rows([_unreadable(file, file.problem)])
     try:
-        found = [clip for part in _windows(file, ctx, cuts, wish) for clip in part]
+        found = [clip for part in _stretches(file, ctx, cuts, wish) for clip in part]
     except StorageError as error:
         return rows([_unreadable(file, error.message)])
     return rows(found or [_unreadable(file, "it has no frames")])
@@ -91,26 +91,19 @@ def _unreadable(file: VideoFile, reason: str) -> Clip:
     )  # fmt: skip
 
 
-def _windows(file: VideoFile, ctx: Context, cuts: list[float] | None, wish: _Wish) -> Iterator[list[Clip]]:
+def _stretches(file: VideoFile, ctx: Context, cuts: list[float] | None, wish: _Wish) -> Iterator[list[Clip]]:
     """The clips of each minute of the file."""
-    from .reading import Cut, decode_video, timeline_of
+    from .reading import windows
     from .shot_scores import SIDE
 
-    path = Path(file.path)
-    timeline = timeline_of(path)
-    seconds = timeline.length
-    if seconds > LONGEST_FILE:
-        raise StorageError(f"it is {seconds / 3600:.1f} hours long", where=str(path), hint="cut it first")
-    begin = 0.0
-    while True:
-        end = begin + WINDOW if begin + 1.5 * WINDOW < seconds else None
-        cut = Cut(begin, end, None, SIDE, MOST_FRAMES)
-        frames, fps = decode_video(path, cut, lambda done, total: ctx.check(), timeline)
-        yield _shots(file, frames.numpy(), fps, begin, (timeline.height, timeline.width), cuts, wish)
-        ctx.progress(int(min(seconds, begin + WINDOW)), int(max(1, seconds)))
-        if end is None:
-            return
-        begin = end
+    for window in windows(
+        Path(file.path), WINDOW, SIDE, longest=LONGEST_FILE, most=MOST_FRAMES, check=ctx.check
+    ):
+        timeline = window.timeline
+        size = timeline.height, timeline.width
+        yield _shots(file, window.frames.numpy(), timeline.rate, window.begin, size, cuts, wish)
+        done = window.begin + len(window.frames) / timeline.rate
+        ctx.progress(int(min(timeline.length, done)), int(max(1, timeline.length)))
 
 
 def _shots(

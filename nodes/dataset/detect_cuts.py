@@ -12,13 +12,11 @@ from graphflow.errors import NodeError, StorageError
 from graphflow.node import Context, node
 from graphflow.values import Recipe, Video
 
+from .cut import LONGEST_FILE, MOST_FRAMES, WINDOW
 from .listing import VideoFile
 
 Detect = Callable[[Video], list[int]]
 """An opened detector: small frames to the numbers of those that begin a new shot."""
-
-WINDOW = 60.0
-"""Seconds of a file that a detector sees at a time."""
 
 
 class ShotDetector(Recipe):
@@ -28,7 +26,7 @@ class ShotDetector(Recipe):
 
 @node(
     "dataset/detect_cuts",
-    depends=(".listing", ".reading", "graphflow_nodes.media.decode"),
+    depends=(".listing", ".cut", ".reading", "graphflow_nodes.media.windows", "graphflow_nodes.media.decode"),
 )
 def detect_cuts(
     file: VideoFile,
@@ -44,26 +42,22 @@ def detect_cuts(
     `dataset/cut_shots` refuses it with the reason.
     Raises NodeError if the detector names frames that are not there.
     """
-    from .reading import Cut, decode_video, timeline_of
+    from .reading import windows
 
-    path = Path(file.path)
     found: list[float] = []
     try:
-        timeline = timeline_of(path)
-        begin = 0.0
+        seen = windows(Path(file.path), WINDOW, side, longest=LONGEST_FILE, most=MOST_FRAMES, check=ctx.check)
         with ctx.use(detector) as detect:
-            while begin < timeline.length - 0.5 / timeline.rate:
-                ctx.progress(int(begin), int(timeline.length) + 1)
-                cut = Cut(begin, begin + WINDOW, None, side, 100_000)
-                frames, fps = decode_video(path, cut, lambda done, total: ctx.check(), timeline)
-                places = detect(Video(frames=frames, fps=fps))
-                if not all(isinstance(place, int) and 0 <= place < len(frames) for place in places):
+            for window in seen:
+                rate, count = window.timeline.rate, len(window.frames)
+                ctx.progress(int(window.begin), int(window.timeline.length) + 1)
+                places = detect(Video(frames=window.frames, fps=rate))
+                if not all(isinstance(place, int) and 0 <= place < count for place in places):
                     raise NodeError(
-                        f"{type(detector).__name__} named frames outside 0 to {len(frames) - 1}",
+                        f"{type(detector).__name__} named frames outside 0 to {count - 1}",
                         hint="report this to the makers of the detector's pack",
                     )
-                found += [begin + place / fps for place in places if place or begin]
-                begin += WINDOW
+                found += [window.begin + place / rate for place in places if place or window.begin]
     except StorageError:
         return []
     return sorted(found)

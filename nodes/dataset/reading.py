@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from graphflow_nodes.media.containers import opened
-from graphflow_nodes.media.decode import Cut, decode_video, timeline_of
+from graphflow_nodes.media.decode import Cut, decode_video
 from graphflow_nodes.media.embed import KEY, provenance_text
 from graphflow_nodes.media.encode import H264, encode_video
 from graphflow_nodes.media.files import still_stands
 from graphflow_nodes.media.sheet import contact_sheet, spread
+from graphflow_nodes.media.windows import windows
 
 __all__ = [
     "H264",
@@ -20,5 +21,5 @@ __all__ = [
     "provenance_text",
     "spread",
     "still_stands",
-    "timeline_of",
+    "windows",
 ]

@@ -12,13 +12,13 @@ import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphflow.errors import StorageError
-from graphflow.limited import Fields, asked
+from graphflow.limited import Answer, Fields, asked
 from graphflow.node import Sketch
 from graphflow.values import Tensor
 
@@ -96,33 +96,70 @@ class Timeline:
 
     @property
     def seconds(self) -> list[float]:
+        """When each frame is shown, the first at 0."""
         return [(moment - self.moments[0]) * self.unit for moment in self.moments]
 
+    def size(self, max_side: int | None) -> tuple[int, int]:
+        """Height and width of frames whose longer side has at most so many pixels."""
+        longer = max(self.height, self.width)
+        if max_side is None or longer <= max_side:
+            return self.height, self.width
+        shorter = [max(1, round(side * max_side / longer)) for side in (self.height, self.width)]
+        return shorter[0], shorter[1]
 
-def decode_video(
-    path: Path, cut: Cut, report: Report, timeline: Timeline | None = None
-) -> tuple[Tensor, float]:
+
+def decode_video(path: Path, cut: Cut, report: Report) -> tuple[Tensor, float]:
     """The frames of a video that `cut` asks for, (frames, height, width, 3), and their rate.
 
     Decodes straight into one tensor. report: called with the frames done and wanted; may raise to cancel.
-    timeline: what `timeline_of` told of the file, if it was asked before.
     Raises StorageError for what is no video, is broken, cut off (unless `cut` keeps it) or over the limits.
     """
-    timeline = timeline or timeline_of(path, lambda: report(0, 1))
-    positions = _positions(timeline, cut, path)
-    height, width = _fitted(timeline.height, timeline.width, cut.max_side)
-    frames = _empty(len(positions), height, width, path)
-    found = _fill(path, timeline, positions, frames, report)
+    done = (0, 1)
+    with playing(path, cut, lambda: report(*done)) as (timeline, answers):
+        positions = _positions(timeline, cut, path)
+        frames = empty(len(positions), timeline.size(cut.max_side), path)
+        places: dict[int, list[int]] = {}
+        for place, position in enumerate(positions):
+            places.setdefault(timeline.moments[position], []).append(place)
+        found: set[int] = set()
+        done = 0, len(positions)
+        report(*done)
+        for answer in answers:
+            if answer.size:
+                first, *others = places[answer.fields["moment"]]
+                answer.into(frames[first].numpy())
+                for place in others:
+                    frames[place] = frames[first]
+                found.update((first, *others))
+            done = len(found), len(positions)
+            report(*done)
     missing = len(positions) - len(found)
     if missing or (timeline.promised and positions[-1] == len(timeline.moments) - 1):
         if not cut.keep_incomplete or not found:
-            raise StorageError(
-                f"the video is cut off or damaged: at least {missing + timeline.promised} frames are missing",
-                where=str(path),
-                hint=KEEP_HINT if found else "get a whole copy of the file",
-            )
+            raise damaged(path, missing + timeline.promised, KEEP_HINT if found else "")
         frames = frames[sorted(found)] if missing else frames
     return frames, cut.fps or timeline.rate
+
+
+def damaged(path: Path, missing: int, hint: str = "") -> StorageError:
+    """The error for a video that lacks frames."""
+    return StorageError(
+        f"the video is cut off or damaged: at least {missing} frames are missing",
+        where=str(path),
+        hint=hint or "get a whole copy of the file",
+    )
+
+
+@contextmanager
+def playing(path: Path, cut: Cut, idle: Callable[[], None]) -> Iterator[tuple[Timeline, Iterator[Answer]]]:
+    """A video while a child decodes it: its timeline, and as answers the frames that `cut` asks for, each
+    with its `moment`, in order, as far as they can be decoded; answers without data only say that it goes on.
+
+    idle: called while nothing comes; may raise to cancel. Raises StorageError as `timeline_of`.
+    """
+    fields = {"path": os.path.abspath(path), "cut": asdict(cut)}
+    with asked(f"{__name__}:shown", fields, needs=DECODERS, where=str(path), idle=idle) as answers:
+        yield _timeline(next(answers), path), answers
 
 
 def extent_of(path: Path, cut: Cut) -> Sketch | None:
@@ -133,7 +170,7 @@ def extent_of(path: Path, cut: Cut) -> Sketch | None:
     timeline = timeline_of(path)
     if timeline.promised:
         return None
-    height, width = _fitted(timeline.height, timeline.width, cut.max_side)
+    height, width = timeline.size(cut.max_side)
     return Sketch(width, height, len(_positions(timeline, cut, path)), cut.fps or timeline.rate)
 
 
@@ -143,19 +180,23 @@ def timeline_of(path: Path, idle: Callable[[], None] = lambda: None) -> Timeline
     idle: called while it is looked into; may raise to cancel.
     Raises StorageError for what is no video, has no frames or is over the limits.
     """
-    import numpy
-
     fields = {"path": os.path.abspath(path)}
     with asked(f"{__name__}:told", fields, needs=DECODERS, where=str(path), idle=idle) as answers:
-        answer = next(answers)
-        if not 0 < answer.size <= 8 * MAX_PACKETS:
-            raise ValueError("no times")
-        moments = numpy.empty(answer.size // 8, "<i8")
-        answer.into(moments)
-        timeline = Timeline(moments.tolist(), **{name: kind(answer.fields[name]) for name, kind in _TOLD})
-        _check_size(timeline.width, timeline.height, path)
-        if not (0 < timeline.unit < math.inf and 0 < timeline.rate <= MAX_RATE and timeline.promised >= 0):
-            raise StorageError("its times make no sense", where=str(path), hint="convert it to mp4")
+        return _timeline(next(answers), path)
+
+
+def _timeline(answer: Answer, path: Path) -> Timeline:
+    """What a child says of a file, checked."""
+    import numpy
+
+    if not 0 < answer.size <= 8 * MAX_PACKETS:
+        raise ValueError("no times")
+    moments = numpy.empty(answer.size // 8, "<i8")
+    answer.into(moments)
+    timeline = Timeline(moments.tolist(), **{name: kind(answer.fields[name]) for name, kind in _TOLD})
+    _check_size(timeline.width, timeline.height, path)
+    if not (0 < timeline.unit < math.inf and 0 < timeline.rate <= MAX_RATE and timeline.promised >= 0):
+        raise StorageError("its times make no sense", where=str(path), hint="convert it to mp4")
     return timeline
 
 
@@ -264,53 +305,27 @@ def _positions(timeline: Timeline, cut: Cut, path: Path) -> list[int]:
     return [max(0, bisect_right(seconds, cut.start + k / cut.fps + slack) - 1) for k in range(count)]
 
 
-def _fill(path: Path, timeline: Timeline, positions: list[int], frames: Tensor, report: Report) -> set[int]:
-    """Have `frames` filled until the decoder gives up; the places that were filled."""
-    import numpy
-
-    places: dict[int, list[int]] = {}
-    for place, position in enumerate(positions):
-        places.setdefault(timeline.moments[position], []).append(place)
-    found: set[int] = set()
-    height, width = frames.shape[1:3]
-    fields = {
-        "path": os.path.abspath(path), "height": height, "width": width, "timed": timeline.timed,
-        "turns": timeline.turns, "begin": timeline.moments[positions[0]] if positions[0] > 0 else None,
-    }  # fmt: skip
-    wanted = numpy.array([*places], "<i8").tobytes()
-
-    def idle() -> None:
-        report(len(found), len(positions))
-
-    idle()
-    with asked(f"{__name__}:shown", fields, wanted, needs=DECODERS, where=str(path), idle=idle) as answers:
-        for answer in answers:
-            if answer.size:
-                first, *others = places[answer.fields["moment"]]
-                answer.into(frames[first].numpy())
-                for place in others:
-                    frames[place] = frames[first]
-                found.update((first, *others))
-            idle()
-    return found
-
-
 def shown(fields: Fields, data: bytes) -> Iterator[tuple[Fields, Any]]:
-    """In the child: the frames of these moments, 64-bit integers, as far as they can be decoded."""
-    import numpy
+    """In the child: what `told` says, then the frames of a Cut as far as they can be decoded."""
     from av import FFmpegError
 
-    wanted = frozenset(numpy.frombuffer(data, "<i8").tolist())
+    path, cut = Path(fields["path"]), Cut(**fields["cut"])
+    ((found, moments),) = told(fields, data)
+    yield found, moments
+    timeline = Timeline(moments.tolist(), **found)
+    positions = _positions(timeline, cut, path)
+    size = timeline.size(cut.max_side)
+    wanted = frozenset(timeline.moments[position] for position in positions)
     missing = set(wanted)
     said = time.monotonic()
-    with opened(Path(fields["path"]), "video") as (container, stream), suppress(FFmpegError, ValueError):
-        if fields["timed"] and fields["begin"] is not None:
-            container.seek(fields["begin"], stream=stream, backward=True)
+    with opened(path, "video") as (container, stream), suppress(FFmpegError, ValueError):
+        if timeline.timed and positions[0] > 0:
+            container.seek(timeline.moments[positions[0]], stream=stream, backward=True)
         for count, frame in enumerate(container.decode(stream)):
-            moment = frame.pts if fields["timed"] else count
+            moment = frame.pts if timeline.timed else count
             if moment in wanted and not frame.is_corrupt:
                 missing.discard(moment)
-                yield {"moment": moment}, _rgb(frame, fields["height"], fields["width"], fields["turns"])
+                yield {"moment": moment}, _rgb(frame, size, timeline.turns)
                 said = time.monotonic()
             elif time.monotonic() - said > TICK_SECONDS:
                 yield {}, b""
@@ -319,13 +334,12 @@ def shown(fields: Fields, data: bytes) -> Iterator[tuple[Fields, Any]]:
                 return
 
 
-def _rgb(frame: VideoFrame, height: int, width: int, turns: int) -> Any:
+def _rgb(frame: VideoFrame, size: tuple[int, int], turns: int) -> Any:
     """A frame as a uint8 array of this size, upright."""
     import numpy
     from av.video.reformatter import Interpolation
 
-    if turns % 2:
-        height, width = width, height
+    height, width = size[::-1] if turns % 2 else size
     smooth = Interpolation.AREA if frame.width > width else Interpolation.BICUBIC
     shown = frame.reformat(
         width=width,
@@ -340,13 +354,6 @@ def _rgb(frame: VideoFrame, height: int, width: int, turns: int) -> Any:
     return numpy.ascontiguousarray(numpy.rot90(shown.to_ndarray(), turns))
 
 
-def _fitted(height: int, width: int, max_side: int | None) -> tuple[int, int]:
-    longer = max(height, width)
-    if max_side is None or longer <= max_side:
-        return height, width
-    return max(1, round(height * max_side / longer)), max(1, round(width * max_side / longer))
-
-
 def _check_size(width: int, height: int, path: Path) -> None:
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE) or width * height > MAX_PIXELS:
         raise StorageError(
@@ -356,17 +363,19 @@ def _check_size(width: int, height: int, path: Path) -> None:
         )
 
 
-def _empty(count: int, height: int, width: int, path: Path) -> Tensor:
+def empty(count: int, size: tuple[int, int], path: Path) -> Tensor:
+    """Room for frames of this height and width. Raises StorageError if they are too large."""
     import torch
 
-    size = count * height * width * 3
+    height, width = size
+    taken = count * height * width * 3
     try:
-        if size > MAX_BYTES:
+        if taken > MAX_BYTES:
             raise MemoryError
         return torch.empty((count, height, width, 3), dtype=torch.uint8)
     except (MemoryError, RuntimeError):
         raise StorageError(
-            f"{count} frames of {width} x {height} need {size >> 20} MB, which is too much",
+            f"{count} frames of {width} x {height} need {taken >> 20} MB, which is too much",
             where=str(path),
             hint="set start and end, a lower fps or max_side",
         ) from None

@@ -59,7 +59,7 @@ def writes(fields, data):
     yield {}, b""
 
 def reads_much(fields, data):
-    files = [open(__file__) for _ in range(200)]
+    files = [open(os.devnull) for _ in range(200)]
     yield {}, b""
 
 def lies(fields, data):

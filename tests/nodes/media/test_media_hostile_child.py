@@ -46,11 +46,8 @@ def taken_over(
     monkeypatch.delitem(sys.modules, name, raising=False)
 
 
-GOOD_TOLD = "def told(fields, data):\n    yield TIMELINE, moments(0, 1, 2, 3)\n"
-
-
 def telling(change: str) -> str:
-    return f"def told(fields, data):\n    yield {{**TIMELINE, {change}}}, moments(0, 1)\n"
+    return f"def shown(fields, data):\n    yield {{**TIMELINE, {change}}}, moments(0, 1)\n"
 
 
 def hearing_of(change: str, size: int = 8) -> str:
@@ -58,24 +55,24 @@ def hearing_of(change: str, size: int = 8) -> str:
     return f"def heard(fields, data):\n    yield {told}, bytes({size})\n"
 
 
-SHOWN = GOOD_TOLD + "def shown(fields, data):\n    yield "
+GOOD_SHOWN = "def shown(fields, data):\n    yield TIMELINE, moments(0, 1, 2, 3)\n    yield "
 
 VIDEO, PICTURE, SOUND = (load_video, decode), (load_image, images), (load_audio, hearing)
 
 LIES: dict[str, tuple[tuple[Any, ModuleType], str]] = {
-    "crash": (VIDEO, "def told(fields, data):\n    os.abort()\n    yield\n"),
-    "nothing": (VIDEO, "def told(fields, data):\n    return\n    yield\n"),
-    "no_moments": (VIDEO, "def told(fields, data):\n    yield TIMELINE, b''\n"),
-    "odd_moments": (VIDEO, "def told(fields, data):\n    yield TIMELINE, b'123456789'\n"),
+    "crash": (VIDEO, "def shown(fields, data):\n    os.abort()\n    yield\n"),
+    "nothing": (VIDEO, "def shown(fields, data):\n    return\n    yield\n"),
+    "no_moments": (VIDEO, "def shown(fields, data):\n    yield TIMELINE, b''\n"),
+    "odd_moments": (VIDEO, "def shown(fields, data):\n    yield TIMELINE, b'123456789'\n"),
     "huge_frames": (VIDEO, telling("'height': 2**40")),
     "negative": (VIDEO, telling("'width': -4")),
     "text": (VIDEO, telling("'width': 'x'")),
     "endless": (VIDEO, telling("'width': float('inf')")),
     "no_rate": (VIDEO, telling("'rate': 0.0")),
     "not_a_number": (VIDEO, telling("'unit': float('nan')")),
-    "wrong_size": (VIDEO, SHOWN + "{'moment': 1}, bytes(10)\n"),
-    "not_asked_for": (VIDEO, SHOWN + "{'moment': 77}, bytes(32 * 48 * 3)\n"),
-    "dies_between": (VIDEO, SHOWN + "{'moment': 0}, bytes(32 * 48 * 3)\n    os.abort()\n"),
+    "wrong_size": (VIDEO, GOOD_SHOWN + "{'moment': 1}, bytes(10)\n"),
+    "not_asked_for": (VIDEO, GOOD_SHOWN + "{'moment': 77}, bytes(32 * 48 * 3)\n"),
+    "dies_between": (VIDEO, GOOD_SHOWN + "{'moment': 0}, bytes(32 * 48 * 3)\n    os.abort()\n"),
     "picture_size": (
         PICTURE,
         "def seen(fields, data):\n    yield {'height': 2**20, 'width': 2**20}, bytes(12)\n",
@@ -104,7 +101,7 @@ def test_a_child_that_crashes_or_lies_is_an_error_that_names_the_file(
 def test_frames_that_a_child_gave_before_it_crashed_are_not_taken_for_the_whole(
     clip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = GOOD_TOLD + "def shown(fields, data):\n    yield {'moment': 0}, bytes(32 * 48 * 3)\n"
+    code = GOOD_SHOWN + "{'moment': 0}, bytes(32 * 48 * 3)\n"
     taken_over(decode, code, tmp_path, monkeypatch, "lab_short")
     with pytest.raises(StorageError, match="missing"):
         run_node(load_video, path=clip)

@@ -95,7 +95,7 @@ def test_sizes_are_checked_before_decoding(ctx: LocalContext, monkeypatch: pytes
     with pytest.raises(StorageError, match="too much"):
         run_node(load_video, path=path)
     monkeypatch.setattr(decoding, "MAX_PIXELS", 1000)
-    monkeypatch.setattr(decoding, "_fill", None)
+    monkeypatch.setattr(decoding, "empty", None)
     with pytest.raises(StorageError, match="outside the limits"):
         run_node(load_video, path=path)
 
