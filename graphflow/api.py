@@ -7,6 +7,7 @@ clip = make(prompt="a red ball moving right", seed=7)["video"]
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -175,7 +176,8 @@ class Builder:
 
     def _free_id(self, stem: str) -> str:
         names: Mapping[str, Any] = self._raw["nodes"]
-        return next(n for n in (stem, *(f"{stem}_{i}" for i in range(2, 100_000))) if n not in names)
+        numbered = (f"{stem}_{number}" for number in itertools.count(2))
+        return next(name for name in itertools.chain([stem], numbered) if name not in names)
 
 
 def _plain(where: str, literal: Any) -> Any:
