@@ -1,7 +1,7 @@
 """What cannot work, told before anything runs: inputs that do not go together, models that cannot be opened.
 
-Nodes check their own inputs (`@node(check=...)`), recipes look at their files (`Recipe.inspect`). The same
-inputs are looked at once, however many steps share them.
+Nodes check their own inputs (`@node(check=...)`), recipes look at their files (`Recipe.inspect`) and at the
+kind of device (`Recipe.check_kind`). The same inputs are looked at once, however many steps share them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from graphflow.claims import UNKNOWN, Foreseen, Sketch
@@ -40,12 +41,14 @@ def look(
     memo: dict[bytes, Any],
     *,
     whole: Recent[Recipe] | None = None,
+    kind: str = "",
     stored: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Findings:
     """Check steps that are in graph order. memo: keeps what was found, for the next time.
 
     whole: models that were found to be such that they can be opened here; others are looked at, and added.
-    None: no model need be here. stored: what is known of the outputs of steps that need not run, by key.
+    None: no model need be here. kind: of the device that they will be used on, if that is known. stored:
+    what is known of the outputs of steps that need not run, by key.
     Nodes that read the outside world are not asked again what they read, nor for each item of a list, of
     which there may be thousands.
     """
@@ -59,7 +62,7 @@ def look(
             continue
         try:
             if whole is not None:
-                _inspect(step, memo, whole)
+                _inspect(step, memo, whole, kind)
             if step.spec.check is not None:
                 known = {name: outline(step, name, found.outlines) for name in step.spec.looks_at}
                 outputs = _once(memo, step, step.spec.check, known, tuple(known.values()))
@@ -71,13 +74,19 @@ def look(
     return found
 
 
-def _inspect(step: Step, memo: dict[bytes, Any], whole: Recent[Recipe]) -> None:
-    """Look at the files of the models that a step is given, unless that was done."""
+def _inspect(step: Step, memo: dict[bytes, Any], whole: Recent[Recipe], kind: str) -> None:
+    """Look whether the models that a step is given can be opened here, unless that was done."""
     for recipe in recipes(step):
         token = str(id(recipe)).encode()  # nobody else's while the table holds the recipe
         if whole.get(token) is None:
-            _once(memo, step, recipe.inspect, {}, (recipe,))
+            _once(memo, step, partial(_openable, recipe, kind), {}, (recipe,))
             whole[token] = recipe
+
+
+def _openable(recipe: Recipe, kind: str) -> None:
+    recipe.inspect()
+    if kind:
+        recipe.check_kind(kind)
 
 
 def refusals(plan: Plan, facts: Facts) -> dict[str, GraphflowError]:
@@ -88,7 +97,8 @@ def refusals(plan: Plan, facts: Facts) -> dict[str, GraphflowError]:
         return {}
     ordered = sorted(plan.steps.values(), key=lambda step: step.order)
     whole = facts.known.whole if facts.models else None
-    found = look(ordered, facts.memo, whole=whole, stored=_sketches(plan, todo, facts))
+    stored = _sketches(plan, todo, facts)
+    found = look(ordered, facts.memo, whole=whole, kind=facts.kind, stored=stored)
     told = {plan.steps[key].node: text for key, text in reversed(found.notices.items()) if key in todo}
     plan.foreseen = told
     return {key: error for key, error in found.refused.items() if key in todo}

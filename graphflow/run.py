@@ -86,6 +86,7 @@ class Run:
             peek=self._peek,
             failed=self._failed,
             environment=environment or Environment(),
+            kind=environment.device if environment else "",
             out_dir=str(settings.out_dir),
             nonce=self.id,
             known=known,

@@ -89,6 +89,8 @@ class Facts:
     """Folded results, fingerprints and checks, so that planning again costs nothing."""
     models: bool = True
     """Whether the models of steps that would run must be here, so that they are looked at first."""
+    kind: str = ""
+    """Of the device that they will be used on, such as `cpu`; empty if that is not known yet."""
 
 
 @dataclass

@@ -106,6 +106,9 @@ class Recipe(Value):
         Called while planning, for what would run. Raises MissingModel or NodeError with what to do.
         """
 
+    def check_kind(self, kind: str) -> None:
+        """Refuse, while planning and without torch, what no device of a kind, such as `cpu`, can do."""
+
     def home(self, device: str) -> str:
         """Where the live object stays between two uses: `device`, or `cpu` if it is offloaded."""
         return device

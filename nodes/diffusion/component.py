@@ -18,7 +18,14 @@ from .headers import TensorEntry, check_header
 from .memory import footprint
 from .modifiers.casting import Casting
 from .modifiers.offload import Offload, Strategy, check_offload, placed
-from .modifiers.quantise import METHODS, Quantisation, backend_of, check_installed, check_quantisation
+from .modifiers.quantise import (
+    METHODS,
+    Quantisation,
+    backend_of,
+    check_device,
+    check_installed,
+    check_quantisation,
+)
 from .opening import class_named
 from .source import (
     ANEW,
@@ -94,12 +101,11 @@ class Component(Recipe):
         return {self.parts()[0]: live}
 
     def check(self, device: str) -> None:
-        if self.offload is not None:
-            check_offload(self.offload, device)
         quantisation = self.quantised()
         if quantisation is not None:
             check_quantisation(quantisation, device)
             _check_together(quantisation, self.offload)
+        self.check_kind(device)
 
     def home(self, device: str) -> str:
         return device if self.offload is None or self.offload.strategy == "resident" else "cpu"
@@ -118,6 +124,7 @@ class Component(Recipe):
         source, single, quantisation = self.source, self.single_files(), self.quantised()
         if quantisation is not None:
             check_installed(quantisation)
+            _check_together(quantisation, self.offload)
         folder = locate(source.model, revision=source.revision)
         index = read_json(folder / INDEX)
         for part in () if source.download else self.needed():
@@ -132,6 +139,13 @@ class Component(Recipe):
         for file in [*files, *(one.path() for one in single.values())]:
             if file.suffix != ".gguf":
                 check_header(file)
+
+    def check_kind(self, kind: str) -> None:
+        if self.offload is not None:
+            check_offload(self.offload, kind)
+        quantisation = self.quantised()
+        if quantisation is not None:
+            check_device(quantisation, kind)
 
     def memory_bytes(self) -> int:
         return footprint(self).whole

@@ -73,8 +73,8 @@ def quantise(
     method: the library and the numbers. `dynamic` quantises activations too. A model in a GGUF file is
         quantised already; see load_weights.
     skip: layers that stay as they are, by whole words of their names, such as `proj_out` or `attn2`.
-    Raises NodeError for a text encoder with modelopt. What the machine lacks is told when the model is used,
-    before it is loaded.
+    Raises NodeError for a text encoder with modelopt. What the machine lacks is told by the plan, before
+    anything is loaded.
     """
     chosen = Quantisation(method=method, skip=tuple(skip or ()))
     if isinstance(part, TextEncoder) and not backend_of(chosen).text:

@@ -18,15 +18,16 @@ from graphflow.values import NUMERICS, PLACEMENT
 from .component import Component, read_configs
 from .families import Family, family, pipelines
 from .headers import TensorEntry
-from .modifiers.attention import attending, check_attention, check_name
+from .modifiers.attention import attending, check_attention, check_device, check_installed
 from .modifiers.casting import Casting, cast, is_cast
-from .modifiers.compile import Compilation, check_compilation, compiled
+from .modifiers.compile import Compilation, check_backend, check_compilation, compiled
 from .modifiers.lora import Expert, LoRA, adapted, add_loras, check_adapter, parts_of, read_adapter
+from .modifiers.offload import check_vae
 from .modifiers.parallel import Parallel, check_parallel, check_plan, shared_out
 from .modifiers.quantise import Quantisation, backend_of, installed
 from .modifiers.step_cache import Magnitude, StepCache, caching, check_step_cache
 from .modifiers.tiling import Tiling, tiled
-from .opening import blank_model, component_class, load_file, load_module, load_tool
+from .opening import blank_model, load_file, load_module, load_tool
 from .schedule import Scheduler
 from .source import INDEX, FileSource, read_json
 from .values import Geometry, Latents, VAEInfo
@@ -233,14 +234,22 @@ class Denoiser(Component):
 
     def inspect(self) -> None:
         _check_combination(self.during(0, 1))
-        check_name(self.attention)
+        if self.attention is not None:
+            check_installed(self.attention)
         super().inspect()
+
+    def check_kind(self, kind: str) -> None:
+        super().check_kind(kind)
+        if self.parallel is not None:
+            check_parallel(self.parallel, kind)
+        if self.attention is not None:
+            check_device(self.attention, kind)
+        if self.compilation is not None:
+            check_backend(self.compilation, kind)
 
     def check(self, device: str) -> None:
         _check_combination(self)
         super().check(device)
-        if self.parallel is not None:
-            check_parallel(self.parallel, device)
         if self.attention is not None:
             check_attention(self.attention)
         if self.loras or self.step_cache or self.compilation or self.parallel:
@@ -369,23 +378,13 @@ class VAE(Component):
     def single_files(self) -> dict[str, FileSource]:
         return {} if self.file is None else {"vae": self.file}
 
+    def inspect(self) -> None:
+        check_vae(self.offload, self.info.class_name)
+        super().inspect()
+
     def check(self, device: str) -> None:
+        check_vae(self.offload, self.info.class_name)
         super().check(device)
-        strategy = "resident" if self.offload is None else self.offload.strategy
-        if strategy == "sequential":  # pipelines and our decoding ask a VAE where it is
-            raise NodeError(
-                "a VAE cannot be offloaded sequentially", where="offload", hint="choose model, block or leaf"
-            )
-        if strategy != "block":
-            return
-        folder = self.folder()
-        cls = component_class(read_json(folder / INDEX), "vae")
-        if not getattr(cls, "_group_offload_block_modules", None):
-            raise NodeError(
-                f"{cls.__name__} does not name its blocks, so it cannot be offloaded by blocks",
-                where="offload",
-                hint="choose model or leaf",
-            )
 
     def open(self, device: str) -> Any:
         folder = self.folder()

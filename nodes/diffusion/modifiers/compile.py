@@ -25,6 +25,11 @@ def check_compilation(compilation: Compilation, model: type, device: str) -> Non
     """Raises NodeError if the blocks of a model class cannot be compiled."""
     if not getattr(model, "_repeated_blocks", None):
         raise NodeError(f"{model.__name__} does not name its repeated blocks", where="compile")
+    check_backend(compilation, device)
+
+
+def check_backend(compilation: Compilation, device: str) -> None:
+    """Raises NodeError for a backend that `device`, or its kind, does not have."""
     if compilation.backend == "cudagraphs" and not device.startswith("cuda"):
         raise NodeError(
             f"backend 'cudagraphs' needs an NVIDIA GPU; this run computes on {device!r}",

@@ -18,6 +18,8 @@ Strategy = Literal["resident", "model", "block", "leaf", "sequential"]
 
 STREAMING = ("cuda", "xpu")
 """Kinds of device that copy while they compute."""
+BLOCKWISE_VAES = ("AutoencoderKLWan",)
+"""Classes of video VAEs that name their blocks to diffusers, as `_group_offload_block_modules`."""
 LINE = 64
 """Bytes in a cache line."""
 
@@ -48,6 +50,21 @@ def check_offload(offload: Offload, device: str) -> None:
             f"offloading with a stream needs a GPU; this run computes on {device!r}",
             where="offload",
             hint="set stream to false, or run on a GPU",
+        )
+
+
+def check_vae(offload: Offload | None, class_name: str) -> None:
+    """Raises NodeError if a VAE of that class cannot be offloaded so. None is not at all."""
+    strategy = "resident" if offload is None else offload.strategy
+    if strategy == "sequential":  # pipelines and our decoding ask a VAE where it is
+        raise NodeError(
+            "a VAE cannot be offloaded sequentially", where="offload", hint="choose model, block or leaf"
+        )
+    if strategy == "block" and class_name not in BLOCKWISE_VAES:
+        raise NodeError(
+            f"{class_name} does not name its blocks, so it cannot be offloaded by blocks",
+            where="offload",
+            hint="choose model or leaf",
         )
 
 

@@ -121,20 +121,27 @@ def check_installed(quantisation: Quantisation) -> None:
             )
 
 
-def check_quantisation(quantisation: Quantisation, device: str) -> None:
-    """Raises NodeError, saying what to install or to choose, if it cannot be done on `device`."""
-    check_installed(quantisation)
-    method, backend = quantisation.method, backend_of(quantisation)
-    storage = METHODS[method]
-    if not (backend.gpu or storage.capability > (0, 0)):
-        return
-    if not device.startswith("cuda"):
+def check_device(quantisation: Quantisation, device: str) -> bool:
+    """Whether it is for NVIDIA GPUs alone. Raises NodeError if it is, and `device` is none; without torch."""
+    method = quantisation.method
+    needed = backend_of(quantisation).gpu or METHODS[method].capability > (0, 0)
+    if needed and not device.startswith("cuda"):
         raise NodeError(
             f"quantisation {method!r} needs an NVIDIA GPU; this run computes on {device!r}",
             where="quantisation",
             hint="choose another method, such as torchao_int8",
         )
+    return needed
+
+
+def check_quantisation(quantisation: Quantisation, device: str) -> None:
+    """Raises NodeError, saying what to install or to choose, if it cannot be done on `device`."""
+    check_installed(quantisation)
+    if not check_device(quantisation, device):
+        return
     import torch
+
+    method, storage = quantisation.method, METHODS[quantisation.method]
 
     found = torch.cuda.get_device_capability(device)
     if found < storage.capability:

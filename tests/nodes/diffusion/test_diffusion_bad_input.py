@@ -23,6 +23,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from graphflow import workflow
+from graphflow.cli.validate import checked
 from graphflow.errors import Problem
 from graphflow.workspace import Workspace
 from tests.support.family_graphs import FAMILIES, family_graph, parts_of
@@ -232,6 +233,58 @@ def test_weights_without_a_config(copies: Folders, refused: Refused) -> None:
     folder = copies("wan21")
     (folder / "text_encoder" / "config.json").unlink()
     assert "has no text_encoder/config.json" in refused(family_graph("wan21", folder)).message
+
+
+STREAM = {"strategy": "leaf", "stream": True}
+IMPOSSIBLE: list[tuple[str, dict[str, Entry], str]] = [
+    ("denoiser", {"offload": STREAM}, "a stream needs a GPU"),
+    ("denoiser", {"quantise": {"method": "torchao_float8_dynamic"}}, "needs an NVIDIA GPU"),
+    (
+        "denoiser",
+        {"quantise": {}, "offload": {"strategy": "sequential"}},
+        "'torchao_int8' cannot be offloaded",
+    ),
+    ("denoiser", {"compile": {"backend": "cudagraphs"}}, "'cudagraphs' needs an NVIDIA GPU"),
+    ("denoiser", {"parallel": {"ring": 2}}, "ring attention wants more"),
+    ("denoiser", {"attention": {"backend": "_native_cudnn"}}, "'_native_cudnn' needs a GPU"),
+    ("text_encoder", {"offload": STREAM}, "a stream needs a GPU"),
+    ("vae", {"offload": STREAM}, "a stream needs a GPU"),
+    ("vae", {"offload": {"strategy": "sequential"}}, "a VAE cannot be offloaded sequentially"),
+]
+"""A part of the model, nodes that treat it one after the other, and what is said."""
+
+
+@pytest.mark.parametrize(("part", "nodes", "said"), IMPOSSIBLE, ids=lambda value: str(value)[:60])
+def test_what_cannot_be_done_here_is_told_before_the_prompt_is_encoded(
+    folders: Folders, refused: Refused, tmp_path: Path, part: str, nodes: dict[str, Entry], said: str
+) -> None:
+    raw, source = family_graph("wan21", folders("wan21")), f"model.{part}"
+    users = [name for name, one in raw["nodes"].items() if part in one["inputs"]]
+    for name, settings in nodes.items():
+        port = "part" if name in ("offload", "quantise") else part
+        raw["nodes"][name], source = step(name, settings, **{port: source}), name
+    for name in users:
+        raw["nodes"][name]["inputs"][part] = source
+    assert said in refused(raw).message
+    file = tmp_path / "flow.json"
+    file.write_text(json.dumps(raw))
+    fault = "cannot be offloaded" in said
+    assert bool(checked(str(file), REGISTRY)) == fault, (
+        "what another device could do is no fault of a document"
+    )
+
+
+@pytest.mark.parametrize("backend", ["flash", "_flash_varlen_3", "_sage_qk_int8_pv_fp16_cuda", "xformers"])
+def test_a_package_for_attention_that_is_missing(
+    folders: Folders, refused: Refused, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    monkeypatch.setattr("graphflow_nodes.diffusion.modifiers.attention.installed", lambda module: False)
+    raw = family_graph(
+        "wan21", folders("wan21"), other=step("attention", {"backend": backend}, denoiser="model.denoiser")
+    )
+    raw["nodes"]["denoise"]["inputs"]["denoiser"] = "other"
+    problem = refused(raw)
+    assert f"attention backend '{backend}' needs the Python package" in problem.message
 
 
 @pytest.mark.parametrize("backend", ["nonsense", "sage_hub"])

@@ -11,7 +11,7 @@ import pytest
 import torch
 from graphflow_nodes import diffusion
 from graphflow_nodes.diffusion import offload
-from graphflow_nodes.diffusion.modifiers.offload import Offload, placed
+from graphflow_nodes.diffusion.modifiers.offload import BLOCKWISE_VAES, Offload, check_vae, placed
 
 from graphflow.errors import Cancelled, NodeError
 from graphflow.registry import Registry
@@ -74,6 +74,23 @@ def test_a_vae_is_asked_where_it_is_so_it_cannot_be_offloaded_sequentially(bench
     with pytest.raises(NodeError, match="a VAE cannot be offloaded sequentially"), context.use(recipe):
         pass
     assert not context.opened
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        "AutoencoderKLWan", "AutoencoderKLLTXVideo", "AutoencoderKLLTX2Video", "AutoencoderKLHunyuanVideo",
+        "AutoencoderKLHunyuanVideo15", "AutoencoderKLHunyuanImage",
+    ],
+)  # fmt: skip
+def test_it_is_known_which_vaes_name_their_blocks(cls: str) -> None:
+    import diffusers
+
+    named = bool(getattr(getattr(diffusers, cls), "_group_offload_block_modules", None))
+    assert named == (cls in BLOCKWISE_VAES)
+    if not named:
+        with pytest.raises(NodeError, match=f"{cls} does not name its blocks"):
+            check_vae(Offload(strategy="block"), cls)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=name)
