@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from graphflow.node import node
+from graphflow.node import Context, node
 from graphflow.values import Value, rows
 
 from .values import I
@@ -34,6 +34,8 @@ class Funnel(Value):
 
 REASONS = 5
 """Reasons of a stage that are told."""
+TOLD = 3
+"""Of them, in a sentence."""
 
 
 @node("dataset/funnel", depends=(".values",))
@@ -56,6 +58,10 @@ def funnel_of(items: list[I]) -> Funnel:
     return Funnel(entered=len(items), kept=left, stages=stages)
 
 
+FIRST = ("read", "length")
+"""What is refused where clips are cut, before any filter; who passes there carries no mark of it."""
+
+
 def _order(items: list[I]) -> list[str]:
     """Names of all filters, each after those that any item met before it."""
     before: dict[str, set[str]] = {}
@@ -66,16 +72,28 @@ def _order(items: list[I]) -> list[str]:
     order: list[str] = []
     while len(order) < len(before):
         ready = [name for name in before if name not in order and before[name] <= {*order, name}]
-        order.append(
-            min(ready or [name for name in before if name not in order], key=lambda n: len(before[n]))
-        )
+        left = ready or [name for name in before if name not in order]
+        order.append(min(left, key=lambda n: (FIRST.index(n) if n in FIRST else len(FIRST), len(before[n]))))
     return order
 
 
 @node("dataset/kept", depends=(".values",))
-def kept_items(items: list[I], *, most: Annotated[int, Field(ge=1)] | None = None) -> list[I]:
-    """The items that no filter refused, in order. most: the first so many."""
+def kept_items(items: list[I], ctx: Context, *, most: Annotated[int, Field(ge=1)] | None = None) -> list[I]:
+    """The items that no filter refused, in order; what was refused is told, with the reasons. most: the first
+    so many."""
+    found = funnel_of(items)
+    if found.kept < found.entered:
+        why = "; ".join(
+            f"{stage.name} {stage.refused}{_because(stage)}" for stage in found.stages if stage.refused
+        )
+        ctx.notice(f"{found.entered - found.kept} of {found.entered} are left out: {why}")
     return rows(itertools.islice((item for item in items if not item.rejected), most))
+
+
+def _because(stage: Stage) -> str:
+    """Some of a stage's reasons, in brackets."""
+    reasons = [reason for reason, _ in stage.reasons[:TOLD] if reason]
+    return f" ({', '.join(reasons)})" if reasons else ""
 
 
 def text(found: Funnel) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -53,11 +54,18 @@ def list_files(
 
     most: the first so many. A text file beside a video, `a.txt` for `a.mp4`, is its caption. Each carries the
     sha256 of its content; one that cannot be read carries the reason and is refused later, by name. Links are
-    not followed out of the folder.
-    Raises StorageError if the folder cannot be listed.
+    not followed out of the folder; what is left out is told.
+    Raises StorageError if the folder cannot be listed or has no videos.
     """
     root = Path(folder)
-    found = _files(folder)[:most]
+    files = _files(folder)
+    if strange := _strange(folder, files):
+        some = ", ".join(file.relative_to(root).as_posix() for file in strange[:3])
+        ctx.notice(f"{len(strange)} left out, as links out of the folder or no files at all, such as {some}")
+    if not files:
+        hint = f"{', '.join(SUFFIXES)} are looked for; links that lead out of it are not followed"
+        raise StorageError("there are no videos in it", where=folder, hint=hint)
+    found = files[:most]
     listed = []
     for place, file in enumerate(found):
         ctx.progress(place, len(found))
@@ -104,6 +112,19 @@ def _files(folder: str) -> list[Path]:
     if len(found) > MAX_FILES:
         raise StorageError(f"there are over {MAX_FILES} files", where=folder, hint="name a part of it")
     return sorted(found)
+
+
+def _strange(folder: str, files: Sequence[Path]) -> list[Path]:
+    """What has a video's name and is neither a file of this folder nor a folder."""
+    known = set(files)
+    return sorted(
+        file
+        for file in Path(folder).rglob("*")
+        if file.suffix.lower() in SUFFIXES
+        and file not in known
+        and not file.is_dir()
+        and (file.is_symlink() or not file.is_file())
+    )
 
 
 def _digest(file: Path) -> tuple[str, str]:

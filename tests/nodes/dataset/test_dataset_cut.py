@@ -26,7 +26,7 @@ from graphflow_nodes.dataset.values import Clip
 
 from graphflow.errors import NodeError, StorageError
 from graphflow.node import spec_of
-from graphflow.testing import run_node
+from graphflow.testing import LocalContext, run_node
 from tests.nodes.dataset.conftest import Save, camera_over_texture
 
 
@@ -173,7 +173,16 @@ def test_links_out_of_the_folder_are_not_followed(save_clip: Save, tmp_path: Pat
     inner = tmp_path / "inner"
     inner.mkdir()
     (inner / "link.mp4").symlink_to(file)
-    assert listed(inner) == []
+    with pytest.raises(StorageError, match="no videos in it") as caught:
+        listed(inner)
+    assert "links" in caught.value.hint
+    (inner / "own.mp4").write_bytes(file.read_bytes())
+    (inner / "nowhere.mp4").symlink_to("gone.mp4")
+    (inner / "folder.mp4").mkdir()
+    here = LocalContext()
+    assert [one.name for one in run_node(list_files, folder=str(inner), context=here)] == ["own.mp4"]
+    (said,) = here.notices
+    assert said.startswith("2 left out") and said.endswith("such as link.mp4, nowhere.mp4")
 
 
 def test_blocks_are_looked_for_in_the_files_own_pixels(save_clip: Save) -> None:

@@ -6,10 +6,11 @@ import pytest
 from graphflow_nodes.dataset import filter_items, funnel, kept_items
 from graphflow_nodes.dataset.filter import top_level
 from graphflow_nodes.dataset.funnel import text
-from graphflow_nodes.dataset.values import Clip, Score, with_scores
+from graphflow_nodes.dataset.values import Clip, Score, refuse, with_scores
+from pydantic import ValidationError
 
 from graphflow.errors import NodeError
-from graphflow.testing import run_node
+from graphflow.testing import LocalContext, run_node
 
 
 def clip(id: str, source: str = "s", **scores: Score) -> Clip:
@@ -48,6 +49,32 @@ def test_the_funnel_counts_in_the_order_of_the_filters() -> None:
     ]
     assert [item.id for item in run_node(kept_items, clips)] == ["4", "6"]
     assert "| **kept** | 10 | 8 | **2** | |" in text(found)
+
+
+def test_what_was_refused_where_clips_are_cut_comes_first_in_the_funnel() -> None:
+    clips = run_node(filter_items, [clip("a", n=1), clip("b", n=2)], where="n > 1", stage="quality")
+    short = refuse(clip("c"), "length", "a shot of 0.50 s")
+    found = run_node(funnel, [*clips, short, refuse(clip("d"), "read", "the file is empty")])
+    assert [(stage.name, stage.entered) for stage in found.stages] == [
+        ("read", 4),
+        ("length", 3),
+        ("quality", 2),
+    ]
+
+
+def test_who_goes_on_with_what_is_kept_is_told_what_is_not() -> None:
+    clips = [clip("a"), refuse(clip("b"), "read", "the file is empty"), refuse(clip("c"), "read", "gone")]
+    here = LocalContext()
+    assert [item.id for item in run_node(kept_items, clips, context=here)] == ["a"]
+    assert here.notices == ["2 of 3 are left out: read 2 (the file is empty, gone)"]
+    quiet = LocalContext()
+    run_node(kept_items, clips[:1], context=quiet)
+    assert quiet.notices == []
+
+
+def test_a_condition_that_is_not_understood_is_refused_with_the_settings() -> None:
+    with pytest.raises(ValidationError, match="a value is missing: motion >>>"):
+        run_node(filter_items, [], where="motion >")
 
 
 def test_the_funnel_of_nothing() -> None:
