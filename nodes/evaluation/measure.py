@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from graphflow.errors import NodeError, ValueMismatch
 from graphflow.node import Context, node
@@ -17,7 +19,39 @@ from .values import Direction, Flow, Measurement, ScoreRow, Scores, ScoreTable
 ALWAYS = "dynamic_degree"
 """Stands beside every other metric: a still clip is consistent."""
 
-Names = Annotated[str, Field(max_length=2000)]
+_NAMES = (
+    "temporal_flickering brightness_jitter drift lost_detail sharpness blockiness noise_level "
+    "motion_smoothness warping_error flow_consistency motion dynamic_degree camera_shake camera_travel "
+    "appearance_consistency cut loop_seam object_count object_permanence object_area object_colour "
+    "object_shape object_overlap object_acceleration object_ballistic object_energy object_momentum"
+)
+NAMES = tuple(_NAMES.split())
+"""The metrics without weights, known without loading them: those of `suite.METRICS`, in its order."""
+
+
+def chosen(metrics: str, known: Sequence[str]) -> list[str]:
+    """The metrics that a setting names, in the order of all; empty is all. Raises NodeError for another."""
+    names = [name for name in re.split(r"[,\s]+", metrics) if name]
+    for name in names:
+        if name not in known:
+            raise NodeError(
+                f"there is no metric {name!r}", where="metrics", hint=f"there are {', '.join(known)}"
+            )
+    return [name for name in known if not names or name in names or name == ALWAYS]
+
+
+def _known(metrics: str) -> str:
+    """A wrong name is refused with the settings, not when the clips have been made."""
+    try:
+        chosen(metrics, NAMES)
+    except NodeError as error:
+        raise PydanticCustomError(
+            "metric", "{reason}", {"reason": f"{error.message}; {error.hint}"}
+        ) from error
+    return metrics
+
+
+Names = Annotated[str, Field(max_length=2000), AfterValidator(_known)]
 
 _PARTS = (
     ".appearance .assignment .blobs .camera .classic_flow .clip .flight .frames .light .momentum .movement "
@@ -67,17 +101,6 @@ def measure(
         ctx.progress(done, len(names))
         found = found.joined(measured(clip, [name]))
     return found
-
-
-def chosen(metrics: str, known: list[str]) -> list[str]:
-    """The metrics that a setting names, in the order of all; empty is all. Raises NodeError for another."""
-    names = [name for name in re.split(r"[,\s]+", metrics) if name]
-    for name in names:
-        if name not in known:
-            raise NodeError(
-                f"there is no metric {name!r}", where="metrics", hint=f"there are {', '.join(known)}"
-            )
-    return [name for name in known if not names or name in names or name == ALWAYS]
 
 
 @node("evaluation/measurement", fold=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from graphflow_nodes.dataset.values import Clip
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from graphflow.errors import NodeError
 from graphflow.node import node
@@ -19,8 +20,23 @@ OPENINGS = (
 """Words with which captioning models begin and that say nothing."""
 
 
+PARTS = ("{trigger}", "{caption}")
 Trigger = Annotated[str, Field(max_length=100)]
-Template = Annotated[str, Field(max_length=1000)]
+
+
+def _lacking(template: str) -> str:
+    """What is missing in a template."""
+    return next((f"the template lacks {part}" for part in PARTS if part not in template), "")
+
+
+def _whole(template: str) -> str:
+    """What would fail when all clips have been cut is refused with the settings."""
+    if lacking := _lacking(template):
+        raise PydanticCustomError("template", "{reason}", {"reason": lacking})
+    return template
+
+
+Template = Annotated[str, Field(max_length=1000), AfterValidator(_whole)]
 
 
 @node("training/trigger_caption", fold=True)
@@ -38,11 +54,8 @@ def trigger_caption(
         captioning models, such as "The video shows".
     Raises NodeError for a template that lacks one of the two.
     """
-    for part in ("{trigger}", "{caption}"):
-        if part not in template:
-            raise NodeError(
-                f"the template lacks {part}", where="template", hint="such as '{trigger} {caption}'"
-            )
+    if lacking := _lacking(template):
+        raise NodeError(lacking, where="template", hint="such as '{trigger} {caption}'")
     text = caption.strip()
     if strip:
         opening = next((one for one in OPENINGS if text.lower().startswith(one.lower())), "")

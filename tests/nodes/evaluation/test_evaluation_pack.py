@@ -10,7 +10,9 @@ import graphflow_nodes.evaluation as pack
 import pytest
 import torch
 from graphflow_nodes.evaluation import measure
+from graphflow_nodes.evaluation.measure import NAMES
 from graphflow_nodes.evaluation.suite import METRICS
+from pydantic import ValidationError
 
 from graphflow.node import spec_of
 from graphflow.testing import run_node
@@ -22,6 +24,12 @@ def test_no_module_hides_a_node_of_the_same_name() -> None:
         importlib.import_module(f"{pack.__name__}.{module.name}")
     hidden = [name for name in pack.__all__ if spec_of(getattr(pack, name)) is None]
     assert not hidden
+
+
+def test_a_metric_that_is_not_there_is_refused_with_the_settings() -> None:
+    assert tuple(METRICS) == NAMES
+    with pytest.raises(ValidationError, match="no metric 'flickr'; there are temporal_flickering"):
+        run_node(measure, Video(frames=torch.zeros(2, 8, 8, 3, dtype=torch.uint8), fps=8.0), metrics="flickr")
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2, 2, 2), (3, 16, 40), (5, 7, 9), (4, 64, 20), (9, 24, 24)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from graphflow_nodes.dataset.values import Clip, refuse
 from graphflow_nodes.training import trigger_caption, trigger_clips
+from pydantic import ValidationError
 
 from graphflow.errors import NodeError
 from graphflow.testing import run_node
@@ -27,8 +28,10 @@ def test_a_template_may_tell_of_the_effect() -> None:
 
 
 def test_a_template_without_the_caption_is_refused() -> None:
-    with pytest.raises(NodeError, match=r"lacks \{caption\}"):
+    with pytest.raises(ValidationError, match=r"lacks \{caption\}"):
         run_node(trigger_caption, "a cup", trigger="CAKE", template="{trigger}")
+    with pytest.raises(NodeError, match=r"lacks \{caption\}"):
+        trigger_caption("a cup", trigger="CAKE", template="a template that another node made of {trigger}")
 
 
 def test_the_captions_of_clips_are_made_the_same_way() -> None:
@@ -38,5 +41,5 @@ def test_the_captions_of_clips_are_made_the_same_way() -> None:
     bad = refuse(clip, "read", "broken")
     good, same = run_node(trigger_clips, [clip, bad], trigger="CAKE", template="{trigger}: {caption}!")
     assert good.caption == "CAKE: A cup!" and same == bad
-    with pytest.raises(NodeError, match=r"lacks \{trigger\}"):
+    with pytest.raises(ValidationError, match=r"lacks \{trigger\}"):
         run_node(trigger_clips, [clip], trigger="CAKE", template="{caption}")
