@@ -37,6 +37,8 @@ class Facts:
     """How many there are of each kind."""
     made: Made
     funnel: Funnel | None = None
+    before: Funnel | None = None
+    """Of what the rows were made of, if that was filtered too."""
     notes: Sequence[str] = field(default_factory=tuple)
 
 
@@ -57,6 +59,8 @@ def card(facts: Facts) -> str:
     ]
     if facts.funnel is not None:
         parts += ["## What was left out, and why", text(facts.funnel)]
+    if facts.before is not None and facts.before.entered:
+        parts += ["Of what the rows were made of:", text(facts.before)]
     parts += ["## Where it comes from", _models(facts.made), *facts.notes]
     return "\n\n".join(parts) + "\n"
 

@@ -13,7 +13,7 @@ from graphflow.node import Context, FileName, node
 from graphflow.values import Image, SavedFile
 
 from .publish import CARD, name_of, publish, stands
-from .values import EditPair, Session, kept
+from .values import EditPair, I, Session, kept, refuse
 
 PairFormat = Literal["parquet", "webdataset", "imagefolder", "jsonl"]
 Columns = Literal["canonical", "instruct_pix2pix", "omniedit", "finetrainers", "musubi"]
@@ -26,6 +26,9 @@ _PARTS = (
     ".publish", ".values", ".columns", ".writers", ".card", ".funnel", ".reading",
     "graphflow_nodes.media.sheet",
 )  # fmt: skip
+
+REPEATED = "repeated"
+"""The stage of what is in the list twice."""
 
 Write = Callable[[Path, str, Iterable[tuple[str, Mapping[str, Any]]], int, int], None]
 
@@ -62,6 +65,7 @@ def export_pairs(
     from .columns import MAPS, made_by, rows_of
     from .funnel import funnel_of
 
+    pairs = once(pairs)
     good = something(kept(pairs))
     made = made_by(ctx.provenance)
     write = _writer(format)
@@ -84,11 +88,18 @@ def export_pairs(
 
 
 @node("dataset/export_sessions", cache=False, effect=stands, depends=_PARTS)
-def export_sessions(sessions: list[Session], ctx: Context, *, name: FileName = "edit_sessions") -> Export:
+def export_sessions(
+    sessions: list[Session],
+    ctx: Context,
+    turns: list[EditPair] | None = None,
+    *,
+    name: FileName = "edit_sessions",
+) -> Export:
     """Write sessions as JSONL: for each the paths of its images in order and the turns between them.
 
     A line is `{"id", "clip_id", "images": [...], "captions": [...], "turns": [{"instruction", "edit_type",
-    "from", "to"}]}`; `from` and `to` count the images. Folder, card, sheet and guarantees as in
+    "from", "to"}]}`; `from` and `to` count the images. turns: the pairs that sessions were made of, refused
+    ones too, so that the card tells what was left out of them. Folder, card, sheet and guarantees as in
     `dataset/export_pairs`. Raises NodeError if there is no session, StorageError if it cannot be written.
     """
     from .card import Facts, card, counted
@@ -96,6 +107,7 @@ def export_sessions(sessions: list[Session], ctx: Context, *, name: FileName = "
     from .funnel import funnel_of
     from .writers import write_lines
 
+    sessions = once(sessions)
     good = something(kept(sessions))
     made = made_by(ctx.provenance)
 
@@ -120,6 +132,7 @@ def export_sessions(sessions: list[Session], ctx: Context, *, name: FileName = "
             name_of(folder), "Sessions of edits that follow each other.", "jsonl",
             ["id", "clip_id", "images", "captions", "turns", "workflow_sha", "licence"],
             counted([session.split or "train" for session in good]), kinds, made, funnel_of(sessions),
+            funnel_of(turns or []),
         )  # fmt: skip
         (folder / CARD).write_text(card(facts), "utf-8")
 
@@ -145,6 +158,19 @@ def something(items: list[Any]) -> list[Any]:
     if not items:
         raise NodeError("there is nothing to write", hint="look at the funnel: which filter refuses all?")
     return items
+
+
+def once(items: list[I]) -> list[I]:
+    """The items, those refused whose id another has already: their files would have one name."""
+    if len({item.id for item in items if not item.rejected}) == sum(not item.rejected for item in items):
+        return items
+    taken: set[str] = set()
+    found = []
+    for item in items:
+        again = not item.rejected and item.id in taken
+        taken.update(() if item.rejected else (item.id,))
+        found.append(refuse(item, REPEATED, "an item with its id is there already") if again else item)
+    return found
 
 
 def by_split(items: Sequence[Any]) -> dict[str, list[Any]]:

@@ -17,7 +17,7 @@ from graphflow.node import Context, FileName, node
 from graphflow.values import Image
 
 from .caption import frames_of_clip, middle_frame
-from .export import SHOWN, Export, RowsAFile, by_split, something
+from .export import SHOWN, Export, RowsAFile, by_split, once, something
 from .filter import row_of
 from .publish import CARD, name_of, publish, stands
 from .values import Clip, kept
@@ -52,6 +52,7 @@ def export_clips(
     from .columns import made_by
     from .funnel import funnel_of
 
+    clips = once(clips)
     good = something(kept(clips))
     made = made_by(ctx.provenance)
 

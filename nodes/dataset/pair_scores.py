@@ -30,6 +30,8 @@ SMOOTH = 30.0
 sharpness."""
 FAINT = 50.0
 """Grey levels under which an object that fades is too faint to follow."""
+BLOCK = 8
+"""Frames that are looked at as floats at a time: a clip of hundreds is ten times its own size as floats."""
 BUSY = 6
 """More objects than these, or none that stand out: their tracks say nothing."""
 
@@ -98,20 +100,19 @@ def scene_of(frames: NDArray[Any]) -> Scene:
     from .objects import ground_of, things_of
 
     ground = ground_of(frames)
-    grey = luma(frames)
+    light, mass = numpy.zeros((2, len(frames)), dtype=numpy.float32)
     paths = numpy.zeros(max(0, len(frames) - 1), dtype=numpy.float32)
-    if len(frames) > 1:
-        far = lengths(flows(grey)).reshape(len(frames) - 1, -1) / min(frames.shape[1:3])
-        paths = largest(far).mean(axis=1)
-    return Scene(
-        frames,
-        ground,
-        [things_of(frame, ground) for frame in frames],
-        changes(frames),
-        grey.mean(axis=(1, 2)),
-        mass_of(frames, ground),
-        paths,
-    )
+    for begin in range(0, len(frames), BLOCK):
+        part = frames[begin : begin + BLOCK + 1]  # with the first of the next block, where the last one goes
+        grey = luma(part)
+        own = slice(begin, begin + BLOCK)
+        light[own] = grey[:BLOCK].mean(axis=(1, 2))
+        mass[own] = mass_of(part[:BLOCK], ground)
+        if len(part) > 1:
+            far = lengths(flows(grey)).reshape(len(part) - 1, -1) / min(frames.shape[1:3])
+            paths[begin : begin + BLOCK] = largest(far).mean(axis=1)
+    things = [things_of(frame, ground) for frame in frames]
+    return Scene(frames, ground, things, changes(frames), light, mass, paths)
 
 
 def between_scores(scene: Scene, first: int, last: int) -> Mapping[str, Score]:

@@ -51,7 +51,6 @@ def _session(run: list[EditPair]) -> Session:
         source=first.source,
         split=first.split,
         scores={"turns": len(run)},
-        passed=first.passed,
         images=[first.before, *(pair.after for pair in run)],
         frames=[first.frame_before, *(pair.frame_after for pair in run)],
         instructions=[pair.instruction for pair in run],

@@ -13,7 +13,7 @@ from graphflow.node import Context, node
 from graphflow.values import Image, Recipe, rows
 
 from .settings import Stage
-from .values import Clip, EditPair, I, Item, accept, refuse
+from .values import Clip, EditPair, I, Item, Session, accept, refuse
 
 Embed = Callable[[Image], list[float]]
 """An opened embedder: one frame to a vector."""
@@ -34,7 +34,8 @@ def deduplicate(
 
     distance: bits of 64 in which the perceptual hashes of two near-duplicates may differ; 0 finds copies,
     about 4 other encodings, 10 also other crops. Edit pairs are duplicates only if both pictures are and the
-    instruction is the same. keep: which of them stays; of equal ones the first.
+    instruction is the same; sessions, if their first and last pictures are and all instructions are the same.
+    keep: which of them stays; of equal ones the first.
     Compares all with all, 10 000 items in seconds. Gives all items in their order.
     Raises NodeError for clips without the column `phash`.
     """
@@ -98,6 +99,8 @@ def _rank(item: Item, keep: str) -> float:
 
 
 def _group(item: Item) -> str:
+    if isinstance(item, Session):
+        return "\n".join(item.instructions)
     return item.instruction if isinstance(item, EditPair) else ""
 
 
@@ -108,8 +111,10 @@ def _code(item: Item) -> bytes:
     from .frames import luma
     from .hashing import bits, from_text
 
-    if isinstance(item, EditPair):
-        pictures = (item.before, item.after)
+    if isinstance(item, (EditPair, Session)):
+        pictures = (
+            (item.before, item.after) if isinstance(item, EditPair) else (item.images[0], item.images[-1])
+        )
         codes = [bits(luma(one.pixels.numpy())) for one in pictures]
         return numpy.packbits(numpy.concatenate(codes)).tobytes()
     text = item.scores.get("phash")

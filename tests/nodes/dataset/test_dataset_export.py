@@ -27,7 +27,7 @@ from graphflow_nodes.dataset import (
 from graphflow_nodes.dataset.columns import MAPS
 from graphflow_nodes.dataset.export import Export
 from graphflow_nodes.dataset.publish import stands
-from graphflow_nodes.dataset.values import Clip, EditPair
+from graphflow_nodes.dataset.values import Clip, EditPair, refuse
 from PIL import Image as Pillow
 
 from graphflow.errors import Cancelled, NodeError
@@ -198,7 +198,9 @@ def test_sessions_are_lines_with_images_and_turns(ctx: LocalContext) -> None:
     clip = video(numpy.concatenate([frames, frames[-2::-1]]))
     turns = run_node(describe_pairs, clip, run_node(frame_pairs, clip, strategy="every_k", every=8))
     (session,) = run_node(sessions, turns)
-    export = run_node(export_sessions, [session], context=ctx)
+    lost = refuse(turns[0], "clip", "not flicker < 0.08: flicker is 0.2")
+    export = run_node(export_sessions, [session], [*turns, lost], context=ctx)
+    assert "| clip | 5 | 1 | 4 | not flicker < 0.08 (1) |" in (folder_of(export) / "README.md").read_text()
     (line,) = [json.loads(text) for text in (folder_of(export) / "train.jsonl").read_text().splitlines()]
     assert len(line["images"]) == 5 == len(line["turns"]) + 1
     assert line["turns"][0] == {
@@ -237,6 +239,14 @@ def test_clips_are_cut_out_for_webdataset(clips: list[Clip], ctx: LocalContext) 
         assert sample["txt"].decode() == told["caption"] and sample["mp4"][4:8] == b"ftyp"
         assert told["camera"] and told["motion"] > 0
     assert not list(folder_of(export).glob("scratch*"))
+
+
+@LEAK
+def test_what_is_in_the_list_twice_is_written_once(clips: list[Clip], ctx: LocalContext) -> None:
+    export = run_node(export_clips, [*clips, *clips], context=ctx, format="webdataset")
+    found = [sample for file in sorted(folder_of(export).glob("*.tar")) for sample in tar_samples(file)]
+    assert export.rows == len(found) == 4
+    assert "| repeated | 8 | 4 | 4 |" in (folder_of(export) / "README.md").read_text()
 
 
 def test_clips_as_a_folder_that_reads_back(clips: list[Clip], ctx: LocalContext) -> None:

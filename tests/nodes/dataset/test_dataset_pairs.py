@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import get_args
@@ -11,9 +12,16 @@ from typing import get_args
 import numpy
 import pytest
 import torch
-from graphflow_nodes.dataset import describe_pairs, filter_items, frame_pairs, measure_pairs, swap_pairs
+from graphflow_nodes.dataset import (
+    describe_pairs,
+    filter_items,
+    frame_pairs,
+    measure_pairs,
+    pair_scores,
+    swap_pairs,
+)
 from graphflow_nodes.dataset.objects import ground_of
-from graphflow_nodes.dataset.pair_scores import ssim
+from graphflow_nodes.dataset.pair_scores import scene_of, ssim
 from graphflow_nodes.dataset.pairs import CLIP_BANDS, PAIR_BANDS
 from graphflow_nodes.dataset.settings import Strategy
 from graphflow_nodes.dataset.values import EditPair
@@ -206,3 +214,24 @@ def test_the_way_back_is_a_pair_too() -> None:
     assert (there.instruction, there.inverse) == (back.inverse, back.instruction)
     assert there.id != back.id
     assert len(run_node(swap_pairs, run_node(filter_items, pairs, where="1 > 2"))) == 1
+
+
+def test_a_clip_is_looked_at_in_blocks_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = toy_frames(SCENES[:1], 17)[0]
+    whole = scene_of(frames)
+    monkeypatch.setattr(pair_scores, "BLOCK", 5)
+    parts = scene_of(frames)
+    for name in ("light", "mass", "paths"):
+        assert getattr(parts, name) == pytest.approx(getattr(whole, name), rel=1e-6), name
+
+
+def test_measuring_a_long_clip_takes_little_beside_its_frames() -> None:
+    frames = numpy.tile(toy_frames(SCENES[:1], 17)[0], (8, 1, 1, 1))
+    scene_of(frames[:9])  # imports
+    tracemalloc.start()
+    try:
+        scene_of(frames)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 3 * frames.nbytes

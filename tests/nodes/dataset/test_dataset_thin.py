@@ -16,6 +16,7 @@ from graphflow_nodes.dataset import (
     frame_pairs,
     list_files,
     measure,
+    sessions,
     split,
 )
 from graphflow_nodes.dataset.thin import Embed, Embedder
@@ -93,6 +94,17 @@ def test_pairs_are_copies_if_both_pictures_and_the_words_are() -> None:
     words = one.model_copy(update={"id": "words", "instruction": "dance"})
     found = run_node(deduplicate, [one, two, again, near, words])
     assert [item.id for item in found if item.rejected] == ["again", "near"]
+
+
+def test_sessions_are_copies_if_their_ends_and_all_words_are() -> None:
+    frames = toy_frames(moving_scenes(1, 5), 17)[0]
+    scene_clip = video(numpy.concatenate([frames, frames[-2::-1]]))
+    pairs = run_node(frame_pairs, scene_clip, strategy="every_k", every=8)
+    (one,) = run_node(sessions, run_node(describe_pairs, scene_clip, pairs))
+    again = one.model_copy(update={"id": "again"})
+    words = one.model_copy(update={"id": "words", "instructions": ["dance", *one.instructions[1:]]})
+    found = run_node(deduplicate, [one, again, words])
+    assert [item.id for item in found if item.rejected] == ["again"]
 
 
 def test_no_concept_has_more_than_its_part() -> None:
