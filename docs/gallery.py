@@ -34,7 +34,7 @@ FACTS = ("memory", "licence")
 DOCS = Path(__file__).parent
 PICTURES = DOCS.parent / "workflows" / "pictures"
 
-SECONDS = PICTURES / "seconds.json"
+SECONDS = DOCS / "gallery_seconds.json"
 """Of each template: how long it took, and on how many cores."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PAGE = (960, 1280)
