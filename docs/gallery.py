@@ -6,7 +6,7 @@
 
 A picture is a contact sheet of the clip, the image that the template makes, or the top of its report, as
 Chromium shows it. Each template runs in a cache of its own, in a process that has its imports; how long that
-took is kept beside the pictures, and the page tells it. Run it on a machine that does nothing else.
+took is kept beside the page, which tells it. Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations
