@@ -104,9 +104,10 @@ KILLED_RUNS = """
     import torch
     torch.set_num_threads(1)
     from tests.faults.test_run_faults import long_walk
-    from tests.support.runs import Shop, registry
+    from tests.support.runs import Shop
 
-    registry()
+    with Shop(Path(sys.argv[1], "warm"), "inline") as shop:
+        long_walk(shop)  # imports what the children need
     for place in sys.argv[2:]:  # each in a copy of this warm process, which has no threads yet
         what, point = place.split("/")
         child = os.fork()
