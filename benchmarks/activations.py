@@ -144,7 +144,9 @@ def measured(case: Case, dtype: str) -> int:
         clip = {"x": (1, 3, (frames - 1) * step + 1, height * side, width * side)}
         return peak_bytes(build, lambda: _empty(clip, torch_dtype), "encode")
     channels = case.config.get("z_dim") or case.config.get("latent_channels") or _CHANNELS[case.kind]
-    latents = {"z": (1, channels, *case.cells)}
+    latents: dict[str, tuple[int, ...]] = {"z": (1, channels, *case.cells)}
+    if case.config.get("timestep_conditioning"):
+        latents["temb"] = (1,)
     return peak_bytes(build, lambda: _empty(latents, torch_dtype), "decode")
 
 
@@ -251,6 +253,15 @@ _RESIDUAL = {
     "temperal_downsample": [False, True, True],
 }  # fmt: skip
 _LTX2 = {"num_attention_heads": 32, "attention_head_dim": 128, "num_layers": 2}
+_LTX_095 = {
+    "block_out_channels": (128, 256, 512, 1024, 2048), "decoder_block_out_channels": (256, 512, 1024),
+    "down_block_types": ("LTXVideo095DownBlock3D",) * 4, "layers_per_block": (4, 6, 6, 2, 2),
+    "decoder_layers_per_block": (5, 5, 5, 5), "spatio_temporal_scaling": (True,) * 4,
+    "decoder_spatio_temporal_scaling": (True,) * 3, "decoder_inject_noise": (False,) * 4,
+    "downsample_type": ("spatial", "temporal", "spatiotemporal", "spatiotemporal"),
+    "upsample_residual": (True,) * 3, "upsample_factor": (2,) * 3, "timestep_conditioning": True,
+    "spatial_compression_ratio": 32, "temporal_compression_ratio": 8,
+}  # fmt: skip
 _LTX2_VAE = {"spatial_compression_ratio": 32, "temporal_compression_ratio": 8}
 
 TRANSFORMERS = (
@@ -274,6 +285,8 @@ DECODERS = (
     Case("AutoencoderKLWan", {"base_dim": 48}, (5, 24, 40), pixels=(8, 4)),
     Case("AutoencoderKLWan", _RESIDUAL, (5, 22, 40), pixels=(16, 4)),
     Case("AutoencoderKLLTXVideo", {}, (5, 8, 12), pixels=(32, 8)),
+    Case("AutoencoderKLLTXVideo", _LTX_095, (1, 8, 12), pixels=(32, 8)),
+    Case("AutoencoderKLLTXVideo", _LTX_095, (9, 8, 12), pixels=(32, 8)),
     Case("AutoencoderKLLTX2Video", _LTX2_VAE, (1, 8, 12), pixels=(32, 8)),
     Case("AutoencoderKLLTX2Video", _LTX2_VAE, (3, 8, 12), pixels=(32, 8)),
     Case("AutoencoderKLLTX2Video", _LTX2_VAE, (16, 16, 24), pixels=(32, 8)),
@@ -284,6 +297,7 @@ ENCODERS = (
     Case("AutoencoderKLWan", {}, (5, 30, 52), pixels=(8, 4), encodes=True),
     Case("AutoencoderKLWan", _RESIDUAL, (5, 22, 40), pixels=(16, 4), encodes=True),
     Case("AutoencoderKLLTXVideo", {}, (5, 8, 12), pixels=(32, 8), encodes=True),
+    Case("AutoencoderKLLTXVideo", _LTX_095, (5, 8, 12), pixels=(32, 8), encodes=True),
     Case("AutoencoderKLLTX2Video", _LTX2_VAE, (1, 8, 12), pixels=(32, 8), encodes=True),
     Case("AutoencoderKLLTX2Video", _LTX2_VAE, (5, 8, 12), pixels=(32, 8), encodes=True),
     Case("AutoencoderKLHunyuanVideo", {}, (5, 30, 52), pixels=(8, 4), encodes=True),

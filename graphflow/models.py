@@ -50,7 +50,7 @@ def entry_facts(entry: Any) -> dict[str, Any]:
     """What is known of a published model, as plain data. Sizes in bytes; `counted` apart from `recalled`."""
     native = entry.native()
     parts = {
-        part: {
+        part or "model": {
             "class": entry.module(part).class_name,
             "parameters": entry.module(part).parameters,
             "basis": entry.module(part).basis,
@@ -62,7 +62,7 @@ def entry_facts(entry: Any) -> dict[str, Any]:
         "id": entry.id,
         "repository": entry.repository,
         "pipeline": entry.pipeline,
-        "runs_here": entry.family() is not None,
+        "runs_here": entry.runs_here,
         "tasks": list(entry.tasks),
         "parts": parts,
         "bytes_bfloat16": entry.weight_bytes(),

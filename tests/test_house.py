@@ -134,7 +134,10 @@ _OF_MODELS = [
 
 PACK_EXTRAS: dict[str, tuple[str, ...]] = {
     "nodes/evaluation/files.py": ("graphflow_nodes.media.files",),  # one way to save
-    "nodes/evaluation/weights.py": ("graphflow_nodes.diffusion.source",),  # one way to find models
+    "nodes/evaluation/weights.py": (  # one way to find models, and to weigh them
+        "graphflow_nodes.diffusion.source",
+        "graphflow_nodes.diffusion.memory",
+    ),
     "nodes/evaluation/aesthetic.py": ("graphflow_nodes.diffusion.source",),
     "nodes/dataset/flow.py": ("graphflow_nodes.evaluation.classic_flow",),  # one optical flow
     "nodes/dataset/motion.py": ("graphflow_nodes.evaluation.texture",),  # one way to trust it

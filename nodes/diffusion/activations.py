@@ -109,6 +109,7 @@ DECODING: Mapping[str, Coding] = {
     "AutoencoderKLWan": Coding(50.8, 3.1, still=18.1, tiled=3.6),
     "AutoencoderKLWan, residual": Coding(21.1, 3.1, still=5.7, tiled=6.0),
     "AutoencoderKLLTXVideo": Coding(0.27, 0.2, UNBOUNDED, still=0.6, half=1.45),
+    "AutoencoderKLLTXVideo, narrowing": Coding(0.1345, 0.2, UNBOUNDED, still=0.265, half=1.45),
     "AutoencoderKLLTX2Video": Coding(0.17, 0.0, UNBOUNDED, still=0.364, tiled=3.5, half=1.0),
     "AutoencoderKLHunyuanVideo": Coding(9.06, 3.2, 17, still=11.6, tiled=4.0),
     "AutoencoderKLHunyuanVideo15": Coding(6.0, 0.0, UNBOUNDED, still=7.1),
@@ -118,6 +119,7 @@ ENCODING: Mapping[str, Coding] = {
     "AutoencoderKLWan": Coding(36.7, 0.2, still=10.1),
     "AutoencoderKLWan, residual": Coding(11.3, 3.1, still=3.1),
     "AutoencoderKLLTXVideo": Coding(0.315, 0.2, UNBOUNDED, still=0.57),
+    "AutoencoderKLLTXVideo, narrowing": Coding(0.315, 0.2, UNBOUNDED, still=0.57),
     "AutoencoderKLLTX2Video": Coding(0.0, 40.6, still=0.185),
     "AutoencoderKLHunyuanVideo": Coding(5.13, 0.2, 17, still=7.1),
     "AutoencoderKLHunyuanVideo15": Coding(6.0, 0.0, UNBOUNDED, still=7.1),
@@ -271,6 +273,8 @@ def vocoder_bytes(kind: str, config: Mapping[str, Any], samples: int, dtype: str
 
 def _variant(kind: str, config: Mapping[str, Any]) -> str:
     """The class, and what of its config makes it another one."""
+    if kind == "AutoencoderKLLTXVideo" and max(config.get("upsample_factor") or (1,)) > 1:
+        return f"{kind}, narrowing"  # from 0.9.1 on stages have fewer channels after they were enlarged
     return f"{kind}, residual" if kind == "AutoencoderKLWan" and config.get("is_residual") else kind
 
 

@@ -86,7 +86,7 @@ class Entry(_Fact):
     """The diffusers class; empty if there is none."""
     tasks: tuple[str, ...]
     parts: dict[str, str]
-    """Component to its kind of module."""
+    """Component to its kind of module; an empty name is for a model that is one module, at the top."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Entries of `model_index.json` that are no components."""
     stored: dict[str, str] = Field(default_factory=dict)
@@ -133,10 +133,20 @@ class Entry(_Fact):
             return None
 
     @property
+    def alone(self) -> bool:
+        """Whether it makes no videos by itself and works beside a model that does: an upsampler, a judge."""
+        return "transformer" not in self.parts
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether some node can use it."""
+        return self.alone or self.family() is not None
+
+    @property
     def plannable(self) -> bool:
         """Whether a workflow with this model can be planned without its files."""
         configs = self.configs()
-        return bool(configs.transformer and configs.vae) and self.family() is not None
+        return self.alone or (bool(configs.transformer and configs.vae) and self.family() is not None)
 
     def native(self) -> Native | None:
         """The settings it was made for; None if no family here knows it."""
@@ -153,17 +163,18 @@ class Entry(_Fact):
         Raises NodeError if the entry does not say enough.
         """
         rules = self.family()
-        if rules is None or not self.plannable:
+        if not self.plannable:
             raise NodeError(
                 f"too little is known of model {self.id!r} to plan with it",
                 hint=f"download its small files: hf download {self.repository} --include '*.json'",
             )
         files = {INDEX: self._index(), SIDECAR: {"catalogue": self.id}}
-        solver = next(iter(rules.solvers.values()))
-        files["scheduler/scheduler_config.json"] = {"_class_name": solver.class_name, **solver.config}
+        if rules is not None:
+            solver = next(iter(rules.solvers.values()))
+            files["scheduler/scheduler_config.json"] = {"_class_name": solver.class_name, **solver.config}
         for part in self.parts:
             named = {"_class_name": self.module(part).class_name, **self.module(part).config}
-            files[f"{part}/config.json"] = named
+            files[(Path(part) / "config.json").as_posix()] = named
         for name, content in files.items():
             path = folder / self.id / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -103,7 +103,8 @@ def embedder(
 ) -> TransformersEmbedder:
     """An embedder by transformers: CLIP and SigLIP know texts too, DINO and DINOv2 see more of shapes.
 
-    model: a folder, or a hub repository such as openai/clip-vit-base-patch32 or facebook/dino-vitb16 (with
-    safetensors). Raises MissingModel if it is not on this machine.
+    model: a folder, or a hub repository such as laion/CLIP-ViT-B-32-laion2B-s34B-b79K or
+        facebook/dino-vitb16, with safetensors, which not every one has.
+    Raises MissingModel if it is not on this machine.
     """
     return recipe(TransformersEmbedder, model, download=download, dtype=dtype)

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from graphflow_nodes.diffusion.memory import tensors
 from graphflow_nodes.diffusion.source import file_identity, locate_file, read_json
 
-from graphflow.errors import NodeError
+from graphflow.errors import MissingModel, NodeError
 from graphflow.node import Origin
 from graphflow.values import Recipe, Tensor
 
@@ -43,6 +44,16 @@ class Weights(Recipe):
     def folder(self) -> Path:
         """Where the files are. Raises MissingModel."""
         return folder_of(self.model, self.revision, self.download)
+
+    def memory_bytes(self) -> int:
+        """Of the weights once they are loaded, by the headers of their files or by the catalogue; 0 if the
+        model is not here."""
+        try:
+            folder = folder_of(self.model, self.revision, download=False)
+        except MissingModel:
+            return 0
+        width = 4 if self.dtype == "float32" else 2
+        return sum(entry.numbers * width for entry in tensors(folder, "").values())
 
     def loaded(self, kind: Any, device: str, *known: str) -> Any:
         """A transformers model of that class, ready to compute. Only safetensors are read.
@@ -82,8 +93,6 @@ def folder_of(model: str, revision: str | None, download: bool) -> Path:
 
 def _fetch(model: str, revision: str | None, folder: Path) -> None:
     """The weights, whole or in the parts that their index names, and what may stand beside them."""
-    from graphflow.errors import MissingModel
-
     for name in BESIDE:
         try:
             locate_file(name, model, revision=revision, download=True)
