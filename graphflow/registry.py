@@ -33,15 +33,24 @@ class Registry:
     """The nodes that exist, by id. Passed by hand; there is no global one."""
 
     def __init__(
-        self, specs: Mapping[str, NodeSpec] | None = None, failures: Iterable[PackFailure] = ()
+        self,
+        specs: Mapping[str, NodeSpec] | None = None,
+        failures: Iterable[PackFailure] = (),
+        about: Mapping[str, str] | None = None,
     ) -> None:
         self.specs: Mapping[str, NodeSpec] = {} if specs is None else specs
         self._failures = tuple(failures)
+        self._about = about or {}
 
     @property
     def failures(self) -> tuple[PackFailure, ...]:
         """Every pack that did not load."""
         return self.specs.failures if isinstance(self.specs, _Packs) else self._failures
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """The first sentence of every pack's docstring, by the pack's name."""
+        return self.specs.about if isinstance(self.specs, _Packs) else self._about
 
     def get(self, id: str) -> NodeSpec | None:
         return self.specs.get(id)
@@ -68,7 +77,7 @@ class Registry:
             if spec is None:
                 raise TypeError(f"{function!r} is not declared with @node")
             specs[spec.id] = spec
-        return Registry(specs, self.failures)
+        return Registry(specs, self.failures, self.about)
 
 
 def load_registry(folders: Iterable[Path] = (), *, installed: bool = True) -> Registry:
@@ -102,12 +111,18 @@ class _Packs(Mapping[str, NodeSpec]):
         self._waiting = list(sources)
         self._specs: dict[str, NodeSpec] = {}
         self._failures: list[PackFailure] = []
+        self._about: dict[str, str] = {}
         self._lock = RLock()
 
     @property
     def failures(self) -> tuple[PackFailure, ...]:
         self._load()
         return tuple(self._failures)
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        self._load()
+        return self._about
 
     def __getitem__(self, id: str) -> NodeSpec:
         if id not in self._specs:
@@ -135,7 +150,8 @@ class _Packs(Mapping[str, NodeSpec]):
 
     def _take(self, name: str, load: Callable[[], ModuleType]) -> None:
         try:
-            found = _specs_in(load())
+            module = load()
+            found = _specs_in(module)
         except (Exception, SystemExit) as error:  # border: a pack is foreign code
             self._failures.append(PackFailure(name, describe(error)))
             return
@@ -147,11 +163,17 @@ class _Packs(Mapping[str, NodeSpec]):
             self._failures.append(PackFailure(name, reason))
             return
         self._specs = {**self._specs, **found}
+        self._about[name] = _first_sentence(module.__doc__ or "")
 
 
 def _pack_of(id: str) -> str:
     """The name of the pack that a node's id names."""
     return id.partition("/")[0]
+
+
+def _first_sentence(doc: str) -> str:
+    text = " ".join(doc.strip().partition("\n\n")[0].split())
+    return text.partition(". ")[0].removesuffix(".")
 
 
 def _specs_in(module: ModuleType) -> dict[str, NodeSpec]:

@@ -76,7 +76,7 @@ def catalogue(registry: Registry) -> dict[str, Any]:
         "types": type_table(specs.values()),
         "converters": converters(specs.values()),
         "categories": [
-            {"id": pack, "title": pack.capitalize()}
+            {"id": pack, "title": pack.capitalize(), "about": registry.about.get(pack, "")}
             for pack in sorted({id.partition("/")[0] for id in specs})
         ],
         "failures": [{"pack": one.pack, "reason": one.reason} for one in registry.failures],

@@ -163,6 +163,7 @@ export async function running_to_a_node_leaves_the_rest({ page }) {
     nodes: {
       a: { type: 'toyworld/clip', ui: { x: 0, y: 0 } },
       b: { type: 'media/save_video', inputs: { video: 'a.video' }, ui: { x: 400, y: 0 } },
+      c: { type: 'media/contact_sheet', inputs: { items: 'a.video' }, ui: { x: 400, y: 400 } },
     },
     outputs: { file: 'b' },
   });
@@ -178,6 +179,12 @@ export async function running_to_a_node_leaves_the_rest({ page }) {
     .waitFor();
   await run(page);
   await page.getByTestId('node-b').locator('video').waitFor();
+
+  await page.getByTestId('node-c').locator('.node-header').click();
+  const inspector = page.getByRole('complementary', { name: 'inspector' });
+  await inspector.getByText('nothing that is asked for uses it').waitFor();
+  await inspector.getByRole('button', { name: 'Run to here' }).click();
+  await page.getByTestId('node-c').locator('img').waitFor();
 }
 
 export async function waiting_runs_are_put_in_order({ page, picture }) {

@@ -149,7 +149,7 @@ export async function nodes_become_a_workflow_and_back({ page, picture }) {
     .locator('.node-header')
     .click({ modifiers: ['Shift'] });
   await press(page, 'Control+Shift+g');
-  await page.getByRole('dialog').getByRole('textbox').fill('inner_part');
+  await page.getByRole('dialog').getByRole('textbox').fill('inner part');
   await press(page, 'Enter');
   await page.getByTestId('node-inner_part').waitFor();
   await page.getByTestId('port-inner_part-in-video').waitFor();

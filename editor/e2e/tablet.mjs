@@ -68,6 +68,17 @@ export async function by_touch_from_a_template_to_a_changed_graph({ server, brow
     undefined,
     'its menu is reached without a right button',
   );
+
+  await button('Inspector').tap();
+  await inspector.waitFor({ state: 'detached' });
+  await button('Inspector').tap();
+  await inspector.waitFor();
+  await page.setViewportSize({ width: 768, height: 600 });
+  await button('App').tap();
+  const app = page.getByRole('main', { name: 'app' });
+  const all = await app.boundingBox();
+  const runs = await app.getByRole('button', { name: 'Run', exact: true }).boundingBox();
+  assert.ok(runs.y + runs.height <= all.y + all.height, 'all of the button is seen, however long the form');
   assert.deepEqual(page.faults, []);
   await page.context().close();
 }

@@ -61,6 +61,8 @@ class Category(Message):
 
     id: str
     title: str
+    about: str
+    """What its pack says that it is for; may be empty."""
 
 
 class Broken(Message):

@@ -75,6 +75,13 @@ def test_a_package_is_a_pack_and_hidden_things_are_not(tmp_path: Path) -> None:
     assert load(tmp_path) == (["big/one"], {})
 
 
+def test_a_pack_says_in_its_first_sentence_what_it_is_for(tmp_path: Path) -> None:
+    pack(tmp_path, "a.py", '"""Sums: of\n many. Imports nothing."""\n' + GOOD)
+    pack(tmp_path, "b.py", GOOD)
+    registry = load_registry([tmp_path], installed=False)
+    assert registry.about == registry.with_nodes([]).about == {"a": "Sums: of many", "b": ""}
+
+
 def test_a_folder_that_is_not_there_holds_no_packs(tmp_path: Path) -> None:
     assert load(tmp_path / "nowhere") == ([], {})
 

@@ -4,6 +4,7 @@ import { useStore } from '@xyflow/react';
 import { perform } from '../commands';
 import { Button } from '../parts/Button';
 import { useActive } from '../store/tabs';
+import { useUi } from '../store/ui';
 
 const zoomOf = (state: { transform: [number, number, number] }): number =>
   Math.round(state.transform[2] * 100);
@@ -15,6 +16,7 @@ interface Props {
 
 export function CanvasTools({ onMenu }: Props) {
   const zoom = useStore(zoomOf);
+  const inspector = useUi((state) => state.inspector);
   const chosen = useActive((tab) => tab.selection.size > 0, false);
   return (
     <div className="canvas-tools" role="toolbar" aria-label="canvas">
@@ -46,6 +48,14 @@ export function CanvasTools({ onMenu }: Props) {
       </button>
       <Button icon="plus" label="Zoom in" keys="+" onClick={() => perform('view.in')} />
       <Button icon="fit" label="Show all" keys="F" onClick={() => perform('view.fit')} />
+      <span className="bar" />
+      <Button
+        icon="panel"
+        label="Inspector"
+        keys="I"
+        pressed={inspector}
+        onClick={() => perform('view.inspector')}
+      />
     </div>
   );
 }

@@ -10,7 +10,7 @@ import { complain, openDialog, say } from '../store/ui';
 import { autoLayoutIfBare } from '../canvas/layout';
 import { enter, leave } from './levels';
 import { chosenNodes } from './nodes';
-import { innerNameProblem } from './saving';
+import { innerName, innerNameProblem } from './saving';
 import type { Command } from './types';
 
 /** The chosen node, if it is a workflow. */
@@ -67,7 +67,7 @@ export const INNER: readonly Command[] = [
         title: 'Name of the new workflow',
         value: 'part',
         check: innerNameProblem,
-        onAnswer: (name: string) => void collapseAs(name.trim()),
+        onAnswer: (name: string) => void collapseAs(innerName(name)),
       }),
   },
   {

@@ -49,7 +49,8 @@ export function askName(tab: Tab): void {
     title: level ? 'Name of the copy' : 'Save the workflow as',
     check: level ? innerNameProblem : nameProblem,
     value: level ? `${tab.title}_copy` : (tab.saved?.name ?? tab.title),
-    onAnswer: (name: string) => void (level ? duplicate(tab, name.trim()) : saveAs(tab, name.trim(), null)),
+    onAnswer: (name: string) =>
+      void (level ? duplicate(tab, innerName(name)) : saveAs(tab, name.trim(), null)),
   });
 }
 
@@ -58,9 +59,14 @@ export function nameProblem(name: string): string {
   return /^[^./][^/]{0,99}$/.test(name) ? '' : 'a workflow’s name has no / and does not begin with a dot';
 }
 
+/** The name that somebody means who writes words. */
+export function innerName(text: string): string {
+  return text.trim().replace(/\s+/g, '_');
+}
+
 /** What is wrong with the name of a workflow that is used as a node; empty if nothing. */
-export function innerNameProblem(name: string): string {
-  return /^[A-Za-z0-9_-]{1,60}$/.test(name)
+export function innerNameProblem(text: string): string {
+  return /^[A-Za-z0-9_-]{1,60}$/.test(innerName(text))
     ? ''
     : 'a workflow that is used as a node has a name of letters, digits, _ and -';
 }

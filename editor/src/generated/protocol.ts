@@ -56,6 +56,7 @@ export interface Catalogue {
 export interface Category {
   id: string;
   title: string;
+  about: string;
 }
 
 /** Something that was one thing and is another; None for what was not there or is gone. */

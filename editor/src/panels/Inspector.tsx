@@ -13,6 +13,7 @@ import {
 import { idProblem, renameNode, titleOf } from '../document/nodes';
 import { own } from '../document/records';
 import type { NodeEntry, Workflow } from '../document/types';
+import { perform } from '../commands';
 import { enter } from '../commands/levels';
 import { wireText } from '../canvas/flow';
 import { useLive, useTabRun } from '../canvas/state';
@@ -24,6 +25,7 @@ import type { Def, Output } from '../schema/defs';
 import { isInner } from '../schema/inner';
 import { coreOf, describe, parseShape, type Shape } from '../schema/shapes';
 import { hasForm, useDef } from '../store/catalogue';
+import { isLeft } from '../store/runs';
 import { edit, select, useActive, useDoc } from '../store/tabs';
 import { complain, openDialog, useUi } from '../store/ui';
 import { FieldRow } from '../widgets/FieldRow';
@@ -103,6 +105,11 @@ function NodeInspector({ id, entry, doc }: { id: string; entry: NodeEntry; doc: 
             <span key={reason}>{reason}</span>
           ))}
         </p>
+      )}
+      {story && isLeft(story) && (
+        <Button icon="play" label="Run to here" keys="Ctrl+Shift+Enter" onClick={() => perform('run.here')}>
+          Run to here
+        </Button>
       )}
       {notices.map((text) => (
         <p key={text} className="story notice-line">

@@ -14,6 +14,7 @@ import { newWorkflow } from '../commands/files';
 
 export function NodesPanel() {
   const defs = useCatalogue((state) => state.catalogue.defs);
+  const about = useCatalogue((state) => state.catalogue.about);
   const failures = useCatalogue((state) => state.catalogue.failures);
   const [query, setQuery] = useState('');
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
@@ -61,6 +62,11 @@ export function NodesPanel() {
                   <small>{members.length}</small>
                 </button>
               </h3>
+              {about.get(category) && query === '' && (
+                <p className="about" title={about.get(category)}>
+                  {about.get(category)}
+                </p>
+              )}
               {shown && members.map((def) => <Tile key={def.id} def={def} />)}
             </section>
           );

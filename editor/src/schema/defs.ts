@@ -64,6 +64,8 @@ export interface Catalogue {
   readonly defs: ReadonlyMap<string, Def>;
   readonly types: ReadonlyMap<string, TypeFacts>;
   readonly converters: readonly Converter[];
+  /** What each category is for, by its name. */
+  readonly about: ReadonlyMap<string, string>;
   readonly failures: readonly { readonly pack: string; readonly reason: string }[];
 }
 
@@ -84,6 +86,7 @@ export interface RawCatalogue {
   nodes: Record<string, RawNode>;
   types?: Record<string, TypeFacts>;
   converters?: { source_shape: Shape; target_shape: Shape; node: string; port: string; output: string }[];
+  categories?: { id: string; about: string }[];
   failures?: { pack: string; reason: string }[];
 }
 
@@ -152,6 +155,7 @@ export function readCatalogue(raw: RawCatalogue): Catalogue {
       from: one.source_shape,
       to: one.target_shape,
     })),
+    about: new Map((raw.categories ?? []).map(({ id, about }) => [id, about])),
     failures: raw.failures ?? [],
   };
 }

@@ -18,7 +18,7 @@ interface State {
   inner: ReadonlyMap<string, Def | null>;
 }
 
-const EMPTY: Catalogue = { defs: new Map(), types: new Map(), converters: [], failures: [] };
+const EMPTY: Catalogue = { defs: new Map(), types: new Map(), converters: [], about: new Map(), failures: [] };
 
 export const useCatalogue = create<State>(() => ({
   catalogue: EMPTY,

@@ -295,6 +295,11 @@ export function faultAt(run: TabRun, node: string, input: string): string {
   return story?.state === 'failed' && story.port === input ? (story.reasons[0] ?? '') : '';
 }
 
+/** Whether a node would not run because nothing that is asked for uses it. */
+export function isLeft(story: NodeStory): boolean {
+  return story.state === 'not needed' && (story.reasons[0]?.includes('asked for') ?? false);
+}
+
 /** How a node stands: what the run does, else what explain foresees. */
 export function stateOf(run: TabRun, id: string, over: boolean): NodeState {
   const live = run.live[id];
