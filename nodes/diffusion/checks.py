@@ -73,8 +73,11 @@ def check_parts(
             where="latents",
             hint="make the latents with the VAE of the denoiser's model",
         )
-    if isinstance(prompt, PromptEmbeds) and "prompt_embeds" in prompt.tensors:
-        _check_width(denoiser, prompt.tensors["prompt_embeds"].shape[-1])
+    if isinstance(prompt, PromptEmbeds):
+        embeds = prompt.tensors.get("prompt_embeds")
+        width = prompt.width if embeds is None else embeds.shape[-1]
+        if width is not None:
+            _check_width(denoiser, width)
 
 
 def check_negative(denoiser: Denoiser, prompt: PromptEmbeds | Unknown, guide: Guide | None) -> None:

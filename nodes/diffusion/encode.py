@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphflow.errors import NodeError
+from graphflow.errors import MissingModel, NodeError
 from graphflow.node import Context, Unknown, node
 from graphflow.values import Image
 
@@ -16,6 +16,7 @@ from .activations import encoding
 from .families import family
 from .recipes import OPENING, TextEncoder
 from .shell import cancel_points
+from .source import locate, read_json
 from .values import PromptEmbeds
 from .vocabulary import check_words
 
@@ -39,8 +40,28 @@ def _foreseen(
     if isinstance(negative_prompt, Unknown):
         return None
     told = _holds_negative(text_encoder, negative_prompt)
-    embeds = PromptEmbeds(family=text_encoder.family, tensors={}, max_sequence_length=length, negative=told)
+    embeds = PromptEmbeds(
+        family=text_encoder.family,
+        tensors={},
+        max_sequence_length=length,
+        negative=told,
+        width=_width(text_encoder),
+    )
     return {"out": embeds}
+
+
+def _width(text_encoder: TextEncoder) -> int | None:
+    """How wide its embeddings will be, by its config; None where connectors make them, or it is not here."""
+    if "connectors" in text_encoder.parts():
+        return None
+    try:
+        folder = locate(text_encoder.source.model, revision=text_encoder.source.revision)
+    except MissingModel:
+        return None
+    config = read_json(folder / text_encoder.parts()[0] / "config.json")
+    config = config.get("text_config", config)
+    width = config.get("d_model") or config.get("hidden_size")
+    return width if isinstance(width, int) and width > 0 else None
 
 
 def _holds_negative(text_encoder: TextEncoder, negative_prompt: str) -> bool:

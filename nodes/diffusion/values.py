@@ -157,6 +157,8 @@ class PromptEmbeds(Value):
     max_sequence_length: Positive
     negative: bool = True
     """Whether a negative prompt is in it; some models only look at one if they are asked to."""
+    width: Positive | None = None
+    """Text width, for a plan that has no tensors yet; None if it is not known."""
 
 
 class Blank(Value):

@@ -95,6 +95,25 @@ def test_wrong_vae_for_these_latents(folders: Folders, refused: Refused, family:
     assert problem.code == "value.mismatch" and problem.path.endswith(".inputs.latents")
 
 
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "ltx2"])
+def test_a_text_encoder_of_another_width(
+    copies: Callable[[str], Path], folders: Folders, refused: Refused, family: str
+) -> None:
+    """Told by its config. Those of LTX-2 go through connectors, which make the width."""
+    stranger = copies(family)
+    file = stranger / "text_encoder" / "config.json"
+    config = json.loads(file.read_text())
+    inner = config.get("text_config", config)
+    key = "d_model" if "d_model" in inner else "hidden_size"
+    inner[key] += 8
+    file.write_text(json.dumps(config))
+    encode = step("encode_prompt", {"prompt": "a ball"}, text_encoder="stranger.text_encoder")
+    if family == "hunyuan_image":
+        encode["inputs"]["image"] = "picture"
+    problem = refused(family_graph(family, folders(family), stranger=other(stranger), encode=encode))
+    assert f"the prompt is {inner[key]} numbers wide" in problem.message and problem.path.endswith(".prompt")
+
+
 @EACH
 def test_missing_components(copies: Folders, folders: Folders, refused: Refused, family: str) -> None:
     for part in parts_of(folders(family)):
