@@ -214,6 +214,8 @@ class History:
         """
         with self._change() as db:
             run = self._waiting(id)
+            if before == id:
+                return run
             priority = self._waiting(before).priority if before is not None else run.priority
             rows = db.execute(
                 "SELECT id, position FROM runs WHERE state='queued' AND priority=? AND id<>?"
@@ -222,7 +224,9 @@ class History:
             ).fetchall()
             order = [row["id"] for row in rows]
             order.insert(order.index(before) if before in order else len(order), id)
-            first = min([run.position, *(row["position"] for row in rows)])
+            # Among others of its own priority only: elsewhere its place may be one before what runs there.
+            own = [run.position] if run.priority == priority else []
+            first = min([*own, *(row["position"] for row in rows)])
             db.executemany(
                 "UPDATE runs SET priority=?, position=? WHERE id=?",
                 [(priority, first + place, one) for place, one in enumerate(order)],

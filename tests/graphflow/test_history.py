@@ -209,6 +209,8 @@ def test_a_waiting_run_can_be_moved_before_another_or_to_the_end(path: Path) -> 
     assert names(queue) == ["b", "a", "c"]
     queue.move(b, before=None)
     assert names(queue) == ["a", "c", "b"]
+    queue.move(a, before=a)
+    assert names(queue) == ["a", "c", "b"], "it stands before itself already"
 
 
 def test_moving_before_a_more_urgent_run_makes_a_run_as_urgent(path: Path) -> None:
@@ -216,6 +218,15 @@ def test_moving_before_a_more_urgent_run_makes_a_run_as_urgent(path: Path) -> No
     a, b = add(queue, "a", priority=3), add(queue, "b")
     assert queue.move(b, before=a).priority == 3
     assert names(queue) == ["b", "a"]
+
+
+def test_what_was_moved_does_not_overtake_a_run_that_was_under_way_when_the_program_ended(path: Path) -> None:
+    queue = History(path)
+    low, _, last = add(queue, "low", priority=-1), add(queue, "first"), add(queue, "last")
+    run = taken(queue)
+    queue.move(low, before=last)
+    queue.requeue(run)
+    assert names(queue) == ["first", "low", "last"]
 
 
 def test_a_run_under_way_cannot_be_moved(path: Path) -> None:

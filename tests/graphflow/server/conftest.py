@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -215,37 +216,39 @@ class Speaker:
 Serve = Callable[..., Any]
 
 
+@asynccontextmanager
+async def serving(
+    folder: Path,
+    limits: ServerLimits = LIMITS,
+    *,
+    nodes: Iterable[Callable[..., Any]] = (),
+    device: str | Sequence[str] = "cpu",
+    **options: Any,
+) -> AsyncIterator[Live]:
+    """A server on a data folder."""
+    registry = NODES.with_nodes(nodes)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Workspace(folder, registry=registry, device=device) as workspace,
+    ):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        port = listener.getsockname()[1]
+        server = Server(workspace, policy(TOKEN, "127.0.0.1", port), limits=limits, **options)
+        running = uvicorn_for(server)
+        task = asyncio.create_task(running.serve(sockets=[listener]))
+        while not running.started:
+            await asyncio.sleep(0.005)
+        live = Live(server, port)
+        try:
+            yield live
+        finally:
+            for one in live.sockets:
+                one.transport.abort()
+            running.should_exit = True
+            await task
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
     """`async with serve() as live:` a server on the test's data folder."""
-
-    @asynccontextmanager
-    async def start(
-        limits: ServerLimits = LIMITS,
-        *,
-        nodes: Iterable[Callable[..., Any]] = (),
-        device: str | Sequence[str] = "cpu",
-        **options: Any,
-    ) -> AsyncIterator[Live]:
-        registry = NODES.with_nodes(nodes)
-        with (
-            socket.create_server(("127.0.0.1", 0)) as listener,
-            Workspace(tmp_path / "data", registry=registry, device=device) as workspace,
-        ):
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            port = listener.getsockname()[1]
-            server = Server(workspace, policy(TOKEN, "127.0.0.1", port), limits=limits, **options)
-            running = uvicorn_for(server)
-            task = asyncio.create_task(running.serve(sockets=[listener]))
-            while not running.started:
-                await asyncio.sleep(0.005)
-            live = Live(server, port)
-            try:
-                yield live
-            finally:
-                for one in live.sockets:
-                    one.transport.abort()
-                running.should_exit = True
-                await task
-
-    return start
+    return partial(serving, tmp_path / "data")
