@@ -15,7 +15,7 @@ LOADERS: Mapping[str, str] = {
     "imagefolder": 'datasets.load_dataset("imagefolder", data_dir="{folder}")',
     "videofolder": 'datasets.load_dataset("videofolder", data_dir="{folder}")',
     "webdataset": 'webdataset.WebDataset("{folder}/train-000000.tar").decode("pil")',
-    "jsonl": "one JSON object a line; paths are below the folder",
+    "jsonl": "one JSON object a line; paths of pictures are below the folder",
 }
 LICENCES_NOTE = (
     "The licences are those that the models' own files or notes name; whether they allow what you plan"
@@ -81,7 +81,7 @@ def _table(key: str, value: str, rows: Mapping[str, int]) -> str:
 
 def _models(made: Made) -> str:
     if not made.models:
-        return "No model made any of it."
+        return "No model ran for it. What made the files that were read, if any were, is not known here."
     lines = ["| model | licence |", "|---|---|"]
     lines += [f"| {m.get('name', '')} | {m.get('licence') or 'not known'} |" for m in made.models]
     return "\n".join(lines) + f"\n\n{LICENCES_NOTE}"

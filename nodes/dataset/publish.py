@@ -117,7 +117,9 @@ def _changed(folder: Path) -> str:
         files = json.loads((folder / MANIFEST).read_bytes())["files"]
         for name, (size, digest) in files.items():
             path = folder / name
-            if not path.is_file() or path.stat().st_size != size or _sha256(path) != digest:
+            if not path.is_file():
+                return f"{name} is gone"
+            if path.stat().st_size != size or _sha256(path) != digest:
                 return f"{name} was changed"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return f"its {MANIFEST} cannot be read"

@@ -49,6 +49,8 @@ class Ranking(Value):
     standings: tuple[Standing, ...]
     agreement: float | None
     votes: int
+    items: int = 0
+    """How many different items were voted on: intervals are drawn from them."""
 
 
 class BlindPairs(NamedTuple):
@@ -113,6 +115,8 @@ def _vote(entry: Any, place: int) -> Vote:
         raise NodeError(f"vote {place} has not the texts {', '.join(names)}")
     if entry["choice"] not in ("left", "right", "same"):
         raise NodeError(f"vote {place} chooses {entry['choice'][:40]!r}", hint="left, right or same")
+    if entry["left"] == entry["right"]:
+        raise NodeError(f"vote {place} sets {entry['left'][:40]!r} against itself", hint="two systems a vote")
     pair = Pair(item=entry["item"], left=entry["left"], right=entry["right"])
     return Vote(pair=pair, choice=entry["choice"], rater=str(entry.get("rater", "")))
 
@@ -157,7 +161,7 @@ def rank(votes: list[Vote], *, seed: Seed = 0) -> Ranking:
         for n, name in enumerate(names)
     ]
     ordered = sorted(standings, key=lambda one: (-one.strength, one.system))
-    return Ranking(standings=tuple(ordered), agreement=_agreement(votes), votes=len(votes))
+    return Ranking(standings=tuple(ordered), agreement=_agreement(votes), votes=len(votes), items=len(items))
 
 
 def _agreement(votes: list[Vote]) -> float | None:

@@ -16,6 +16,8 @@ from .strips import TALL, filmstrip, poster, time_slice
 from .values import Measurement, ScoreRow, ScoreTable
 
 FIRST = "dynamic_degree"
+FEW = 8
+"""Items under which an interval by drawing items again is not to be trusted."""
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 MOST_AXES = 16
 
@@ -33,7 +35,8 @@ def body(
     metrics = _ordered(scores.metrics())
     systems = scores.systems()
     heading = tag("h1", text(title))
-    counts = f"{len(scores.rows)} clips, {len(systems)} systems, {len(metrics)} metrics"
+    many = {"clip": len(scores.rows), "system": len(systems), "metric": len(metrics)}
+    counts = ", ".join(f"{count} {name}{'s' if count != 1 else ''}" for name, count in many.items())
     parts = [heading, tag("p", text(counts)), _means(scores, metrics), _charts(scores, metrics, pareto_of)]
     if comparison is not None:
         parts.append(_comparison(comparison))
@@ -178,7 +181,9 @@ def _ranking(ranking: Ranking) -> Mark:
         for one in ranking.standings
     ]
     alpha = "no pair has two raters" if ranking.agreement is None else f"alpha {number(ranking.agreement)}"
-    note = f"Bradley-Terry from {ranking.votes} votes; agreement of raters: {alpha}."
+    note = f"Bradley-Terry from {ranking.votes} votes on {ranking.items} items; agreement of raters: {alpha}."
+    if ranking.votes and ranking.items < FEW:
+        note += " From so few items an interval says little; where all votes agree it has no width at all."
     head = ["system", "strength", "95 %", "wins", "games"]
     return tag("section", tag("h2", text("Arena")), tag("p", text(note)), table(head, rows))
 

@@ -303,6 +303,9 @@ def test_a_dataset_that_somebody_changed_is_not_touched(pairs: list[EditPair], c
     with pytest.raises(NodeError, match=r"train\.jsonl was changed"):
         run_node(export_pairs, pairs, context=ctx, format="jsonl")
     assert (folder_of(export) / "train.jsonl").read_text() == "mine"
+    (folder_of(export) / "train.jsonl").unlink()
+    with pytest.raises(NodeError, match=r"train\.jsonl is gone"):
+        run_node(export_pairs, pairs, context=ctx, format="jsonl")
 
 
 def test_a_run_that_was_stopped_in_the_middle_leaves_no_dataset(

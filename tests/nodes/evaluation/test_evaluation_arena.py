@@ -72,7 +72,7 @@ def test_the_stronger_system_stands_first_and_the_interval_leaves_out_zero() -> 
     first, second = found.standings
     assert (first.system, second.system) == ("a", "b")
     assert first.low > 0 > second.high and first.low <= first.strength <= first.high
-    assert found.agreement == 1 and found.votes == 120
+    assert found.agreement == 1 and (found.votes, found.items) == (120, 60)
 
 
 def test_even_systems_are_told_to_be_even_and_one_rater_agrees_with_nobody() -> None:
@@ -82,7 +82,14 @@ def test_even_systems_are_told_to_be_even_and_one_rater_agrees_with_nobody() -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["no", "{}", '[{"item": "x"}]', '[{"item":"x","left":"a","right":"b","choice":"c"}]']
+    "text",
+    [
+        "no",
+        "{}",
+        '[{"item": "x"}]',
+        '[{"item":"x","left":"a","right":"b","choice":"c"}]',
+        '[{"item":"x","left":"a","right":"a","choice":"left"}]',
+    ],
 )
 def test_votes_of_strangers_are_checked(text: str) -> None:
     with pytest.raises(NodeError):

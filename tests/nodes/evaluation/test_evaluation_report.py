@@ -107,6 +107,7 @@ def test_a_report_holds_everything_and_nothing_that_runs(
         "What each metric claims",
     ):
         assert heading in text, heading
+    assert "from 1 votes on 1 items" in text and "From so few items an interval says little" in text
     assert text.count(EVIL) >= 4
     assert len(page.named("img")) == 3 * len(clips)
     assert text.index("dynamic_degree") < text.index("temporal_flickering")
