@@ -150,9 +150,11 @@ class Desk:
     def cancel(self, id: str | None) -> list[str]:
         """Cancel one run or all that wait or run; gives those concerned. Raises Unknown."""
         ids = [id] if id is not None else [run.id for run in reversed(self.history.queue())]
-        for run in self.history.cancel(*ids):
+        changed = self.history.cancel(*ids)
+        for run in changed:
             if run.state == "running":
                 self.dispatch.cancel(run.id)
+        self.dispatch.tell_end([run.id for run in changed if run.state == "cancelled"])
         return ids
 
     def retry(self, id: str, client: str) -> QueuedRun:

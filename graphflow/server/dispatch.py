@@ -211,6 +211,11 @@ class Dispatch:
             if active is not None and active.job is not None:
                 active.job.cancel()
 
+    def tell_end(self, ids: Sequence[str]) -> None:
+        """Tell the last event of runs that were cancelled while they waited: nobody else does."""
+        for id in ids:
+            self._tell(self.history.events(id, self.history.last_seq(id) - 1))
+
     def watch(self, id: str, on: bool) -> None:
         """Whether anybody wants previews of a run: only then are they made."""
         with self._lock:

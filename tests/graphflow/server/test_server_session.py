@@ -165,6 +165,19 @@ def test_a_client_that_comes_back_with_its_last_number_misses_nothing(serve: Ser
     asyncio.run(story())
 
 
+def test_who_watches_a_run_that_waits_hears_that_it_is_cancelled(serve: Serve) -> None:
+    async def story() -> None:
+        async with serve() as live:
+            speaker, other = await live.socket(), await live.socket()
+            await speaker.ask(p.Pause, on=True)
+            run = await live.run(NUMBERS)
+            await speaker.ask(p.Watch, run=run)
+            await other.ask(p.Cancel, run=run)
+            assert stored(await speaker.until(last)) == [(1, "run.cancelled")]
+
+    asyncio.run(story())
+
+
 def test_who_missed_too_much_gets_one_snapshot(serve: Serve) -> None:
     async def story() -> None:
         async with serve(limits=ServerLimits(replay_events=2)) as live:
