@@ -18,12 +18,14 @@ from .families import Configs, Family, code_digest, family_of, served
 from .recipes import VAE, Denoiser, ImageEncoder, Scheduler, TextEncoder, read_configs
 from .source import (
     ANEW,
+    INDEX,
     ModelSource,
     Sidecar,
     contents,
     fault,
     identify,
     locate,
+    published_like,
     read_json,
     read_sidecar,
 )
@@ -231,6 +233,12 @@ def load_model(
 def _read(model: str, revision: str | None, download: bool) -> _Folder:
     path = locate(model, revision=revision, download=download)
     configs = read_configs(path)
+    if not configs.index:  # of a repository that was fetched; others are not found without one
+        raise NodeError(
+            f"model {model!r} has no {INDEX}, so it is not in diffusers' layout",
+            where="model",
+            hint=f"{published_like(model)}choose another repository, or use modular/load_model",
+        )
     return _Folder(
         source=identify(model, path, revision=revision, download=download),
         path=path,

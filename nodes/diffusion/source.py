@@ -5,6 +5,7 @@ Nothing here imports torch or reads whole weights.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import hashlib
 import json
@@ -114,10 +115,33 @@ def locate(model: str, *, revision: str | None = None, download: bool = False, w
         return folder.resolve()
     if REPOSITORY.fullmatch(model) and not folder.exists():
         return _in_hub_cache(model, revision, download=download, weights=weights)
-    reason = f"folder {model!r} has no {INDEX}" if folder.exists() else f"there is no model {model!r}"
-    raise MissingModel(
-        reason, hint=f"give a diffusers folder, a repository 'owner/name' or an embedded model: {_embedded()}"
-    )
+    if folder.exists():
+        raise MissingModel(f"folder {model!r} has no {INDEX}", hint=_OTHERS.format(_embedded()))
+    raise MissingModel(f"there is no model {model!r}", hint=_meant(model) or _OTHERS.format(_embedded()))
+
+
+_OTHERS = "give a diffusers folder, a repository 'owner/name' or an embedded model: {}"
+
+
+def _meant(model: str) -> str:
+    """What somebody may have meant: the catalogue's id of a repository, or a name with a slip of the pen."""
+    from .catalogue import entries
+
+    repositories = {one.id: one.repository for one in entries()}
+    near = difflib.get_close_matches(model.lower(), [*embedded_models(), *repositories], n=1, cutoff=0.8)
+    if near and near[0] in repositories:
+        return f"the catalogue's {near[0]!r} is the repository {repositories[near[0]]!r}: give that"
+    return f"did you mean {near[0]!r}? The embedded models are {_embedded()}" if near else ""
+
+
+def published_like(repo: str) -> str:
+    """For a repository that the catalogue does not know, one that is called alike and that it knows: authors
+    often publish a model in a layout of their own first."""
+    from .catalogue import entries
+
+    known, name = [one.repository for one in entries()], repo.partition("/")[2].lower()
+    alike = [one for one in known if one.partition("/")[2].lower().startswith(name)]
+    return "" if repo in known or not alike else f"did you mean {alike[0]!r}, in diffusers' layout? Else "
 
 
 def _in_hub_cache(repo: str, revision: str | None, *, download: bool, weights: bool) -> Path:
@@ -133,7 +157,8 @@ def _in_hub_cache(repo: str, revision: str | None, *, download: bool, weights: b
     at = f" --revision {revision}" if revision else ""
     raise MissingModel(
         f"model {repo!r} is not on this machine",
-        hint=f"run 'hf download {repo}{at}', {_to_fetch()}, or use an embedded model: {_embedded()}",
+        hint=f"{published_like(repo)}run 'hf download {repo}{at}', {_to_fetch()}, or use an embedded model: "
+        f"{_embedded()}",
     )
 
 

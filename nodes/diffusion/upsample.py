@@ -85,11 +85,11 @@ def load_latent_upsampler(
     config = read_json(path / PART / "config.json")
     kind = KINDS.get(str(config.get("_class_name")))
     if kind is None:
-        found = f"one of class {config['_class_name']!r}" if "_class_name" in config else "none"
+        unknown = f" that is known here, but a {config['_class_name']!r}" if "_class_name" in config else ""
         raise NodeError(
-            f"model {model!r} has no latent upsampler that is known here, but {found}",
+            f"model {model!r} has no latent upsampler{unknown}",
             where="model",
-            hint=f"choose a model with a {' or '.join(KINDS)}",
+            hint=f"choose one with a {' or '.join(KINDS)}, such as Lightricks/ltxv-spatial-upscaler-0.9.8",
         )
     name = kind.families[0]
     return LatentUpsampler(
@@ -220,6 +220,7 @@ def _check(upsampler: LatentUpsampler, vae: VAE, latents: Latents) -> None:
             f"the upsampler is for latents of {' or '.join(upsampler.kind.families)}, these are for"
             f" {latents.family}",
             where="latents",
+            hint="load the upsampler that was made for the model of these latents",
         )
     if vae.info != latents.vae:
         raise ValueMismatch(
@@ -231,7 +232,9 @@ def _check(upsampler: LatentUpsampler, vae: VAE, latents: Latents) -> None:
     channels, wanted = latents.geometry.channels, upsampler.config.get("in_channels", 128)
     if channels != wanted:
         raise ValueMismatch(
-            f"the latents have {channels} channels, the upsampler takes {wanted}", where="latents"
+            f"the latents have {channels} channels, the upsampler takes {wanted}",
+            where="latents",
+            hint="load the upsampler that was made for the model of these latents",
         )
 
 

@@ -160,6 +160,32 @@ def test_a_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         run_node(load_vae, model=str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("toy-wann", "did you mean 'toy-wan'?"),
+        ("Wan2.2-TI2V-5B", "is the repository 'Wan-AI/Wan2.2-TI2V-5B-Diffusers': give that"),
+        ("Wan-AI/Wan2.1-T2V-1.3B", "did you mean 'Wan-AI/Wan2.1-T2V-1.3B-Diffusers', in diffusers' layout?"),
+        ("tencent/HunyuanVideo", "did you mean 'hunyuanvideo-community/HunyuanVideo'"),
+        ("nobody/knows", "run 'hf download nobody/knows'"),
+    ],
+)
+def test_what_may_have_been_meant(name: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *a, **k: None)
+    with pytest.raises(MissingModel) as error:
+        run_node(load_vae, model=name)
+    assert hint in error.value.hint
+
+
+def test_a_repository_in_a_layout_of_its_authors_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Downloaded with leave, it has files and no index."""
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *a, **k: str(tmp_path))
+    with pytest.raises(NodeError, match="so it is not in diffusers' layout") as error:
+        run_node(load_vae, model="Wan-AI/Wan2.1-T2V-1.3B", download=True)
+    assert "did you mean 'Wan-AI/Wan2.1-T2V-1.3B-Diffusers'" in error.value.hint
+
+
 def test_the_hub_cache_is_used_and_asked_only_with_leave(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -292,7 +292,7 @@ def test_parts_that_do_not_belong_together_are_refused(
 
 
 def test_a_model_without_a_known_upsampler(tiny: FamilyBench, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(NodeError, match=r"no latent upsampler that is known here, but none"):
+    with pytest.raises(NodeError, match="no latent upsampler"):
         recipe(tiny.folder)
     with pytest.raises(MissingModel, match="there is no model"):
         recipe(tmp_path / "nowhere")
