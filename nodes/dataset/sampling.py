@@ -14,8 +14,11 @@ from .settings import Strategy
 
 CANDIDATES = 12
 """Frames that `max_change_min_bg` tries, spread over the clip."""
-KEY_CHANGE = 0.02
-"""Share of pixels that must have changed since the last keyframe."""
+KEY_CHANGE = 0.4
+"""Part of the clip's largest change that must have happened since the last keyframe: a fixed share of pixels
+takes each frame of a large thing, too near to its neighbour to be told apart, and none of a small one."""
+KEY_LEAST = 0.004
+"""Share of pixels under which nothing has changed."""
 STILL_WEIGHT = 0.05
 """What a level of difference in the background costs against changed area."""
 
@@ -61,9 +64,14 @@ def _apart(frames: NDArray[Any]) -> tuple[int, int]:
 
 
 def _keyframes(frames: NDArray[Any]) -> list[int]:
+    enough = max(KEY_LEAST, KEY_CHANGE * max(_changed(frame, frames[0]) for frame in frames))
     keys = [0]
     for place in range(1, len(frames)):
-        apart = peak(numpy.abs(frames[place].astype(numpy.int16) - frames[keys[-1]]))
-        if (apart > CHANGED).mean() > KEY_CHANGE:
+        if _changed(frames[place], frames[keys[-1]]) > enough:
             keys.append(place)
     return keys
+
+
+def _changed(one: NDArray[Any], two: NDArray[Any]) -> float:
+    """Share of pixels that differ visibly."""
+    return float((peak(numpy.abs(one.astype(numpy.int16) - two)) > CHANGED).mean())

@@ -179,6 +179,17 @@ def test_which_frames_each_strategy_takes() -> None:
     assert keys[0][0] == 0 and all(a[1] == b[0] for a, b in itertools.pairwise(keys))
 
 
+def test_keyframes_are_far_enough_apart_to_say_what_changed_whatever_its_size() -> None:
+    dot = numpy.full((25, 64, 64, 3), 90, dtype=numpy.uint8)
+    for place, frame in enumerate(dot):
+        frame[30:35, 4 + 2 * place : 9 + 2 * place] = (220, 30, 30)
+    for frames in (*toy_frames(moving_scenes(4, seed=3), 25), dot):
+        clip = video(frames)
+        pairs = run_node(describe_pairs, clip, run_node(frame_pairs, clip, strategy="keyframes"))
+        assert len(pairs) >= 2 and all(pair.instruction.startswith("move the ") for pair in pairs)
+    assert chosen(video(numpy.full((9, 64, 64, 3), 90, dtype=numpy.uint8)), strategy="keyframes") == []
+
+
 def test_the_sharpest_of_the_late_frames() -> None:
     clip = ramp(24)
     frames = clip.frames.clone()
