@@ -78,12 +78,14 @@ export async function a_part_is_opened_changed_and_run_in_place({ page, server, 
   await press(page, 'h');
   const history = page.getByRole('dialog', { name: 'Earlier results of part' });
   await history.locator('video').first().waitFor();
-  assert.equal(
-    await history.getByRole('button', { name: 'use these settings' }).count(),
-    0,
-    'the settings of a node inside are not those of the node around it',
-  );
-  await press(page, 'Escape');
+  await history.getByText('part · speed: 3').waitFor();
+  await history
+    .getByRole('article')
+    .filter({ hasText: 'speed: 3' })
+    .getByRole('button', { name: 'use these settings' })
+    .click();
+  await page.getByText('nothing to run: all is in the cache').waitFor();
+  assert.deepEqual((await documentOf(page)).nodes.part.params, { speed: 3 }, 'not set inside, but on it');
   await press(page, 'Control+ArrowDown');
   await page.getByTestId('node-back').locator('video').waitFor();
   await page.reload();

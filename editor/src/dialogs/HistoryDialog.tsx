@@ -69,9 +69,9 @@ interface CardProps {
 function Card({ node, one, then, marked, onMark }: CardProps) {
   const doc = useDoc();
   const tab = useTabs((state) => state.active);
-  // of a workflow used as a node they are results of a node inside, whose settings are not its own
+  // of a workflow used as a node they are results of a node inside, whose settings are not all its own
   const inner = isInner(own(doc.nodes, node)?.type ?? '');
-  const found = then === undefined || inner ? undefined : otherwise(tab, node, one, then);
+  const found = then === undefined ? undefined : otherwise(tab, node, one, then);
   const before = found?.changes.filter((change) => change.node !== node) ?? [];
   const back = (changes: readonly Change[]): void => {
     edit('bring settings back', (now) => broughtBack(now, changes));
@@ -94,21 +94,20 @@ function Card({ node, one, then, marked, onMark }: CardProps) {
         {found?.changes.length === 0 && found.rest.length === 0 && ' · as it is set now'}
       </small>
       {!inner && <pre>{settingsText(one.settings)}</pre>}
+      {inner && mine.length > 0 && <pre>{changesText(mine)}</pre>}
       {before.length > 0 && <pre aria-label="set otherwise before it">{changesText(before)}</pre>}
       {found !== undefined && found.rest.length > 0 && (
         <small className="rest">{found.rest.join('; ')}</small>
       )}
       <div className="answers">
-        {!inner && (
-          <Button
-            label="use these settings"
-            tone="primary"
-            disabled={found === undefined || found.changes.length === 0}
-            onClick={() => back(found?.changes ?? [])}
-          >
-            Use
-          </Button>
-        )}
+        <Button
+          label="use these settings"
+          tone="primary"
+          disabled={found === undefined || found.changes.length === 0}
+          onClick={() => back(found?.changes ?? [])}
+        >
+          Use
+        </Button>
         {before.length > 0 && mine.length > 0 && (
           <Button label={`use the settings of ${node} alone`} onClick={() => back(mine)}>
             Only {node}

@@ -5,7 +5,7 @@ import { parameterOf, setParameter } from './parameters';
 import { own } from './records';
 import type { NodeEntry, Workflow } from './types';
 import { listOf, reach, split, type End } from './wires';
-import { fromAround, NOTHING_GIVEN, type Given } from './within';
+import { flatId, fromAround, NOTHING_GIVEN, type Given } from './within';
 
 /** A setting that was another one then. */
 export interface Change {
@@ -22,6 +22,13 @@ export interface Earlier {
   readonly rest: readonly string[];
 }
 
+/** A setting of a workflow used as a node. */
+export interface Lead {
+  readonly name: string;
+  /** The one inside that it is: `outer/node.name`. */
+  readonly place: string;
+}
+
 interface Asked {
   readonly doc: Workflow;
   /** It as it would run: what is switched off taken out. */
@@ -33,6 +40,8 @@ interface Asked {
   initial(type: string, name: string): unknown;
   /** Whether a type is a workflow: its nodes stood in the document that ran, itself not. */
   inner(type: string): boolean;
+  /** Of such a type, the settings that are settings of nodes inside. */
+  leads(type: string): readonly Lead[];
   /** Of a level: what the workflow around it gives, which settings here do not change. */
   readonly given?: Given;
   /** The node that is looked into, of whose inside nothing is told here. */
@@ -50,7 +59,9 @@ export function earlier(asked: Asked): Earlier {
     if (was === undefined) continue;
     const part = is === undefined ? parts.find((one) => id.startsWith(`${one}-`)) : undefined;
     if (part !== undefined) {
-      if (part !== asked.into) rest.set(part, `${part} is a workflow, which is not looked into`);
+      if (part === asked.into) continue;
+      changes.push(...ofPart(asked, part, id, was));
+      rest.set(part, `${part} is a workflow: what is set inside is not compared`);
     } else if (is === undefined)
       rest.set(id, `${id} ${own(doc.nodes, id) ? 'is switched off' : 'is not there any more'}`);
     else if (is.type !== was.type) rest.set(id, `${id} was another kind of node`);
@@ -70,6 +81,21 @@ export function earlier(asked: Asked): Earlier {
     }
   }
   return { changes, rest: [...rest.values()] };
+}
+
+/** What is set on a workflow used as a node otherwise than on the node inside it, `id`, that ran then. */
+function ofPart({ now, initial, leads, given }: Asked, part: string, id: string, was: NodeEntry): Change[] {
+  const is = own(now.nodes, part);
+  return leads(is?.type ?? '').flatMap(({ name, place }) => {
+    const { node, output: setting = '' } = split(place);
+    const around = given?.has(`${part}.${name}`) || own(was.inputs, setting) !== undefined;
+    if (around || flatId(`${part}/${node}`) !== id) return [];
+    const before = own(was.params, setting) ?? initial(was.type, setting);
+    const bare = initial(is?.type ?? '', name);
+    const stands = own(is?.params, name) ?? bare;
+    if (same(before, stands) && own(is?.inputs, name) === undefined) return [];
+    return [{ node: part, name, value: same(before, bare) ? undefined : before }];
+  });
 }
 
 /** The document with settings as they were. */

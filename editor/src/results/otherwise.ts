@@ -29,14 +29,16 @@ export function otherwise(tab: string, node: string, one: NodeResult, then: Work
   const shown = levels.at(-1);
   if (shown === undefined) return { changes: [], rest: [] };
   const entry = own(runnable(shown.doc).nodes, node);
+  const behind = defOf(entry?.type ?? '')?.behind?.[0]; // of a workflow they are results of this node inside
+  const made = behind === undefined ? node : flatId(`${node}/${behind}`);
   const alone = { ...shown.doc, nodes: entry ? { [node]: { ...entry, params: one.settings } } : {} };
   const there = then && levelOf(then, shown.inside);
-  const found = then && own(there?.nodes, node);
+  const found = then && own(there?.nodes, made);
   if (!then || !there || !found || JSON.stringify(found.params ?? {}) !== JSON.stringify(one.settings))
-    return compared(shown, alone, node);
-  const here = compared(shown, there, node);
+    return behind === undefined ? compared(shown, alone, node) : { changes: [], rest: [] };
+  const here = compared(shown, there, made);
   const around = levels.slice(0, -1).flatMap((level) => {
-    const below = flatId(shown.inside.slice(level.inside.length) + node);
+    const below = flatId(shown.inside.slice(level.inside.length) + made);
     const { changes, rest } = compared(level, levelOf(then, level.inside), below);
     return [...new Set(changes.map((change) => `${change.node} was set otherwise`)), ...rest];
   });
@@ -51,6 +53,8 @@ function compared({ doc, given: gives, into }: Level, then: Workflow, node: stri
     node,
     initial: (type, name) => defOf(type)?.settings.find((setting) => setting.name === name)?.initial,
     inner: isInner,
+    leads: (type) =>
+      defOf(type)?.settings.flatMap(({ name, leads }) => (leads ? [{ name, place: leads }] : [])) ?? [],
     given: gives,
     into,
   });

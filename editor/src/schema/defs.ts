@@ -22,6 +22,8 @@ export interface Setting {
   readonly initial: unknown;
   readonly accepts: string;
   readonly doc: string;
+  /** Of a workflow used as a node: the setting inside that it is, `outer/node.name`. */
+  readonly leads?: string;
 }
 
 export interface Output {

@@ -44,7 +44,8 @@ export function innerDef(type: string, doc: Workflow, defOf: (type: string) => D
       });
     if (setting) {
       const initial = parameter.default ?? own(entry?.params, setting.name) ?? setting.initial;
-      settings.push({ ...setting, name, doc: doc_, initial, required: false });
+      const leads = `${target?.node}${setting.leads === undefined ? '.' : '/'}${setting.leads ?? setting.name}`;
+      settings.push({ ...setting, name, doc: doc_, initial, required: false, leads });
     }
   }
   const outputs: Output[] = Object.entries(doc.outputs ?? {}).map(([name, wire]) => {

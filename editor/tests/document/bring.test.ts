@@ -22,6 +22,11 @@ const asked = (then: Workflow, doc = DOC, now = doc) =>
     node: 'show',
     initial: (_, name) => (name === 'steps' ? 30 : undefined),
     inner: (type) => type.startsWith('workflow:'),
+    leads: () => [
+      { name: 'seed', place: 'a.seed' },
+      { name: 'speed', place: 'b/c.steps' },
+      { name: 'wired', place: 'a.words' },
+    ],
   });
 
 const nodes = (more: Workflow['nodes']): Workflow => ({ ...DOC, nodes: { ...DOC.nodes, ...more } });
@@ -75,16 +80,20 @@ describe('an earlier result', () => {
     expect(asked(DOC, DOC, off).rest).toContain('make is switched off');
   });
 
-  it('of a workflow with another one inside leaves that alone', () => {
+  it('brings back what is set on a workflow used as a node, and leaves alone what is set inside', () => {
     const doc = nodes({ make: { type: 'workflow:part', params: { seed: 7 } } });
     const then = nodes({
-      'make-a': { type: 'm', params: { seed: 1 } },
+      'make-a': { type: 'm', params: { seed: 1, size: 3 }, inputs: { words: 'make-b-c' } },
+      'make-b-c': { type: 'm', params: { steps: 20 } },
       show: { type: 's', inputs: { picture: 'make-a.out' } },
     });
-    expect(asked(then, doc)).toEqual({
-      changes: [],
-      rest: ['make is a workflow, which is not looked into'],
-    });
+    const { changes, rest } = asked(then, doc);
+    expect(changes).toEqual([
+      { node: 'make', name: 'seed', value: 1 },
+      { node: 'make', name: 'speed', value: 20 },
+    ]);
+    expect(rest).toEqual(['make is a workflow: what is set inside is not compared']);
+    expect(asked(then, broughtBack(doc, changes)).changes).toEqual([]);
   });
 
   it('inside a workflow used as a node comes back with what stands before it there', () => {
@@ -121,6 +130,7 @@ describe('an earlier result', () => {
         node: 'show',
         initial: () => undefined,
         inner: () => false,
+        leads: () => [],
         given: by,
       });
     const changes = [
