@@ -136,6 +136,7 @@ PACK_EXTRAS: dict[str, tuple[str, ...]] = {
     "nodes/evaluation/files.py": ("graphflow_nodes.media.files",),  # one way to save
     "nodes/evaluation/weights.py": (  # one way to find models, and to weigh them
         "graphflow_nodes.diffusion.source",
+        "graphflow_nodes.diffusion.headers",
         "graphflow_nodes.diffusion.memory",
     ),
     "nodes/evaluation/aesthetic.py": ("graphflow_nodes.diffusion.source",),

@@ -204,7 +204,8 @@ def locate_file(
             )
         return path.resolve()
     if not REPOSITORY.fullmatch(repository):
-        raise NodeError(f"{repository!r} is not a hub repository 'owner/name'", where="repository")
+        hint = "name the owner too, and leave out 'https://huggingface.co/'"
+        raise NodeError(f"{repository!r} is no hub repository 'owner/name'", where="repository", hint=hint)
     import huggingface_hub
 
     if download and not offline():

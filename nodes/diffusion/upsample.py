@@ -85,7 +85,8 @@ def load_latent_upsampler(
     config = read_json(path / PART / "config.json")
     kind = KINDS.get(str(config.get("_class_name")))
     if kind is None:
-        unknown = f" that is known here, but a {config['_class_name']!r}" if "_class_name" in config else ""
+        named = config.get("_class_name")
+        unknown = f" that is known here, but one of class {named!r}" if named else ""
         raise NodeError(
             f"model {model!r} has no latent upsampler{unknown}",
             where="model",

@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from graphflow_nodes.diffusion.headers import check_header
 from graphflow_nodes.diffusion.memory import tensors
-from graphflow_nodes.diffusion.source import file_identity, locate_file, read_json
+from graphflow_nodes.diffusion.source import REPOSITORY, file_identity, locate_file, read_json, weight_files
 
+from graphflow.endpoint import offline
 from graphflow.errors import MissingModel, NodeError
 from graphflow.node import Origin
 from graphflow.values import Recipe, Tensor
@@ -44,6 +46,18 @@ class Weights(Recipe):
     def folder(self) -> Path:
         """Where the files are. Raises MissingModel."""
         return folder_of(self.model, self.revision, self.download)
+
+    def inspect(self) -> None:
+        """The weights must be here, unless they may be fetched, and whole."""
+        folder = folder_of(self.model, self.revision, download=False)
+        files = weight_files(folder)
+        if not self.download and not files:
+            raise MissingModel(
+                f"model {self.model!r} has no {WEIGHTS}: only safetensors files are read",
+                hint=_to_get(self.model),
+            )
+        for file in files:
+            check_header(file)
 
     def memory_bytes(self) -> int:
         """Of the weights once they are loaded, by the headers of their files or by the catalogue; 0 if the
@@ -84,11 +98,23 @@ def folder_of(model: str, revision: str | None, download: bool) -> Path:
     folder = Path(model).expanduser()
     if (folder / CONFIG).is_file():
         return folder.resolve()
-    config = locate_file(CONFIG, model, revision=revision, download=download)
+    try:
+        config = locate_file(CONFIG, model, revision=revision, download=download)
+    except MissingModel as error:
+        hint = error.hint if download and not offline() else _to_get(model)
+        raise MissingModel(error.message, hint=hint) from error
     if download and not any((config.parent / name).exists() for name in (WEIGHTS, INDEX)):
         _fetch(model, revision, config.parent)
     found: Path = config.parent
     return found
+
+
+def _to_get(model: str) -> str:
+    """What brings a whole model here."""
+    if REPOSITORY.fullmatch(model):
+        allow = "leave out --offline" if offline() else "set download to true"
+        return f"run 'hf download {model}', or {allow}"
+    return "give a folder with config.json and safetensors, or a hub repository 'owner/name'"
 
 
 def _fetch(model: str, revision: str | None, folder: Path) -> None:

@@ -36,6 +36,7 @@ from graphflow_nodes.evaluation.values import Measurement, ScoreRow, Scores, Sco
 from graphflow_nodes.evaluation.vbench import related
 from graphflow_nodes.evaluation.vbench_table import DIMENSIONS, normalised
 from graphflow_nodes.evaluation.weights import pixels_for
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from graphflow.errors import MissingModel, NodeError
@@ -210,8 +211,29 @@ def test_a_model_is_known_by_its_files_and_refused_for_what_it_cannot_do(
     assert run_node(embedder, model=str(other)).key_fields() != one.key_fields()
     with pytest.raises(NodeError, match="'clip' cannot do this"):
         run_node(flow, clip, run_node(perceiver_flow, model=str(clip_folder)))
-    with pytest.raises(MissingModel):
+    with pytest.raises(MissingModel) as error:
         run_node(embedder, model="nobody/nothing")
+    assert "hf download nobody/nothing'" in error.value.hint, "all of it, not its config alone"
+
+
+def test_a_plan_tells_what_a_model_weighs_and_that_its_weights_are_missing(
+    clip_folder: Path, folder: Path
+) -> None:
+    (weights,) = clip_folder.glob("*.safetensors")
+    whole = run_node(embedder, model=str(clip_folder), dtype="bfloat16")
+    whole.inspect()
+    with safe_open(weights, "pt") as file:
+        numbers = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
+    assert whole.memory_bytes() == 2 * numbers
+    bare = folder / "bare"
+    bare.mkdir()
+    (bare / "config.json").write_bytes((clip_folder / "config.json").read_bytes())
+    (bare / "pytorch_model.bin").write_bytes(b"never read")
+    with pytest.raises(MissingModel, match="only safetensors files are read"):
+        run_node(embedder, model=str(bare)).inspect()
+    (bare / weights.name).write_bytes(weights.read_bytes()[:-8])
+    with pytest.raises(NodeError, match="is not a safetensors file"):
+        run_node(embedder, model=str(bare)).inspect()
 
 
 def table(values: dict[str, float]) -> ScoreTable:
