@@ -25,7 +25,7 @@ from .modifiers.lora import Expert, LoRA, adapted, add_loras, check_adapter, par
 from .modifiers.offload import check_vae
 from .modifiers.parallel import Parallel, check_parallel, check_plan, shared_out
 from .modifiers.quantise import Quantisation, backend_of, installed
-from .modifiers.step_cache import Magnitude, StepCache, caching, check_step_cache
+from .modifiers.step_cache import Magnitude, StepCache, caching, check_class, check_step_cache
 from .modifiers.tiling import Tiling, tiled
 from .opening import blank_model, load_file, load_module, load_tool
 from .schedule import Scheduler
@@ -234,8 +234,8 @@ class Denoiser(Component):
 
     def inspect(self) -> None:
         _check_combination(self.during(0, 1))
-        if self.attention is not None:
-            check_installed(self.attention)
+        check_installed(self.attention)
+        check_class(self.step_cache, self.configs().class_of("transformer"))
         super().inspect()
 
     def check_kind(self, kind: str) -> None:

@@ -41,8 +41,11 @@ def _kind(backend: str) -> str:
     return "sage" if bare.startswith(("sage", "_sage")) else bare
 
 
-def check_installed(backend: str) -> None:
-    """Raises NodeError for a name that no backend has, or if its package is missing; imports nothing."""
+def check_installed(backend: str | None) -> None:
+    """Raises NodeError for a name that no backend has, or if its package is missing; imports nothing. None is
+    torch's own."""
+    if backend is None:
+        return
     if backend.endswith("_hub"):
         text = f"attention backend {backend!r} would download and run code; it is not supported"
         raise NodeError(text, hint=OTHER)

@@ -91,6 +91,32 @@ class Faster(Value):
 StepCache = FirstBlock | Magnitude | Taylor | Broadcast | Faster
 
 
+UNSKIPPABLE = {
+    "WanAnimateTransformer3DModel": "WanTransformerBlock",
+    "SkyReelsV2Transformer3DModel": "SkyReelsV2TransformerBlock",
+    "LTX2VideoTransformer3DModel": "LTX2VideoTransformerBlock",
+    "HunyuanVideo15Transformer3DModel": "HunyuanVideo15TransformerBlock",
+}
+"""Transformers with a block whose inputs diffusers does not know, and that block."""
+
+
+def check_class(cache: StepCache | None, name: str) -> None:
+    """What is known of a transformer's class by its name alone, without torch. None is no cache.
+
+    Raises NodeError with the reason.
+    """
+    if isinstance(cache, FirstBlock | Magnitude) and name in UNSKIPPABLE:
+        raise _unskippable(UNSKIPPABLE[name], name)
+
+
+def _unskippable(block: str, name: str) -> NodeError:
+    return NodeError(
+        f"diffusers does not know the inputs of {block}; this step cache cannot skip it in {name}",
+        where="step_cache",
+        hint="use the Taylor step cache",
+    )
+
+
 def check_step_cache(cache: StepCache, model: Any) -> None:
     """Refuse a cache that would break or do nothing. model: the transformer, without weights.
 
@@ -100,11 +126,7 @@ def check_step_cache(cache: StepCache, model: Any) -> None:
     if isinstance(cache, FirstBlock | Magnitude):
         unknown = _unknown_blocks(model)
         if unknown:
-            raise NodeError(
-                f"diffusers does not know the inputs of {unknown}; this step cache cannot skip it in {name}",
-                where="step_cache",
-                hint="use the Taylor step cache",
-            )
+            raise _unskippable(unknown, name)
     if isinstance(cache, Taylor) and cache.whole:
         outputs = [part for part, _ in model.named_children() if part.endswith("proj_out")]
         if outputs != ["proj_out"]:

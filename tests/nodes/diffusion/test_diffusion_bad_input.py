@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import torch
 from graphflow_nodes.diffusion.modifiers.attention import BACKENDS
+from graphflow_nodes.diffusion.modifiers.step_cache import _unknown_blocks
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -291,6 +292,23 @@ def test_what_cannot_be_done_here_is_told_before_the_prompt_is_encoded(
     assert bool(checked(str(file), REGISTRY)) == fault, (
         "what another device could do is no fault of a document"
     )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_step_cache_that_cannot_skip_blocks(folders: Folders, workspace: Workspace, family: str) -> None:
+    """As diffusers itself would find out, but before anything is loaded."""
+    import diffusers
+
+    folder = folders(family)
+    kind = json.loads((folder / "model_index.json").read_text())["transformer"][1]
+    with torch.device("meta"):
+        config = json.loads((folder / "transformer" / "config.json").read_text())
+        block = _unknown_blocks(getattr(diffusers, kind).from_config(config))
+    cached = step("first_block_cache", denoiser="model.denoiser")
+    raw = family_graph(family, folder, cached=cached)
+    raw["nodes"]["denoise"]["inputs"]["denoiser"] = "cached"
+    told = [one.message for one in planned(workspace, raw) if "does not know the inputs" in one.message]
+    assert bool(told) == bool(block) and all(block in one for one in told)
 
 
 @pytest.mark.parametrize("backend", ["flash", "_flash_varlen_3", "_sage_qk_int8_pv_fp16_cuda", "xformers"])
