@@ -8,7 +8,7 @@ again with what it has learnt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -19,9 +19,23 @@ from graphflow.errors import GraphflowError, NodeError
 from graphflow.graph import Graph, GraphNode, Wire
 from graphflow.keys import canon, digest, step_key
 from graphflow.origins import origins
-from graphflow.refs import Const, Gone, Many, Out, Ref, Waiting, const, keys_in, many, peeked, without_gone
-from graphflow.rows import is_list
+from graphflow.refs import (
+    Const,
+    Gone,
+    Many,
+    Out,
+    Ref,
+    Waiting,
+    const,
+    keys_in,
+    many,
+    peeked,
+    sources_in,
+    without_gone,
+)
+from graphflow.rows import listed
 from graphflow.settings import check_wired_setting
+from graphflow.sizes import check_items
 from graphflow.steps import Facts, Plan, Stage, Step
 from graphflow.workflow import LIMITS
 
@@ -196,8 +210,8 @@ class _Planner:
     def items(self, ref: Ref) -> list[Ref] | Gone | Waiting:
         """A list's items, or why they are not known."""
         match ref:
-            case Const(value=value):
-                return [const(item) for item in _listed(value)]
+            case Const(value=value, sources=sources):
+                return [const(item, sources) for item in listed(value)]
             case Many(items=items):
                 return list(items)
             case Out(key=key, output=output, index=index):
@@ -207,7 +221,8 @@ class _Planner:
                 value = known[output]
                 for i in index:
                     value = value[i]
-                return [peeked(Out(key, output, (*index, i)), known) for i in range(len(_listed(value)))]
+                places, one = range(len(listed(value))), (key,)
+                return [peeked(Out(key, output, (*index, i)), known, one) for i in places]
             case _:
                 return ref
 
@@ -264,9 +279,11 @@ class _Planner:
         if (folded := known.get(token)) is None:
             with border(node.id, node.spec):
                 result = node.spec.checked(node.spec.function(**ports, **settings))
-                _check_size(result)
+                check_items(result, LIMITS.value_items)
                 known[token] = folded = {name: const(value) for name, value in result.items()}
-        return dict(folded)
+        if not (sources := sources_in(refs.values())):
+            return dict(folded)
+        return {name: Const(one.value, one.token, sources) for name, one in folded.items()}
 
     def step(self, node: GraphNode, refs: Mapping[str, Ref], item: tuple[int, ...]) -> dict[str, Ref]:
         spec = node.spec
@@ -378,23 +395,3 @@ class _Planner:
             twins=self.twins,
             notices=self.notices,
         )
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    if not is_list(value):
-        raise NodeError(f"a list was declared, but a {type(value).__name__} came", code="node.output")
-    return value
-
-
-def _check_size(result: Mapping[str, Any]) -> None:
-    """Refuse values with so many items that their bytes would fill the memory."""
-    count = 0
-    stack: list[Any] = [result]
-    while stack:
-        value = stack.pop()
-        count += len(value)
-        if count > LIMITS.value_items:
-            text = f"a value of more than {LIMITS.value_items} items is too large to plan with"
-            raise NodeError(text, code="limit.value")
-        parts = value.values() if isinstance(value, Mapping) else value
-        stack.extend(part for part in parts if isinstance(part, (list, tuple, dict)))

@@ -9,7 +9,7 @@ from typing import Any
 
 from graphflow import workflow
 from graphflow.graph import Graph, Wire
-from graphflow.origins import origins
+from graphflow.origins import Owed, origins, parents
 from graphflow.steps import Step
 
 MAX_KEYS = 200
@@ -72,15 +72,19 @@ def _wire_text(wire: Wire | tuple[Wire, ...], names: Mapping[str, str]) -> str |
 
 
 def provenance(
-    run: Mapping[str, Any], step: Step, steps: Mapping[str, Step], notices: Mapping[str, Sequence[str]]
+    run: Mapping[str, Any],
+    step: Step,
+    steps: Mapping[str, Step],
+    notices: Mapping[str, Sequence[str]],
+    known: Owed | None = None,
 ) -> dict[str, Any]:
     """What is embedded in a file that `step` saves.
 
     run: the document and library versions. notices: of steps, by key. Beside the run stand the step's key,
     the keys of the steps that led to it with what they told, and the models they used: name, what it was to
-    the byte, id of its licence or empty.
+    the byte, id of its licence or empty. known: what steps are owed to, filled for the next file.
     """
-    models = [asdict(origin) for origin in origins(step.inputs.values(), steps)]
+    models = [asdict(origin) for origin in origins(step.refs, steps, known)]
     keys = ancestors(step, steps)
     told = {name: list(notices[key]) for name, key in keys.items() if notices.get(key)}
     return {**run, "key": step.content, "node": step.node, "keys": keys, "models": models, "notices": told}
@@ -89,13 +93,14 @@ def provenance(
 def ancestors(step: Step, steps: Mapping[str, Step]) -> dict[str, str]:
     """Keys of the steps that led to `step`, nearest first, by `node` or `node.item`."""
     found: dict[str, str] = {}
-    queue = list(step.deps)
+    queue = list(parents(step))
     for key in queue:
-        before = steps[key]
+        if (before := steps.get(key)) is None:
+            continue
         name = ".".join([before.node, *map(str, before.item)])
         if name not in found:
             found[name] = key
-            queue.extend(before.deps)
+            queue.extend(parents(before))
         if len(found) >= MAX_KEYS:
             break
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphflow.keys import UnkeyableError, canon, short_token
@@ -15,6 +15,8 @@ class Const:
 
     value: Any
     token: bytes
+    sources: tuple[str, ...] = field(default=(), compare=False)
+    """Keys of the steps whose results it was read from: what it is owed to, no part of what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +64,38 @@ class Waiting:
 Ref = Const | Out | Many | Gone | Waiting
 
 
-def const(value: Any) -> Const:
+def const(value: Any, sources: tuple[str, ...] = ()) -> Const:
     """A known value. Raises UnkeyableError for tensors and other values without canonical bytes."""
-    return Const(value, short_token(canon(value)))
+    return Const(value, short_token(canon(value)), sources)
 
 
 def many(items: Sequence[Ref]) -> Ref:
     """A list of refs; plain data if every item is, so that equal lists meet in one key."""
     if all(type(item) is Const for item in items):
-        return const([item.value for item in items])  # type: ignore[union-attr]
+        return const([item.value for item in items], sources_in(items))  # type: ignore[union-attr]
     for item in items:
         if type(item) is Waiting:
             return item
     return Many(tuple(items))
 
 
-def peeked(ref: Out, outputs: Any) -> Ref:
-    """A step's output once its plain structure is known: by value if it is plain data, else by name."""
+def peeked(ref: Out, outputs: Any, sources: tuple[str, ...] = ()) -> Ref:
+    """A step's output once its plain structure is known: by value if it is plain data, else by name.
+
+    sources: the step's key alone; given by who peeks at many items, for them to share.
+    """
     value = outputs[ref.output]
     for i in ref.index:
         value = value[i]
-    return plain_or(ref, value)
-
-
-def plain_or(ref: Out, value: Any) -> Ref:
-    """`value` as a Const if it is plain data or a tensor-free value, else the ref itself."""
     try:
-        return const(value)
+        return const(value, sources or (ref.key,))
     except UnkeyableError:
         return ref
+
+
+def sources_in(refs: Iterable[Ref]) -> tuple[str, ...]:
+    """Keys of the steps that known values among some refs were read from."""
+    return tuple({key: None for ref in refs if isinstance(ref, Const) for key in ref.sources})
 
 
 def keys_in(ref: Ref) -> Iterator[str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, islice, pairwise
 from typing import Any, TypeGuard, TypeVar, cast, overload
 
+from graphflow.errors import NodeError
+
 T = TypeVar("T")
 
 ROWS = 64
@@ -120,6 +122,13 @@ class Parts(Sequence[list[T]]):
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:
     """Whether a value is a list on a wire."""
     return isinstance(value, (list, tuple, Rows, Parts))
+
+
+def listed(value: object) -> Sequence[Any]:
+    """A list as it came from a node that declares one. Raises NodeError for what is none."""
+    if not is_list(value):
+        raise NodeError(f"a list was declared, but a {type(value).__name__} came", code="node.output")
+    return value
 
 
 def joined(lists: Iterable[list[T]]) -> list[T]:

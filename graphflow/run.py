@@ -24,6 +24,7 @@ from graphflow.execute import Done, Failed, Missed, MissingInput, Work, stands
 from graphflow.graph import Graph
 from graphflow.keys import Environment
 from graphflow.known import Known
+from graphflow.origins import Owed
 from graphflow.plan import plan
 from graphflow.record import provenance, resolved
 from graphflow.refs import keys_in, without_gone
@@ -99,6 +100,7 @@ class Run:
         self._misses: Counter[str] = Counter()
         self._pinned: set[str] = set()
         self._cached_told: set[str] = set()
+        self._owed: Owed = {}
         self._twins_told: set[tuple[str, tuple[int, ...]]] = set()
         self._dirty = self._stopping = self._cancelled = False
 
@@ -329,7 +331,7 @@ class Run:
         return self.runner.peek(key) if key not in self._failed else None
 
     def _work(self, step: Step) -> Work:
-        saves, told = step.spec.effect is not None, self._teller.notices
+        saves, told, steps = step.spec.effect is not None, self._teller.notices, self._schedule.steps
         return Work(
             key=step.key,
             content=step.content,
@@ -340,7 +342,7 @@ class Run:
             inputs=step.inputs,
             keep=step.key in self._kept,
             fingerprint=step.fingerprint,
-            provenance=provenance(self._record, step, self._schedule.steps, told) if saves else {},
+            provenance=provenance(self._record, step, steps, told, self._owed) if saves else {},
         )
 
     def _fail(self, one: Failure) -> None:

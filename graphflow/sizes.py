@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphflow.errors import describe
+from graphflow.errors import NodeError, describe
 from graphflow.rows import Rows
 from graphflow.values import CodecError, Value, cannot_travel, is_tensor
 
@@ -65,3 +66,17 @@ def _tensor_bytes(tensor: Tensor, seen: set[int]) -> int:
         return 0
     seen.add(storage.data_ptr())
     return int(storage.nbytes())
+
+
+def check_items(result: Mapping[str, Any], most: int) -> None:
+    """Raises NodeError for values of more items, at all their levels, than memory has room to plan with."""
+    count = 0
+    stack: list[Any] = [result]
+    while stack:
+        value = stack.pop()
+        count += len(value)
+        if count > most:
+            text = f"a value of more than {most} items is too large to plan with"
+            raise NodeError(text, code="limit.value")
+        parts = value.values() if isinstance(value, Mapping) else value
+        stack.extend(part for part in parts if isinstance(part, (list, tuple, dict)))

@@ -51,10 +51,10 @@ def camera_over_texture(
 def save_clip(tmp_path: Path) -> Save:
     """Encodes frames as an mp4 in a folder of the test's own; gives the file."""
 
-    def save(name: str, frames: Any, fps: float = 8.0, crf: int = 12) -> Path:
+    def save(name: str, frames: Any, fps: float = 8.0, crf: int = 12, text: str = "") -> Path:
         path = tmp_path / "clips" / name
         path.parent.mkdir(exist_ok=True)
-        encode_video(path, H264, iter(frames), fps, crf=crf, text=name, sound=None)
+        encode_video(path, H264, iter(frames), fps, crf=crf, text=text or name, sound=None)
         return path
 
     return save

@@ -19,10 +19,12 @@ import numpy
 import pytest
 from graphflow_nodes import dataset, std
 from graphflow_nodes.dataset.pairs import CLIP_BANDS, PAIR_BANDS
+from graphflow_nodes.licence import licence_gate
 
 from graphflow import templates
 from graphflow.api import Builder
 from graphflow.node import spec_of
+from graphflow.provenance import canonical_json
 from graphflow.result import Result
 from graphflow.workflow import Document
 from graphflow.workspace import Workspace
@@ -178,6 +180,29 @@ def test_a_model_whose_licence_forbids_it_makes_nothing(tmp_path: Path, play: Pl
     result = play(edit_pairs(), clips=1, count=2, model=model, steps=1)
     assert result.status == "failed" and result.failures[0].code == "licence"
     assert play.computed["decode"] == play.computed["export"] == 0
+
+
+def test_what_a_restricted_model_made_elsewhere_is_no_data_for_an_editor(
+    play: Player, save_clip: Save
+) -> None:
+    """The file says which model made it; its clips are owed to that model through every list."""
+    model = {"name": "somebody's model", "identity": "sha256:1", "licence": "tencent-hunyuan-community"}
+    [frames] = toy_frames(moving_scenes(1, 3))
+    path = save_clip("made.mp4", frames, text=canonical_json({"models": [model]}))
+
+    def exported(use: str) -> Result:
+        build = Builder("from files")
+        files = build(dataset.list_files, folder=str(path.parent))
+        clips = build(std.flatten, build(dataset.cut_shots, files, shortest=0.1))
+        allowed = build(licence_gate, clips, use=use, id="gate")
+        build.output("data", build(dataset.export_clips, allowed, format="jsonl").rows)
+        return play(build.document())
+
+    (refused,) = exported("train_image_editor").failures
+    assert (refused.node, refused.code) == ("gate", "licence") and model["name"] in refused.message
+    assert exported("publish").status == "finished"
+    (card,) = play.out.rglob("README.md")
+    assert model["name"] in card.read_text() and model["licence"] in card.read_text()
 
 
 # ---------------------------------------------------------------------------------- curation

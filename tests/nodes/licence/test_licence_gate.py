@@ -11,6 +11,7 @@ from graphflow_nodes.licence import licence_gate
 from graphflow_nodes.licence.gate import judge
 from PIL import Image, PngImagePlugin
 
+from graphflow import origins as owed
 from graphflow.errors import NodeError
 from graphflow.graph import Graph
 from graphflow.node import Context, Origin, node
@@ -44,6 +45,16 @@ def make(model: Licensed, ctx: Context, more: str = "") -> str:
         return f"{live} {more}"
 
 
+@node("test/lines")
+def lines(model: Licensed) -> list[str]:
+    return [f"{model.name} one", f"{model.name} two"]
+
+
+@node("test/loud", fold=True)
+def loud(text: str) -> str:
+    return text.upper()
+
+
 @node("test/keep", cache=False, effect=lambda outputs: False)
 def keep(text: str, ctx: Context) -> SavedFile:
     """A picture, because provenance is read back from pictures."""
@@ -61,7 +72,7 @@ def write_picture(path: Path, provenance: Mapping[str, Any]) -> None:
     Image.new("RGB", (2, 2)).save(path, pnginfo=info)
 
 
-KNOWN = REGISTRY.with_nodes([licence_gate, licensed, make, keep, read])
+KNOWN = REGISTRY.with_nodes([licence_gate, licensed, make, lines, loud, keep, read])
 
 
 def gated(*licences: str, **settings: Any) -> Graph:
@@ -101,6 +112,28 @@ def test_outputs_of_hunyuan_train_no_other_model_and_nothing_is_computed(tmp_pat
 def test_a_model_far_upstream_counts(tmp_path: Path) -> None:
     far = ["tencent-hunyuan-community", *["apache-2.0"] * 9]
     assert run(gated(*far, use="train_other_models"), tmp_path)[0].failures
+
+
+@pytest.mark.parametrize("between", [(), ("test/loud",), ("test/loud", "test/loud")])
+def test_items_of_a_list_that_a_model_wrote_are_owed_to_it(between: tuple[str, ...], tmp_path: Path) -> None:
+    """To map a list, planning reads it: its items are plain text from then on."""
+    nodes: dict[str, Any] = {
+        "m": ("test/licensed", {"name": "writer", "licence": "tencent-hunyuan-community"}),
+        "text0": ("test/lines", {}, {"model": "m"}),
+    }
+    for i, type in enumerate(between):
+        nodes[f"text{i + 1}"] = (type, {}, {"text": f"text{i}"})
+    text = f"text{len(between)}"
+    nodes["file"] = ("test/keep", {}, {"text": text})
+    kept, _ = run(built({"file": "file"}, KNOWN, **nodes), tmp_path)
+    for saved in kept.value("file"):
+        found = read_provenance(saved.path)
+        assert found is not None and [model["name"] for model in found["models"]] == ["writer"]
+        assert list(found["keys"]) == ["text0"]
+    nodes["gate"] = ("licence/gate", {"use": "train_other_models"}, {"value": text})
+    nodes["file"] = ("test/keep", {}, {"text": "gate"})
+    refused, _ = run(built({"file": "file"}, KNOWN, **nodes), tmp_path)
+    assert {(one.node, one.code) for one in refused.failures} == {("gate", "licence")}
 
 
 def test_warn_lets_it_pass_and_says_so(tmp_path: Path) -> None:
@@ -165,11 +198,25 @@ def watched(path: Path | str) -> Graph:
 
 
 def test_a_file_of_another_run_is_owed_to_the_models_of_that_run(tmp_path: Path) -> None:
-    result, _ = run(gated("tencent-hunyuan-community", use="publish"), tmp_path)
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    result, _ = run(gated("tencent-hunyuan-community", use="publish"), inner)
     refused = World().plan(watched(result.value("file").path)).failures["gate"]
     assert "model-0 (tencent-hunyuan-community)" in refused.message
-    folder = World().plan(watched(tmp_path)).failures["gate"]
-    assert folder.message == refused.message, "a folder stands for its files"
+    for folder in (inner, tmp_path):
+        whole = World().plan(watched(folder)).failures["gate"]
+        assert whole.message == refused.message, "a folder stands for its files, and for those below it"
+
+
+def test_what_made_the_files_beyond_very_many_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.txt").touch()
+    monkeypatch.setattr(owed, "MAX_FILES", 3)
+    assert not World().plan(watched(tmp_path)).failures
+    monkeypatch.setattr(owed, "MAX_FILES", 2)
+    assert "beyond the first 2" in World().plan(watched(tmp_path)).failures["gate"].message
 
 
 def test_a_file_that_does_not_name_its_models_is_of_unknown_licence(tmp_path: Path) -> None:
