@@ -68,6 +68,7 @@ def deaf() -> int:
 def crash() -> int:
     """Ends its process as a broken library does."""
     os.kill(os.getpid(), 11)
+    time.sleep(60)  # another thread may take the signal, a little later
     return 0
 
 
