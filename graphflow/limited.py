@@ -100,7 +100,8 @@ def asked(
     if not POSSIBLE:
         yield (_in_place(*answer) for answer in _function(work)(fields, data))
         return
-    first = {"work": work, "needs": list(needs), "path": sys.path, "silent_seconds": silent_seconds}
+    path = [os.path.abspath(folder) for folder in sys.path]
+    first = {"work": work, "needs": list(needs), "path": path, "silent_seconds": silent_seconds}
     with _NURSERY.child(first) as child, ExitStack() as stack:
         try:
             child.settimeout(POLL_SECONDS)
@@ -280,6 +281,7 @@ def main() -> NoReturn:
     for name in ("ctypes", "resource"):  # of every child
         with suppress(ImportError):
             importlib.import_module(name)
+    os.chdir("/")  # holds no folder that somebody wants to remove
     control, helper = socket.socket(fileno=0), os.getpid()
     while True:
         said, lines, _, _ = socket.recv_fds(control, 1, 1)

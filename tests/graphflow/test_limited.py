@@ -171,7 +171,7 @@ def test_a_child_may_hold_little_and_write_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_child_prints_disturbs_nobody(capfd: pytest.CaptureFixture[str]) -> None:
-    answers("prints")
+    assert answers("prints") == [({"cwd": "/"}, b"")], "nor does where it works"
     assert "hello" not in capfd.readouterr().out
 
 

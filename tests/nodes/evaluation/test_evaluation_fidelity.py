@@ -20,6 +20,7 @@ from graphflow_nodes.evaluation.gate import assert_metric
 from graphflow_nodes.evaluation.measure import measurement, merge_scores, metric_value
 from graphflow_nodes.evaluation.scene import Scene, Texture, draw
 from graphflow_nodes.evaluation.values import Scores
+from pydantic import ValidationError
 
 from graphflow.errors import NodeError, ValueMismatch
 from graphflow.testing import run_node
@@ -146,7 +147,7 @@ def test_flow_measures_known_motion() -> None:
 def test_metrics_are_chosen_by_name_and_dynamic_degree_is_always_there(clip: Video) -> None:
     found = run_node(measure, clip, metrics="drift, cut")
     assert [one.metric for one in found.measurements] == ["drift", "dynamic_degree", "cut"]
-    with pytest.raises(NodeError, match="no metric 'beauty'"):
+    with pytest.raises(ValidationError, match="no metric 'beauty'"):
         run_node(measure, clip, metrics="beauty")
     with pytest.raises(NodeError, match="among the scores"):
         run_node(metric_value, found, metric="sharpness")
