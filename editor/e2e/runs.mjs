@@ -44,9 +44,9 @@ const SLOW = {
   },
   outputs: { video: 'decode' },
 };
-const slow = (seed) => ({
+const slow = (seed, steps = 120) => ({
   ...SLOW,
-  nodes: { ...SLOW.nodes, denoise: { ...SLOW.nodes.denoise, params: { steps: 120, seed } } },
+  nodes: { ...SLOW.nodes, denoise: { ...SLOW.nodes.denoise, params: { steps, seed } } },
 });
 
 export async function a_failure_is_told_and_found({ page, picture }) {
@@ -93,7 +93,7 @@ export async function a_run_is_cancelled({ page }) {
 }
 
 export async function two_browsers_watch_one_run({ page, server, browser }) {
-  await openDocument(page, slow(12));
+  await openDocument(page, slow(12, 480)); // the second browser has to come in time
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   await page.getByRole('progressbar', { name: 'progress of denoise' }).waitFor({ timeout: 60_000 });
   const other = await open(browser, server);
@@ -106,9 +106,7 @@ export async function two_browsers_watch_one_run({ page, server, browser }) {
 export async function a_second_browser_sees_the_run_of_the_first({ page, server, browser }) {
   const other = await open(browser, server);
   await other.getByRole('button', { name: 'Queue', exact: true }).click();
-  const long = slow(15);
-  long.nodes.denoise.params.steps = 240; // the second browser has to come in time
-  await openDocument(page, long);
+  await openDocument(page, slow(15, 240));
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   await page.getByRole('progressbar', { name: 'progress of denoise' }).waitFor({ timeout: 60_000 });
   await other.locator('.run-row:is(.running, .queued)').getByRole('button', { name: /^slow/ }).click();
